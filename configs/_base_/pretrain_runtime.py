@@ -1,0 +1,20 @@
+custom_imports = dict(imports=['mmssl_geo.datasets', 'mmssl_geo.engine', 'mmssl_geo.models'], allow_failed_imports=False)
+default_scope = 'mmssl_geo'
+
+default_hooks = dict(
+    timer=dict(type='IterTimerHook'),
+    logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=True),
+    checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=3, save_last=True),
+    sampler_seed=dict(type='DistSamplerSeedHook'),
+    step_seed=dict(type='mmssl_geo.StepSeedHook'),
+    throughput=dict(type='mmssl_geo.ThroughputHook'),
+    unreadable_images=dict(type='mmssl_geo.UnreadableImagesHook'),
+    collapse_gauge=dict(type='mmssl_geo.CollapseGaugeHook', interval=50))
+
+env_cfg = dict(cudnn_benchmark=True, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0), dist_cfg=dict(backend='nccl'))
+visualizer = dict(
+    type='Visualizer', vis_backends=[dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')])
+randomness = dict(seed=0)
+log_level = 'INFO'
+load_from = None
+resume = False

@@ -1,0 +1,78 @@
+# Semantic FPN with a slim head on the quick start's net, for scenes by `tools/make_scenes.py` with its default classes:
+# about a minute on two CPU cores.
+#
+#   weights:  --cfg-options model.backbone.init_cfg.checkpoint=quickstart_mmseg.pth   (without it: random weights)
+#   data:     DATA_ROOT=/data/scenes in the environment: images/{train,val}/*.jpg, semantic/{train,val}/*.png
+_base_ = [
+    '../_base_/mmseg_semfpn_vits16.py',
+    '../_base_/mmseg_runtime.py',
+]
+
+model = dict(
+    data_preprocessor=dict(size=(128, 128)),
+    backbone=dict(
+        arch=dict(_delete_=True, embed_dims=192, num_layers=4, num_heads=3, feedforward_channels=768),
+        img_size=128,
+        patch_size=8,
+        out_indices=[1, 3]),
+    neck=dict(in_channels=[192, 192], out_channels=96, num_outs=2),
+    # both maps have stride 8; their sum is predicted from at stride 8
+    decode_head=dict(
+        in_channels=[96, 96], in_index=[0, 1], feature_strides=[8, 8], channels=64, num_classes=4))
+
+scenes = dict(
+    type='BaseSegDataset',
+    data_root='{{$DATA_ROOT:data/scenes}}',
+    img_suffix='.jpg',
+    seg_map_suffix='.png',
+    metainfo=dict(
+        classes=('background', 'ball', 'crate', 'tent'),
+        palette=[[0, 0, 0], [220, 60, 40], [230, 170, 40], [50, 110, 220]]))
+train_dataloader = dict(
+    batch_size=8,
+    num_workers=0,
+    sampler=dict(type='InfiniteSampler', shuffle=True),
+    dataset=dict(
+        data_prefix=dict(img_path='images/train', seg_map_path='semantic/train'),
+        pipeline=[
+            dict(type='LoadImageFromFile'),
+            dict(type='LoadAnnotations'),
+            dict(type='RandomFlip', prob=0.5),
+            dict(type='PackSegInputs'),
+        ],
+        **scenes))
+val_dataloader = dict(
+    batch_size=8,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        data_prefix=dict(img_path='images/val', seg_map_path='semantic/val'),
+        test_mode=True,
+        pipeline=[
+            dict(type='LoadImageFromFile'),
+            dict(type='LoadAnnotations'),
+            dict(type='PackSegInputs'),
+        ],
+        **scenes))
+test_dataloader = val_dataloader
+val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
+test_evaluator = val_evaluator
+
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=256, val_interval=256)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=16),
+    dict(type='PolyLR', power=1.0, eta_min=1e-5, by_epoch=False, begin=0, end=256),
+]
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='AdamW', lr=1e-3, betas=(0.9, 0.999), weight_decay=0.05),
+    paramwise_cfg=dict(
+        norm_decay_mult=0.0,
+        custom_keys=dict(pos_embed=dict(decay_mult=0.0), cls_token=dict(decay_mult=0.0))),
+    clip_grad=dict(max_norm=1.0))
+
+default_hooks = dict(
+    logger=dict(interval=16), checkpoint=dict(interval=256, max_keep_ckpts=1, save_optimizer=False))
+randomness = dict(seed=0)

@@ -1,0 +1,27 @@
+# Semantic FPN with a slim head on ViT-Ti/16 for CamVid's layout: a first look on one GPU or a CPU (about 35 epochs).
+#
+#   weights:  --cfg-options model.backbone.init_cfg.checkpoint=vitt16_mmseg.pth   (without it: random weights)
+#   data:     DATA_ROOT=/data/camvid in the environment, or by --cfg-options
+#             train_dataloader.dataset.data_root=R val_dataloader.dataset.data_root=R test_dataloader.dataset.data_root=R
+_base_ = [
+    '../_base_/mmseg_semfpn_vits16.py',
+    '../_base_/mmseg_camvid-360x480.py',
+    '../_base_/mmseg_schedule-40k.py',
+    '../_base_/mmseg_runtime.py',
+]
+
+model = dict(
+    # 360 is no multiple of the patch: pad to the next one, so that the prediction is not stretched
+    data_preprocessor=dict(size=(368, 480), test_cfg=dict(size_divisor=16)),
+    backbone=dict(arch='deit-tiny', img_size=224),
+    neck=dict(in_channels=[192, 192, 192, 192], out_channels=128),
+    decode_head=dict(in_channels=[128, 128, 128, 128], channels=64, num_classes=11))
+
+train_cfg = dict(max_iters=1600, val_interval=400)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=100),
+    dict(type='PolyLR', power=1.0, eta_min=0.0, by_epoch=False, begin=0, end=1600),
+]
+optim_wrapper = dict(optimizer=dict(lr=5e-4))
+
+default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=400))

@@ -1,0 +1,32 @@
+# A net and crops small enough for two CPU cores: 4 blocks, width 192, patch 8, 2 x 96 + 4 x 48 px views.
+_base_ = 'gtsa_vits16_coco.py'
+model = dict(
+    backbone=dict(
+        arch=dict(embed_dims=192, num_layers=4, num_heads=3, feedforward_channels=768),
+        img_size=128,
+        patch_size=8),
+    neck=dict(out_channels=256),
+    head=dict(
+        predictor=dict(out_channels=256), rotation_head=dict(hidden_channels=(256, 256, 128))))
+train_pipeline = [
+    dict(
+        type='mmssl_geo.MultiCrop',
+        global_size=96,
+        num_global=2,
+        global_scale=(0.3, 1.0),
+        local_size=48,
+        num_local=4,
+        local_scale=(0.1, 0.3)),
+    dict(type='mmssl_geo.RandomViewPhotometrics'),
+    dict(type='mmssl_geo.RandomQuarterTurns'),
+    dict(type='mmssl_geo.PackViews')
+]
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=1,
+    dataset=dict(data_root='data/scenes/', data_prefix='images/train/', pipeline=train_pipeline))
+train_cfg = dict(max_epochs=20)
+default_hooks = dict(
+    schedule=dict(learning_rate=dict(base=0.0005, batch=16), warmup_epochs=2),
+    logger=dict(interval=10),
+    collapse_gauge=dict(interval=20))

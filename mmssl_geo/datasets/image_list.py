@@ -1,0 +1,139 @@
+"""A folder, a list or a COCO json of unlabelled images as a dataset."""
+import os
+
+import numpy as np
+from mmengine.dataset import Compose
+from torch.utils.data import Dataset
+
+from ..errors import UserError
+from ..registry import DATASETS, TRANSFORMS
+from .image_reading import UnreadableImage, read_rgb
+from .path_table import PathTable, read_coco_names, scan_folder
+
+EXTENSIONS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.gif', '.ppm', '.pgm', '.pbm')
+CHECKED_AT_START = 32
+SUBSTITUTES = 64
+
+
+@DATASETS.register_module()
+class ImageListDataset(Dataset):
+    """Unlabelled images, each read as RGB and handed to a pipeline.
+
+    The pipeline starts with `dict(img, img_path, sample_idx, epoch, seed)`: `img` (H, W, 3) uint8 RGB, upright. All
+    randomness downstream has to be a function of seed, epoch and `sample_idx` (and the view), so that worker count,
+    batch order and resuming change nothing; no global random state is read or set here.
+
+    An unreadable image is replaced by the next readable one (index + 1, + 2, ..., around the end). The sample keeps
+    its own `sample_idx`, and its key `unreadable` names the files that were passed over.
+
+    Args:
+        data_root (str): the data set's folder.
+        data_prefix (str): folder below `data_root` in which the images lie, such as 'train2017/'.
+        ann_file (str, optional): relative to `data_root`, or absolute. None: the image folder is scanned with all
+            folders below it, in sorted order. `.txt`: one path a line, absolute or relative to the image folder.
+            `.json`: a COCO file, of which `images[].file_name` is read.
+        pipeline (Sequence): transforms, or their configs; each gets and returns a dict.
+        seed (int): goes into every sample.
+        max_unreadable (float): share of unreadable images above which `UnreadableImagesHook` stops the run.
+        extensions (Sequence[str]): endings that count as images in a scan, in any case.
+
+    Raises:
+        UserError: a path does not exist, nothing is found, or none of up to 32 images, evenly spaced, can be read.
+    """
+
+    # mmengine's loops ask for it; unlabelled images have no classes
+    metainfo = {}
+
+    def __init__(self, data_root, data_prefix='', ann_file=None, pipeline=(), seed=0, max_unreadable=0.01,
+                 extensions=EXTENSIONS):
+        self.image_root = os.path.join(os.path.expanduser(data_root), data_prefix)
+        self.seed = seed
+        self.max_unreadable = max_unreadable
+        if ann_file is None:
+            self.names = self._scan(tuple(ending.lower() for ending in extensions))
+        else:
+            self.names = _read_ann_file(os.path.join(os.path.expanduser(data_root), os.path.expanduser(ann_file)))
+        self._check_some_can_be_read()
+        self.pipeline = Compose([TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline])
+
+    def __len__(self):
+        return len(self.names)
+
+    def path(self, index):
+        """Path of the image with this index, 0 <= index < len."""
+        return os.path.join(self.image_root, self.names[index])
+
+    def __getitem__(self, index):
+        """One sample.
+
+        Args:
+            index (int | tuple[int, int]): image index (epoch 0), or (image index, epoch) as `EpochSampler` yields it.
+
+        Returns:
+            dict: what the pipeline returns, and `unreadable` (str): a line 'path: reason' for each file that was passed
+            over, '' as a rule.
+
+        Raises:
+            IndexError: the index is not in 0..len - 1.
+            UserError: this image and the following ones, 64 in a row, cannot be read.
+        """
+        index, epoch = (index, 0) if np.ndim(index) == 0 else index
+        if not 0 <= index < len(self):
+            raise IndexError(f'there is no image {index}: the dataset has {len(self)}')
+        image, path, unreadable = self._read_or_substitute(int(index))
+        sample = self.pipeline(
+            dict(img=image, img_path=path, sample_idx=int(index), epoch=int(epoch), seed=self.seed))
+        sample['unreadable'] = '\n'.join(map(str, unreadable))
+        return sample
+
+    def _read_or_substitute(self, index):
+        unreadable = []
+        for step in range(min(SUBSTITUTES, len(self))):
+            path = self.path((index + step) % len(self))
+            try:
+                return read_rgb(path), path, unreadable
+            except UnreadableImage as error:
+                unreadable.append(error)
+        raise UserError(f'{len(unreadable)} images in a row cannot be read, the first is {unreadable[0]}; '
+                        f'check the images below {self.image_root}')
+
+    def _scan(self, extensions):
+        looked_for = f'images ending in {", ".join(extensions)} were looked for'
+        if not os.path.isdir(self.image_root):
+            raise UserError(f'the image folder {self.image_root} does not exist ({looked_for}): '
+                            'correct data_root and data_prefix')
+        names = scan_folder(self.image_root, extensions)
+        if len(names) == 0:
+            raise UserError(f'there is no image in {self.image_root} nor below it ({looked_for}): '
+                            'correct data_root and data_prefix, or set extensions')
+        return names
+
+    def _check_some_can_be_read(self):
+        chosen = np.unique(np.linspace(0, len(self) - 1, CHECKED_AT_START).astype(int))
+        reasons = []
+        for index in chosen:
+            try:
+                read_rgb(self.path(index))
+                return
+            except UnreadableImage as error:
+                reasons.append(error)
+        raise UserError(f'none of {len(chosen)} images tried, of {len(self)}, can be read, the first is {reasons[0]}; '
+                        f'names are taken relative to {self.image_root}: correct data_root, data_prefix or ann_file')
+
+
+def _read_ann_file(path):
+    ending = os.path.splitext(path)[1].lower()
+    if ending not in ('.txt', '.json'):
+        raise UserError(f'ann_file {path} has to end in .txt (a path a line) or .json (COCO)')
+    if not os.path.isfile(path):
+        raise UserError(f'ann_file {path} does not exist (it is taken relative to data_root): correct it')
+    if ending == '.json':
+        names = read_coco_names(path)
+        wanted = 'entries with a "file_name" in its list "images"'
+    else:
+        with open(path, 'rb') as file:
+            names = PathTable.from_lines(file.read())
+        wanted = f'lines, each the path of an image (such as {", ".join(EXTENSIONS[:3])})'
+    if len(names) == 0:
+        raise UserError(f'ann_file {path} names no image: it has to hold {wanted}')
+    return names

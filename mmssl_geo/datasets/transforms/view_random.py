@@ -1,0 +1,23 @@
+"""Randomness of views: a function of seed, epoch, image index and view, and of nothing else."""
+import zlib
+
+import numpy as np
+
+
+def stream_seed(results, *names):
+    """64-bit seed of the random stream `names` of one image.
+
+    Worker count, batch order and resuming change nothing, because nothing else enters.
+
+    Args:
+        results: dict with `seed`, `epoch` and `sample_idx` (integers, 0 or more).
+        names: what is drawn and for which view, e.g. `('photometrics', 3)`.
+    """
+    label = zlib.crc32(repr(names).encode())
+    words = np.random.SeedSequence([results['seed'], results['epoch'], results['sample_idx'], label]).generate_state(2)
+    return int(words[0]) << 32 | int(words[1])
+
+
+def view_rng(results, name, view):
+    """`numpy.random.Generator` of the stream `name` of view number `view` of one image."""
+    return np.random.Generator(np.random.PCG64(stream_seed(results, name, view)))

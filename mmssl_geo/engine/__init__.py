@@ -1,0 +1,18 @@
+"""Hooks, loops and optimizer wrappers, registered in the scope `mmssl_geo`."""
+from .hooks import (
+    CollapseGaugeHook,
+    ScheduleHook,
+    StepSeedHook,
+    StrictLoadHook,
+    TeacherUpdateHook,
+    ThroughputHook,
+    UnreadableImagesHook,
+)
+from .loops import ResumableEpochLoop
+from .optimizers import DecayGroupsConstructor, PerTensorClipAmpOptimWrapper, PerTensorClipOptimWrapper
+
+__all__ = [
+    'CollapseGaugeHook', 'DecayGroupsConstructor', 'PerTensorClipAmpOptimWrapper', 'PerTensorClipOptimWrapper',
+    'ResumableEpochLoop', 'ScheduleHook', 'StepSeedHook', 'StrictLoadHook', 'TeacherUpdateHook', 'ThroughputHook',
+    'UnreadableImagesHook'
+]

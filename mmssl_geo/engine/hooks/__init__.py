@@ -1,0 +1,12 @@
+from .collapse_gauge_hook import CollapseGaugeHook
+from .schedule_hook import ScheduleHook
+from .step_seed_hook import StepSeedHook
+from .strict_load_hook import StrictLoadHook
+from .teacher_update_hook import TeacherUpdateHook
+from .throughput_hook import ThroughputHook
+from .unreadable_images_hook import UnreadableImagesHook
+
+__all__ = [
+    'CollapseGaugeHook', 'ScheduleHook', 'StepSeedHook', 'StrictLoadHook', 'TeacherUpdateHook', 'ThroughputHook',
+    'UnreadableImagesHook'
+]

@@ -1,0 +1,63 @@
+"""Learning rate, weight decay and loss gates, set before every iteration."""
+from mmengine.hooks import Hook
+
+from mmssl_geo.errors import UserError
+from mmssl_geo.registry import HOOKS
+
+from ..progress import bare_model, optimizer_steps, total_batch_size
+from ..schedules import shortened_warmup, warmup_cosine
+
+
+@HOOKS.register_module()
+class ScheduleHook(Hook):
+    """Sets learning rate and weight decay as functions of the optimizer step (GTSA, official code).
+
+    It keeps no state: a resumed run computes the same values. The learning rate is `base * total batch / batch`,
+    where the total batch counts processes and gradient accumulation. Weight decay applies to the parameter groups
+    that `DecayGroupsConstructor` marks. If the model has `set_epoch(epoch, warmup_epochs)`, it is told the epoch.
+
+    Args:
+        learning_rate: `dict(base=..., batch=..., end=...)`; `batch=None` takes `base` as it is.
+        weight_decay: `dict(start=..., end=...)`.
+        warmup_epochs: linear warm-up of the learning rate from 0. One that is not shorter than the run is cut to a
+            tenth of it, with a warning.
+    """
+    priority = 'HIGHEST'  # before RuntimeInfoHook logs the learning rate
+
+    def __init__(self, learning_rate, weight_decay, warmup_epochs):
+        self.learning_rate = dict(learning_rate)
+        self.weight_decay = dict(weight_decay)
+        self.warmup_epochs = warmup_epochs
+
+    def before_train(self, runner):
+        iters_per_epoch = len(runner.train_dataloader)
+        if iters_per_epoch == 0:
+            raise UserError(
+                f'the dataset has {len(runner.train_dataloader.dataset)} images, less than one batch of '
+                f'{total_batch_size(runner)}: lower train_dataloader.batch_size')
+        warmup_epochs = shortened_warmup(self.warmup_epochs, runner.max_epochs)
+        if warmup_epochs != self.warmup_epochs:
+            runner.logger.warning(
+                f'the warm-up of {self.warmup_epochs} epochs is not shorter than the run of {runner.max_epochs}; '
+                f'it is shortened to {warmup_epochs:g}')
+        base, batch = self.learning_rate['base'], self.learning_rate.get('batch')
+        peak = base if batch is None else base * total_batch_size(runner) / batch
+        runner.logger.info(
+            f'learning rate {peak:.3g} at its peak, for {total_batch_size(runner)} images per optimizer step')
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        step, total = optimizer_steps(runner)
+        warmup_epochs = shortened_warmup(self.warmup_epochs, runner.max_epochs)
+        warmup_steps = int(total * warmup_epochs / runner.max_epochs)
+        base, batch = self.learning_rate['base'], self.learning_rate.get('batch')
+        peak = base if batch is None else base * total_batch_size(runner) / batch
+        learning_rate = warmup_cosine(step, total, peak, self.learning_rate['end'], warmup_steps)
+        weight_decay = warmup_cosine(step, total, self.weight_decay['start'], self.weight_decay['end'])
+        for group in runner.optim_wrapper.param_groups:
+            group['lr'] = learning_rate
+            if group.get('decayed'):  # mmengine's extra group of base settings does not say
+                group['weight_decay'] = weight_decay
+        model = bare_model(runner)
+        if hasattr(model, 'set_epoch'):
+            model.set_epoch(runner.epoch, warmup_epochs)
+        runner.message_hub.update_scalar('train/weight_decay', weight_decay)

@@ -1,0 +1,30 @@
+"""The one place where the EMA teacher moves."""
+from mmengine.hooks import Hook
+
+from mmssl_geo.registry import HOOKS
+
+from ..progress import accumulative_counts, bare_model, optimizer_steps
+from ..schedules import warmup_cosine
+
+
+@HOOKS.register_module()
+class TeacherUpdateHook(Hook):
+    """One EMA step of the teacher per optimizer step, before the student's forward.
+
+    At step t the teacher has been moved with `momentum[t]` towards the student after t optimizer steps (GTSA,
+    official code, where the update stands between the two forwards of step t: the same values).
+
+    Args:
+        momentum: `dict(start=..., end=...)`, cosine over the run's optimizer steps.
+    """
+    priority = 'VERY_HIGH'
+
+    def __init__(self, momentum):
+        self.momentum = dict(momentum)
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        step, total = optimizer_steps(runner)
+        momentum = warmup_cosine(step, total, self.momentum['start'], self.momentum['end'])
+        if runner.iter % accumulative_counts(runner) == 0:
+            bare_model(runner).update_teacher(momentum)
+        runner.message_hub.update_scalar('train/momentum', momentum)

@@ -1,0 +1,38 @@
+"""Two parameter groups: with weight decay and without."""
+from mmengine.model import is_model_wrapper
+from mmengine.registry import OPTIMIZERS
+
+from mmssl_geo.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class DecayGroupsConstructor:
+    """Weight decay on everything but biases and 1-D parameters (GTSA and DINO, official code).
+
+    Position embedding and [CLS] have more than one dimension and are decayed. Two groups, not one per parameter,
+    keep the optimizer's fused and multi-tensor paths fast. Each group says in `decayed` which one it is.
+
+    Args:
+        optim_wrapper_cfg: config of the wrapper with `optimizer` inside.
+        paramwise_cfg: must be None; the rule is fixed.
+
+    Raises:
+        ValueError: if `paramwise_cfg` is given.
+    """
+
+    def __init__(self, optim_wrapper_cfg, paramwise_cfg=None):
+        if paramwise_cfg:
+            raise ValueError('DecayGroupsConstructor takes no paramwise_cfg')
+        self.optim_wrapper_cfg = dict(optim_wrapper_cfg)
+
+    def __call__(self, model):
+        model = model.module if is_model_wrapper(model) else model
+        named = [(name, param) for name, param in model.named_parameters() if param.requires_grad]
+        plain = {name for name, param in named if param.ndim == 1 or name.endswith('.bias')}
+        groups = [
+            dict(params=[param for name, param in named if name not in plain], decayed=True),
+            dict(params=[param for name, param in named if name in plain], decayed=False, weight_decay=0.)]
+        wrapper = dict(self.optim_wrapper_cfg)
+        optimizer = OPTIMIZERS.build({**wrapper.pop('optimizer'), 'params': groups})
+        wrapper.setdefault('type', 'OptimWrapper')
+        return OPTIM_WRAPPERS.build(wrapper, default_args=dict(optimizer=optimizer))

@@ -1,0 +1,25 @@
+"""Where a run stands, in optimizer steps."""
+import math
+
+from mmengine.model import is_model_wrapper
+
+
+def optimizer_steps(runner):
+    """`(step, total)`: 0-based number of the optimizer step that the current iteration belongs to, and their number."""
+    accumulation = accumulative_counts(runner)
+    return runner.iter // accumulation, math.ceil(runner.max_iters / accumulation)
+
+
+def accumulative_counts(runner):
+    """Iterations per optimizer step."""
+    return runner.optim_wrapper._accumulative_counts
+
+
+def total_batch_size(runner):
+    """Images per optimizer step over all processes."""
+    return runner.train_dataloader.batch_size * runner.world_size * accumulative_counts(runner)
+
+
+def bare_model(runner):
+    """The model without its distributed wrapper."""
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model

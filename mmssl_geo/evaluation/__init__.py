@@ -1,0 +1,3 @@
+from .collapse import effective_rank, feature_spread
+
+__all__ = ['effective_rank', 'feature_spread']

@@ -1,0 +1,4 @@
+"""Backbones."""
+from .vision_transformer import SSLVisionTransformer
+
+__all__ = ['SSLVisionTransformer']

@@ -1,0 +1,110 @@
+"""Head of GTSA: predicts, pairs the views' maps and weighs the three losses."""
+import torch
+from mmengine.model import BaseModule
+
+from mmssl_geo.geometry import pool_boxes
+from mmssl_geo.registry import MODELS
+
+
+@MODELS.register_module()
+class GTSAHead(BaseModule):
+    """Crop loss, patch correspondence and rotation prediction over all pairs of views (GTSA).
+
+    Args:
+        predictor: config of the student's predictor.
+        rotation_head: config of the rotation head.
+        crop_loss: config of the loss on pooled patches.
+        correspondence_loss: config of the loss on matching tokens.
+        correspondence_weight: its weight once the warm-up is over; 0 until then (`set_gate`).
+        rotation_weight: weight of the rotation loss.
+        pooled_sizes: cells of the pooled patches by kind of the student's view, e.g. `dict(global=10, local=4)`.
+            None derives them from the maps: 5/7 of a global map's side and 2/3 of a local one's, which gives 10 and
+            4 for 224 and 96 px at patch 16, and 20 and 8 at patch 8 (our choice).
+    """
+
+    def __init__(self, predictor, rotation_head, crop_loss, correspondence_loss, correspondence_weight=0.5,
+                 rotation_weight=0.5, pooled_sizes=None, init_cfg=None):
+        super().__init__(init_cfg)
+        self.predictor = MODELS.build(predictor)
+        self.rotation_head = MODELS.build(rotation_head)
+        self.crop_loss = MODELS.build(crop_loss)
+        self.correspondence_loss = MODELS.build(correspondence_loss)
+        self.correspondence_weight = correspondence_weight
+        self.rotation_weight = rotation_weight
+        self.pooled_sizes = pooled_sizes
+        self.gate_open = True
+
+    def set_gate(self, is_open):
+        """Opens or shuts the patch-correspondence loss (shut while the learning rate warms up)."""
+        self.gate_open = is_open
+
+    def predict(self, projections):
+        """Student projections by kind -> predictions by kind, maps of the same sizes."""
+        return {kind: self.predictor(maps) for kind, maps in projections.items()}
+
+    def loss(self, student_features, student_predictions, teacher_projections, pair_groups, turns, patch_size):
+        """The weighted losses of a batch and what is worth watching.
+
+        Args:
+            student_features: backbone maps of the student by kind of view, `(V * B, C, H, W)` view-major.
+            student_predictions: predictor maps of the student by kind, same layout.
+            teacher_projections: projector maps of the teacher's global views `(G * B, D, H, W)`.
+            pair_groups: `ViewBatch.pairs()`.
+            turns: `ViewBatch.turns_by_kind()`.
+            patch_size: side of a token in view pixels.
+
+        Returns:
+            dict: `loss_crop`, `loss_correspondence`, `loss_rotation` (weighted; their sum is the total loss),
+            `match_cosine` (unweighted, also while the gate is shut) and `rotation_accuracy`.
+        """
+        with torch.autocast(teacher_projections.device.type, enabled=False):
+            teacher = _at_least_float32(teacher_projections.detach())
+            predictions = {kind: _at_least_float32(maps) for kind, maps in student_predictions.items()}
+            crop = _mean_over_pairs(
+                self._crop_losses(kind, predictions[kind], teacher, group, patch_size)
+                for kind, group in pair_groups.items())
+            with torch.set_grad_enabled(self.gate_open and torch.is_grad_enabled()):
+                correspondence = _mean_over_pairs(
+                    self._correspondence_losses(predictions[kind], teacher, group)
+                    for kind, group in pair_groups.items())
+        rotation, right = zip(*(
+            self.rotation_head.loss(student_features[kind], turns[kind]) for kind in student_features), strict=True)
+        return dict(
+            loss_crop=crop,
+            loss_correspondence=correspondence * (self.correspondence_weight if self.gate_open else 0.),
+            loss_rotation=self.rotation_weight * torch.cat(rotation).mean(),
+            match_cosine=-correspondence.detach(),
+            rotation_accuracy=torch.cat(right).float().mean())
+
+    def _crop_losses(self, kind, student_maps, teacher_maps, group, patch_size):
+        """Crop loss of every pair of one kind, `(Q * B * V,)`."""
+        size = (self.pooled_sizes or {}).get(kind) or _default_pooled_size(kind, student_maps.shape[-1])
+        student = pool_boxes(
+            student_maps, group.student_boxes_view.flatten(0, 2) / patch_size, group.student_index.flatten(), size)
+        teacher = pool_boxes(
+            teacher_maps, group.teacher_boxes_view.flatten(0, 2) / patch_size, group.teacher_index.flatten(), size)
+        return self.crop_loss(student, teacher, group.relative_turns.flatten())
+
+    def _correspondence_losses(self, student_maps, teacher_maps, group):
+        """Correspondence loss of every pair of one kind, `(Q * B * V,)`."""
+        num_q, batch_size, num_views = group.student_index.shape
+        teacher = teacher_maps.flatten(2).transpose(1, 2).unflatten(0, (num_q, batch_size))
+        student = student_maps.flatten(2).transpose(1, 2)
+        if num_views * batch_size == len(student_maps):  # every q meets the same views: no copies
+            student = student.unflatten(0, (num_views, batch_size)).transpose(0, 1).unsqueeze(0)
+        else:
+            student = student[group.student_index]
+        return self.correspondence_loss(student, teacher).flatten()
+
+
+def _default_pooled_size(kind, map_side):
+    return max(1, round(map_side * (5 / 7 if kind == 'global' else 2 / 3)))
+
+
+def _at_least_float32(maps):
+    return maps.float() if maps.dtype in (torch.float16, torch.bfloat16) else maps
+
+
+def _mean_over_pairs(losses):
+    """Mean over pairs and images; every pair has the same number of images."""
+    return torch.cat(list(losses)).mean()

@@ -1,0 +1,4 @@
+from .crop_similarity_loss import CropSimilarityLoss
+from .patch_correspondence_loss import PatchCorrespondenceLoss
+
+__all__ = ['CropSimilarityLoss', 'PatchCorrespondenceLoss']

@@ -1,0 +1,43 @@
+"""Child registries of mmengine's, in the scope `mmssl_geo`.
+
+A config names our classes as `mmssl_geo.GTSA`, from any OpenMMLab package; the modules below are imported when
+a name of theirs is first looked up.
+"""
+from .stack import check_stack
+
+check_stack(required=('mmengine', 'mmcv'))
+
+from mmengine import registry as _root  # noqa: E402
+from mmengine.registry import Registry  # noqa: E402
+
+
+def _child(name, *locations):
+    """Child registry of mmengine's `name`; `locations` are the sub-packages that register into it."""
+    parent = getattr(_root, name)
+    return Registry(
+        parent.name, parent=parent, scope='mmssl_geo', locations=[f'mmssl_geo.{location}' for location in locations])
+
+
+DATASETS = _child('DATASETS', 'datasets')
+DATA_SAMPLERS = _child('DATA_SAMPLERS', 'datasets')
+TRANSFORMS = _child('TRANSFORMS', 'datasets')
+MODELS = _child('MODELS', 'models')
+HOOKS = _child('HOOKS', 'engine')
+LOOPS = _child('LOOPS', 'engine')
+OPTIM_WRAPPERS = _child('OPTIM_WRAPPERS', 'engine')
+OPTIM_WRAPPER_CONSTRUCTORS = _child('OPTIM_WRAPPER_CONSTRUCTORS', 'engine')
+
+# Nothing of ours is in these; with `default_scope = 'mmssl_geo'` mmengine looks for them and warns if they are missing.
+OPTIMIZERS = _child('OPTIMIZERS')
+WEIGHT_INITIALIZERS = _child('WEIGHT_INITIALIZERS')
+MODEL_WRAPPERS = _child('MODEL_WRAPPERS')
+PARAM_SCHEDULERS = _child('PARAM_SCHEDULERS')
+METRICS = _child('METRICS')
+EVALUATOR = _child('EVALUATOR')
+VISUALIZERS = _child('VISUALIZERS')
+VISBACKENDS = _child('VISBACKENDS')
+LOG_PROCESSORS = _child('LOG_PROCESSORS')
+RUNNERS = _child('RUNNERS')
+RUNNER_CONSTRUCTORS = _child('RUNNER_CONSTRUCTORS')
+FUNCTIONS = _child('FUNCTIONS')
+TASK_UTILS = _child('TASK_UTILS')

@@ -1,0 +1,5 @@
+"""What is known of a view, and of a batch of views."""
+from .view_batch import PairGroup, ViewBatch
+from .view_record import ViewRecord
+
+__all__ = ['PairGroup', 'ViewBatch', 'ViewRecord']

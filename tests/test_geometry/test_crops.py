@@ -1,0 +1,87 @@
+import math
+
+import pytest
+import torch
+
+from mmssl_geo.geometry import CropGroup, intersect_boxes, sample_crops
+
+GLOBAL, LOCAL = CropGroup(2, (0.3, 1.0)), CropGroup(8, (0.1, 0.3))
+
+
+def draw(sizes, seed=0, **kwargs):
+    return sample_crops(torch.tensor(sizes), GLOBAL, LOCAL, torch.Generator().manual_seed(seed), **kwargs)
+
+
+def area(boxes):
+    return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
+
+
+def test_scale_aspect_bounds_and_overlap():
+    height, width = 300, 400
+    boxes = draw([[height, width]] * 500)
+    assert (boxes[..., :2] >= 0).all() and (boxes[..., 2] <= width).all() and (boxes[..., 3] <= height).all()
+    assert torch.equal(boxes, boxes.round())
+    share = area(boxes) / (height * width)
+    slack = 0.02  # whole pixels
+    assert share[:, :2].min() >= 0.3 - slack and share[:, :2].max() <= 1
+    assert share[:, 2:].min() >= 0.1 - slack and share[:, 2:].max() <= 0.3 + slack
+    aspect = (boxes[..., 2] - boxes[..., 0]) / (boxes[..., 3] - boxes[..., 1])
+    assert aspect.min() >= 0.75 - slack and aspect.max() <= 4 / 3 + slack
+    overlap = area(intersect_boxes(boxes[:, :2, None], boxes[:, None]))
+    assert overlap[:, 0, 1].min() > 0.02 * height * width
+    assert overlap[:, :, 2:].min() > 0.01 * height * width
+
+
+def test_a_crop_alone_is_distributed_as_a_random_resized_crop():
+    """Area uniform in its range, log-aspect uniform, position uniform over what is left."""
+    group = CropGroup(1, (0.1, 0.3))
+    boxes = sample_crops(
+        torch.tensor([[1000, 1000]] * 20000), group, CropGroup(0, (0.1, 0.3)), torch.Generator().manual_seed(1))[:, 0]
+    share = area(boxes).double() / 1e6
+    log_aspect = ((boxes[:, 2] - boxes[:, 0]) / (boxes[:, 3] - boxes[:, 1])).double().log()
+    place = boxes[:, 0].double() / (1000 - (boxes[:, 2] - boxes[:, 0])).double()
+    for values, low, high in ((share, 0.1, 0.3), (log_aspect, math.log(0.75), math.log(4 / 3)), (place, 0, 1)):
+        uniform = (values - low) / (high - low)
+        expected = torch.linspace(0.1, 0.9, 9, dtype=torch.double)
+        assert (torch.quantile(uniform, expected) - expected).abs().max() < 0.02
+
+
+@pytest.mark.parametrize('size', [(1, 4000), (4000, 1), (1, 1), (2, 3), (7, 5000)])
+def test_any_image_ends_with_crops_that_all_overlap(size):
+    boxes = draw([list(size)])[0]
+    assert (area(boxes) > 0).all()
+    assert (boxes[:, 2] <= size[1]).all() and (boxes[:, 3] <= size[0]).all()
+    assert (area(intersect_boxes(boxes[:2, None], boxes[None])) > 0).all()
+
+
+def test_fallback_to_the_best_draw_and_to_the_whole_image():
+    tiny = CropGroup(40, (0.01, 0.01))
+    generator = torch.Generator().manual_seed(0)
+    boxes = sample_crops(torch.tensor([[200, 200]]), CropGroup(2, (0.3, 0.3)), tiny, generator, 0.4, max_draws=1)[0]
+    share = area(boxes[2:]) / 200**2
+    whole = (boxes[2:] == torch.tensor([0., 0., 200., 200.])).all(dim=1)
+    assert 0 < whole.sum() < 40, 'some single draws meet the globals, some do not'
+    assert ((share < 0.02) | whole).all()
+    assert (area(intersect_boxes(boxes[:2, None], boxes[None])) > 0).all()
+
+
+def test_the_generator_is_the_only_source_of_randomness():
+    state = torch.get_rng_state()
+    assert torch.equal(draw([[480, 640]], seed=5), draw([[480, 640]], seed=5))
+    assert not torch.equal(draw([[480, 640]], seed=5), draw([[480, 640]], seed=6))
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_impossible_settings_are_refused():
+    with pytest.raises(ValueError, match='crop scale must satisfy'):
+        CropGroup(2, (0.5, 0.2))
+    with pytest.raises(ValueError, match='crop ratio must satisfy'):
+        CropGroup(2, (0.3, 1), (2, 1))
+    with pytest.raises(ValueError, match='must not be negative'):
+        CropGroup(-1, (0.3, 1))
+    with pytest.raises(ValueError, match='at least one global crop'):
+        sample_crops(torch.tensor([[9, 9]]), CropGroup(0, (0.3, 1)), LOCAL, torch.Generator())
+    with pytest.raises(ValueError, match='min_overlap must be in'):
+        draw([[9, 9]], min_overlap=0.7)
+    with pytest.raises(ValueError, match='max_draws must be at least 1'):
+        draw([[9, 9]], max_draws=0)

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Trains in several processes, one a GPU; on a machine without CUDA the same line runs GPUS processes on the CPU (gloo).
+#
+# Usage: tools/dist_train.sh CONFIG GPUS [arguments of tools/train.py]
+# Several machines: run it on each with NNODES, NODE_RANK, MASTER_ADDR and PORT set.
+set -euo pipefail
+if [ $# -lt 2 ]; then
+    echo "usage: tools/dist_train.sh CONFIG GPUS [arguments of tools/train.py]" >&2
+    exit 2
+fi
+CONFIG=$1
+GPUS=$2
+shift 2
+HERE=$(cd "$(dirname "$0")" && pwd)
+PYTHON=${PYTHON:-python}
+if [ -z "${VIRTUAL_ENV:-}" ] && [ -x "$HERE/../.venv/bin/python" ] && [ "$PYTHON" = python ]; then
+    PYTHON=$HERE/../.venv/bin/python
+fi
+exec "$PYTHON" -m torch.distributed.run \
+    --nnodes="${NNODES:-1}" \
+    --node_rank="${NODE_RANK:-0}" \
+    --master_addr="${MASTER_ADDR:-127.0.0.1}" \
+    --master_port="${PORT:-29500}" \
+    --nproc_per_node="$GPUS" \
+    "$HERE/train.py" "$CONFIG" --launcher pytorch "$@"

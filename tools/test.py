@@ -1,0 +1,87 @@
+"""Evaluates a fine-tuned detector or segmenter: `python tools/test.py CONFIG CHECKPOINT`.
+
+Works for any config of mmdet or mmseg, on a GPU or a CPU. The checkpoint is read safely and has to hold every tensor
+of the model.
+"""
+import argparse
+import json
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+from mmengine.runner import Runner
+
+from mmssl_geo.cli import run_tool
+from mmssl_geo.convert import read_checkpoint
+from mmssl_geo.errors import UserError
+from mmssl_geo.models.backbones.state_check import check_weights, stored_weights
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='downstream config file')
+    parser.add_argument('checkpoint', help='checkpoint of the fine-tuned model')
+    parser.add_argument('--work-dir', help='folder for the log (default: work_dirs/<config name>)')
+    parser.add_argument('--out', help='write the metrics to this .json file')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value overrides of the config')
+    parser.add_argument('--allow-unsafe', action='store_true',
+                        help='read a checkpoint that needs code to be run: only one of your own making')
+    return parser.parse_args()
+
+
+def load_config(args):
+    """Config of the run, with the command line's overrides.
+
+    Raises:
+        UserError: no such file, or an override that does not fit.
+    """
+    if not Path(args.config).is_file():
+        raise UserError(f'config {args.config}: no such file')
+    cfg = Config.fromfile(args.config)
+    try:
+        cfg.merge_from_dict(args.cfg_options or {})
+    except (TypeError, KeyError) as error:
+        raise UserError(f'--cfg-options does not fit {args.config}: {error}') from error
+    if cfg.get('test_evaluator') is None:
+        raise UserError(f'config {args.config}: has no test_evaluator; tools/test.py evaluates downstream configs')
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or f'work_dirs/{Path(args.config).stem}'
+    cfg.load_from = None
+    cfg.resume = False
+    return cfg
+
+
+def load_weights(runner, path, allow_unsafe):
+    """Loads every tensor of the model from the file.
+
+    Raises:
+        UserError: the file is missing or unsafe, or a tensor is missing or of another shape.
+    """
+    checkpoint = read_checkpoint(path, allow_code=allow_unsafe)
+    check_weights(
+        runner.model.state_dict(), stored_weights(checkpoint), path, 'model',
+        'Give the checkpoint that was fine-tuned with this config (a pretrained backbone cannot be evaluated).')
+    runner.call_hook('after_load_checkpoint', checkpoint=checkpoint)  # an EMA hook swaps its weights in
+    runner.model.load_state_dict(stored_weights(checkpoint), strict=True)
+
+
+def main():
+    args = parse_args()
+    if args.out is not None and not args.out.endswith('.json'):
+        raise UserError(f'--out {args.out}: has to end in .json')
+    cfg = load_config(args)
+    runner = Runner.from_cfg(cfg)
+    load_weights(runner, args.checkpoint, args.allow_unsafe)
+    try:
+        metrics = runner.test()
+    except FileNotFoundError as error:
+        raise UserError(f'the data set cannot be read: {error}. Set its folder: DATA_ROOT=DIR in the environment, or '
+                        'the data_root options named at the top of the config') from error
+    metrics = {name: float(value) for name, value in metrics.items()}
+    for name, value in metrics.items():
+        print(f'{name:<24} {value:.4f}')
+    if args.out is not None:
+        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+        Path(args.out).write_text(json.dumps(metrics, indent=2) + '\n')
+
+
+if __name__ == '__main__':
+    run_tool(main)

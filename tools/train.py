@@ -1,0 +1,39 @@
+"""Trains a config: pretraining with this project's methods, or fine-tuning in mmdet or mmseg.
+
+    python tools/train.py configs/gtsa_vits16_coco.py --work-dir work_dirs/run --cfg-options train_cfg.max_epochs=10
+"""
+import argparse
+import os
+
+from mmengine.config import DictAction
+
+from mmssl_geo.cli import run_tool
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--work-dir', help='where logs and checkpoints go (default: work_dirs/<config name>)')
+    parser.add_argument(
+        '--resume', nargs='?', const='auto',
+        help='go on from this checkpoint; without a path, from the last one in the work directory')
+    parser.add_argument('--amp', action='store_true', help='mixed precision (float32 where there is no GPU)')
+    parser.add_argument('--allow-unsafe', action='store_true', help='read checkpoints that run code when they load')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value overrides of the config')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by the launcher')
+    args = parser.parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def main():
+    args = parse_args()
+    from mmssl_geo.launch import build_runner, load_config
+    cfg = load_config(args.config, args.cfg_options, work_dir=args.work_dir, launcher=args.launcher)
+    runner = build_runner(cfg, resume=args.resume, amp=args.amp, allow_unsafe=args.allow_unsafe)
+    runner.train()
+
+
+if __name__ == '__main__':
+    run_tool(main)
