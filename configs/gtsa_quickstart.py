@@ -2,7 +2,7 @@
 _base_ = 'gtsa_vits16_coco.py'
 model = dict(
     backbone=dict(
-        arch=dict(embed_dims=192, num_layers=4, num_heads=3, feedforward_channels=768),
+        arch=dict(_delete_=True, embed_dims=192, num_layers=4, num_heads=3, feedforward_channels=768),
         img_size=128,
         patch_size=8),
     neck=dict(out_channels=256),

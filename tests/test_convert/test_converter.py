@@ -159,3 +159,18 @@ def test_missing_package_is_named(tmp_path, sources, monkeypatch):
     monkeypatch.setitem(sys.modules, 'timm.models.vision_transformer', None)
     with pytest.raises(UserError, match='needs timm.models.vision_transformer, which is not installed'):
         convert(save(tmp_path, sources['ours'][0]), tmp_path / 'a.pth', 'timm')
+
+
+def test_further_layout_is_one_entry(tmp_path, nets, monkeypatch):
+    """DINO's training checkpoints: one dict a network, the student's inside the wrapper for several processes."""
+    monkeypatch.setattr(layouts, 'LAYOUTS', (*layouts.LAYOUTS, layouts.Layout(
+        'DINO', 'timm', dict(student='student.backbone.', teacher='teacher.backbone.'))))
+    student, teacher = nets.timm(1), nets.timm(2)
+    src = save(tmp_path, dict(
+        student={f'module.backbone.{key}': value for key, value in student.state_dict().items()},
+        teacher={f'backbone.{key}': value for key, value in teacher.state_dict().items()},
+        dino_loss=dict(center=torch.zeros(1, 8)), epoch=1))
+    for weights, net in (('student', student), ('teacher', teacher)):
+        convert(src, tmp_path / 'a.pth', 'timm', weights, num_heads=3)
+        written = read_checkpoint(tmp_path / 'a.pth')['state_dict']
+        assert torch.equal(written['blocks.1.mlp.fc1.weight'], net.blocks[1].mlp.fc1.weight)

@@ -2,6 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mmdet.registry import MODELS
+from mmengine.registry import DefaultScope
 from torch import nn
 
 from mmssl_geo.errors import UserError
@@ -45,10 +46,11 @@ def test_number_of_maps_is_checked():
 
 
 def test_in_front_of_mmdets_fpn():
-    neck = MODELS.build([
-        dict(type='mmssl_geo.ViTPyramid', channels=8),
-        dict(type='FPN', in_channels=[8] * 4, out_channels=16, num_outs=5),
-    ])
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        neck = MODELS.build([
+            dict(type='mmssl_geo.ViTPyramid', channels=8),
+            dict(type='FPN', in_channels=[8] * 4, out_channels=16, num_outs=5),
+        ])
     outs = neck([torch.randn(1, 8, 6, 6)] * 4)
     assert [x.shape[-1] for x in outs] == [24, 12, 6, 3, 2]
     assert all(x.shape[1] == 16 for x in outs)

@@ -9,7 +9,7 @@ _base_ = [
 ]
 
 roi_extractor = dict(
-    roi_layer=dict(sampling_ratio=2), out_channels=96, featmap_strides=[8, 16], finest_scale=40)
+    roi_layer=dict(sampling_ratio=2), out_channels=64, featmap_strides=[8, 16], finest_scale=40)
 few_proposals = dict(nms_pre=200, max_per_img=50)
 model = dict(
     backbone=dict(
@@ -20,19 +20,19 @@ model = dict(
         out_indices=[1, 3]),
     neck=[
         dict(type='mmssl_geo.ViTPyramid', channels=192, rescales=(1, 0.5)),
-        dict(type='FPN', in_channels=[192, 192], out_channels=96, num_outs=3, norm_cfg=dict(type='BN')),
+        dict(type='FPN', in_channels=[192, 192], out_channels=64, num_outs=2, norm_cfg=dict(type='BN')),
     ],
     rpn_head=dict(
-        in_channels=96, feat_channels=96, anchor_generator=dict(scales=[4], strides=[8, 16, 32])),
+        in_channels=64, feat_channels=64, anchor_generator=dict(scales=[4, 5.7], strides=[8, 16])),
     roi_head=dict(
         bbox_roi_extractor=roi_extractor,
-        bbox_head=dict(in_channels=96, fc_out_channels=256, num_classes=3),
+        bbox_head=dict(in_channels=64, fc_out_channels=256, num_classes=3, reg_class_agnostic=True),
         mask_roi_extractor=roi_extractor,
-        mask_head=dict(num_convs=2, in_channels=96, conv_out_channels=64, num_classes=3)),
+        mask_head=dict(num_convs=2, in_channels=64, conv_out_channels=64, num_classes=3, class_agnostic=True)),
     train_cfg=dict(
         rpn=dict(sampler=dict(num=64)),
         rpn_proposal=few_proposals,
-        rcnn=dict(sampler=dict(num=32))),
+        rcnn=dict(sampler=dict(num=24, pos_fraction=0.4))),
     test_cfg=dict(rpn=few_proposals, rcnn=dict(max_per_img=20)))
 
 data_root = '{{$DATA_ROOT:data/scenes}}'

@@ -1,0 +1,19 @@
+import os
+
+import pytest
+import torch
+
+os.environ.setdefault('OMP_NUM_THREADS', '2')
+
+
+@pytest.fixture(autouse=True)
+def _fixed_randomness():
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def default_scope():
+    """mmengine keeps its default scope for the whole process; tests put the old one back."""
+    from mmengine.registry import DefaultScope
+    with DefaultScope.overwrite_default_scope('mmssl_geo'):
+        yield

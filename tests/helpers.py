@@ -1,0 +1,39 @@
+"""Small pieces that several tests share."""
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+
+from mmssl_geo.geometry import CropGroup, sample_crops
+from mmssl_geo.structures import ViewBatch
+
+ROOT = Path(__file__).parents[1]
+
+TINY = {
+    'model.backbone.img_size': 64,
+    'model.backbone.drop_path_rate': 0.,
+    'model.neck.out_channels': 16,
+    'model.head.predictor.out_channels': 16,
+    'model.head.rotation_head.hidden_channels': [16, 16, 8],
+}
+
+
+def tiny_config(path='configs/gtsa_vits16_coco.py', **overrides):
+    """A shipped pretraining config with a net of one or two blocks."""
+    cfg = Config.fromfile(ROOT / path)
+    cfg.model.backbone.pop('arch')
+    cfg.model.backbone.arch = dict(embed_dims=24, num_layers=2, num_heads=2, feedforward_channels=48)
+    cfg.merge_from_dict({**TINY, **overrides})
+    return cfg
+
+
+def random_views(batch_size=2, num_global=2, num_local=2, global_size=64, local_size=32, seed=0, dtype=torch.float32):
+    """A `ViewBatch` of noise with real crop boxes."""
+    generator = torch.Generator().manual_seed(seed)
+    boxes = sample_crops(
+        torch.tensor([[120, 160]] * batch_size), CropGroup(num_global, (0.3, 1.)), CropGroup(num_local, (0.1, 0.3)),
+        generator)
+    return ViewBatch(
+        torch.randn(num_global * batch_size, 3, global_size, global_size, generator=generator, dtype=dtype),
+        torch.randn(num_local * batch_size, 3, local_size, local_size, generator=generator, dtype=dtype),
+        boxes.to(dtype), torch.randint(4, (batch_size, num_global + num_local), generator=generator), num_global)

@@ -1,0 +1,90 @@
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmssl_geo.errors import UserError
+
+from .conftest import CONFIGS, NARROW
+
+TOOL = Path(__file__).parents[2] / 'tools' / 'test.py'
+SEGMENTER = 'mmseg/semfpn_vitt16_small_camvid-360x480.py'
+NARROW_OPTIONS = {
+    'model.backbone.arch': {'_delete_': True, **NARROW}, 'model.neck.in_channels': [48] * 4,
+    'test_dataloader.num_workers': 0, 'test_dataloader.persistent_workers': False}
+
+
+@pytest.fixture
+def run_tool(tmp_path, monkeypatch):
+    spec = importlib.util.spec_from_file_location('test_tool_under_test', TOOL)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, 'argv', ['test.py', *map(str, arguments), '--work-dir', str(tmp_path / 'work')])
+        module.main()
+    return run
+
+
+@pytest.fixture
+def narrow_config(camvid_root, tmp_path):
+    cfg = Config.fromfile(CONFIGS / SEGMENTER)
+    cfg.merge_from_dict({**NARROW_OPTIONS, 'test_dataloader.dataset.data_root': str(camvid_root)})
+    path = tmp_path / 'narrow.py'
+    cfg.dump(path)
+    return path
+
+
+def constant_segmenter(load_config):
+    """State of a segmenter that says class 0 everywhere."""
+    import mmseg.registry
+    cfg = load_config(SEGMENTER, **NARROW_OPTIONS)
+    state = mmseg.registry.MODELS.build(cfg.model).state_dict()
+    state['decode_head.conv_seg.weight'].zero_()
+    state['decode_head.conv_seg.bias'].zero_()[0] = 1
+    return state
+
+
+def test_metrics_are_right_and_written(run_tool, narrow_config, load_config, tmp_path, capsys):
+    torch.save(dict(state_dict=constant_segmenter(load_config)), tmp_path / 'model.pth')
+    run_tool(narrow_config, tmp_path / 'model.pth', '--out', tmp_path / 'deep' / 'metrics.json')
+    metrics = json.loads((tmp_path / 'deep' / 'metrics.json').read_text())
+    # half of the pixels are class 0, half class 3: IoU 1/2 and 0; the absent classes do not count
+    assert metrics == pytest.approx({'aAcc': 50, 'mIoU': 25, 'mAcc': 50})
+    assert 'mIoU                     25.0000' in capsys.readouterr().out
+
+
+def test_a_part_of_a_model_is_refused(run_tool, narrow_config, load_config, tmp_path):
+    state = constant_segmenter(load_config)
+    del state['decode_head.conv_seg.bias']
+    torch.save(state, tmp_path / 'part.pth')
+    with pytest.raises(UserError, match=r'1 of \d+ are missing: decode_head\.conv_seg\.bias'):
+        run_tool(narrow_config, tmp_path / 'part.pth')
+
+
+def test_missing_data_names_the_option(run_tool, narrow_config, load_config, tmp_path):
+    torch.save(constant_segmenter(load_config), tmp_path / 'model.pth')
+    with pytest.raises(UserError, match='data set cannot be read: .*nowhere.* DATA_ROOT'):
+        run_tool(narrow_config, tmp_path / 'model.pth', '--cfg-options', 'test_dataloader.dataset.data_root=/nowhere')
+
+
+@pytest.mark.parametrize('arguments, message', [
+    (['none.py', 'none.pth'], 'config none.py: no such file'),
+    ([CONFIGS / SEGMENTER, 'none.pth', '--out', 'x.pkl'], 'has to end in .json'),
+    ([CONFIGS / SEGMENTER, 'none.pth', '--cfg-options', 'model.backbone.arch.x.y=1'], '--cfg-options does not fit'),
+])
+def test_wrong_arguments(run_tool, arguments, message):
+    with pytest.raises(UserError, match=message):
+        run_tool(*arguments)
+
+
+def test_no_traceback():
+    done = subprocess.run([sys.executable, TOOL, CONFIGS / SEGMENTER, 'none.pth', '--work-dir', '/dev/null/x'],
+                          capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1 and done.stderr.strip().endswith('checkpoint none.pth: no such file')
+    assert 'Traceback' not in done.stderr

@@ -1,0 +1,143 @@
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmengine.logging import MessageHub
+
+from mmssl_geo.engine import CollapseGaugeHook, ScheduleHook, TeacherUpdateHook, ThroughputHook
+from mmssl_geo.engine.schedules import warmup_cosine
+from mmssl_geo.errors import UserError
+
+
+class Recorder:
+
+    def __init__(self):
+        self.warnings, self.infos = [], []
+
+    def warning(self, text):
+        self.warnings.append(text)
+
+    def info(self, text):
+        self.infos.append(text)
+
+
+class FakeModel:
+
+    def __init__(self):
+        self.momenta, self.epochs = [], []
+
+    def update_teacher(self, momentum):
+        self.momenta.append(momentum)
+
+    def set_epoch(self, epoch, warmup_epochs):
+        self.epochs.append((epoch, warmup_epochs))
+
+
+def fake_runner(iters_per_epoch=10, max_epochs=4, batch_size=16, world_size=2, accumulation=1):
+    groups = [dict(decayed=True, lr=0., weight_decay=0.), dict(decayed=False, lr=0., weight_decay=0.), dict(lr=0.)]
+    loader = SimpleNamespace(
+        batch_size=batch_size, __len__=lambda: iters_per_epoch, dataset=range(iters_per_epoch * batch_size))
+
+    class Loader(SimpleNamespace):
+
+        def __len__(self):
+            return iters_per_epoch
+
+    return SimpleNamespace(
+        iter=0, epoch=0, max_iters=iters_per_epoch * max_epochs, max_epochs=max_epochs, world_size=world_size,
+        train_dataloader=Loader(batch_size=batch_size, dataset=loader.dataset), model=FakeModel(), logger=Recorder(),
+        optim_wrapper=SimpleNamespace(param_groups=groups, _accumulative_counts=accumulation),
+        message_hub=MessageHub('test'))
+
+
+def schedule(**kwargs):
+    settings = dict(
+        learning_rate=dict(base=5e-4, batch=256, end=1e-6), weight_decay=dict(start=0.04, end=0.4), warmup_epochs=1)
+    return ScheduleHook(**{**settings, **kwargs})
+
+
+def run(runner, hook, iterations):
+    for i in range(iterations):
+        runner.iter, runner.epoch = i, i // len(runner.train_dataloader)
+        hook.before_train_iter(runner, i)
+        yield i
+
+
+def test_values_of_every_iteration():
+    runner, hook = fake_runner(), schedule()
+    peak = 5e-4 * 32 / 256
+    for i in run(runner, hook, 40):
+        decayed, plain, base = runner.optim_wrapper.param_groups
+        assert decayed['lr'] == plain['lr'] == base['lr'] == warmup_cosine(i, 40, peak, 1e-6, 10)
+        assert decayed['weight_decay'] == warmup_cosine(i, 40, 0.04, 0.4)
+        assert plain['weight_decay'] == 0
+    assert runner.model.epochs == [(i // 10, 1) for i in range(40)]
+
+
+def test_the_learning_rate_follows_processes_and_accumulation():
+    runner, hook = fake_runner(world_size=4, accumulation=2), schedule(warmup_epochs=0)
+    hook.before_train_iter(runner, 0)
+    assert runner.optim_wrapper.param_groups[0]['lr'] == pytest.approx(5e-4 * 16 * 4 * 2 / 256)
+    runner, hook = fake_runner(), schedule(warmup_epochs=0, learning_rate=dict(base=5e-4, batch=None, end=5e-4))
+    for _ in run(runner, hook, 40):
+        assert runner.optim_wrapper.param_groups[0]['lr'] == 5e-4
+
+
+def test_under_accumulation_values_change_once_per_optimizer_step():
+    runner, hook = fake_runner(accumulation=3), schedule(warmup_epochs=0)
+    rates = [runner.optim_wrapper.param_groups[0]['lr'] for _ in run(runner, hook, 40)]
+    assert rates[0] == rates[1] == rates[2] != rates[3]
+    assert rates[3] == warmup_cosine(1, 14, 5e-4 * 96 / 256, 1e-6)
+
+
+def test_a_warmup_longer_than_the_run_is_shortened_with_a_warning():
+    runner, hook = fake_runner(), schedule(warmup_epochs=10)
+    hook.before_train(runner)
+    assert 'shortened to 0.4' in runner.logger.warnings[0]
+    hook.before_train_iter(runner, 0)
+    assert runner.model.epochs == [(0, 0.4)]
+
+
+def test_a_dataset_smaller_than_a_batch():
+    with pytest.raises(UserError, match='0 images, less than one batch of 32: lower train_dataloader.batch_size'):
+        schedule().before_train(fake_runner(iters_per_epoch=0))
+
+
+@pytest.mark.parametrize('accumulation', [1, 4])
+def test_one_teacher_update_per_optimizer_step(accumulation):
+    runner = fake_runner(accumulation=accumulation)
+    for _ in run(runner, TeacherUpdateHook(dict(start=0.996, end=1.)), 40):
+        pass
+    total = 40 // accumulation
+    assert runner.model.momenta == [warmup_cosine(step, total, 0.996, 1.) for step in range(total)]
+
+
+def test_throughput_counts_all_processes():
+    runner = fake_runner()
+    runner.message_hub.update_scalar('train/time', 0.5)
+    ThroughputHook().after_train_iter(runner, 0)
+    assert runner.message_hub.get_scalar('train/images_per_s').current() == 16 * 2 / 0.5
+
+
+class GaugeModel:
+    """Its teacher gives the images themselves as features."""
+
+    def __init__(self):
+        self.teacher = SimpleNamespace(backbone=lambda images: (images,))
+
+    def data_preprocessor(self, data):
+        return dict(views=SimpleNamespace(global_images=data))
+
+
+@pytest.mark.parametrize('features,warned', [
+    (torch.ones(4, 8, 3, 3) + 1e-4 * torch.randn(4, 8, 3, 3), True), (torch.randn(4, 8, 3, 3), False)])
+def test_gauge_warns_of_collapse_only(features, warned):
+    runner = fake_runner()
+    runner.model = GaugeModel()
+    hook = CollapseGaugeHook(interval=1)
+    hook.after_train_iter(runner, 0, features)
+    assert bool(runner.logger.warnings) == warned
+    if warned:
+        assert 'features collapse' in runner.logger.warnings[0]
+    spread = runner.message_hub.get_scalar('train/feature_spread').current()
+    assert (spread < 0.01) == warned

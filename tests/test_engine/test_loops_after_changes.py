@@ -1,0 +1,72 @@
+"""The training loop when the data are not what the checkpoint knew, or the options do not fit."""
+import logging
+
+import pytest
+import torch
+
+from mmssl_geo.datasets.samplers import EpochSampler
+from mmssl_geo.engine.loops import ResumableEpochLoop
+from mmssl_geo.errors import UserError
+
+
+def warnings_of(monkeypatch, run):
+    """Messages that `run()` logs as warnings (mmengine's logger does not propagate to pytest's), and its result."""
+    messages = []
+    monkeypatch.setattr(logging.Logger, 'warning', lambda self, message, *args, **kw: messages.append(str(message)))
+    result = run()
+    return '\n'.join(messages), result
+
+
+def test_epoch_checkpoints_between_steps_warn(tmp_path, monkeypatch, train):
+    def run(accumulation):
+        return warnings_of(monkeypatch, lambda: train(
+            tmp_path, accumulation=accumulation, checkpoint=dict(by_epoch=True, interval=1)))[0]
+
+    assert 'lacks the gradients of up to 2 iterations' in run(3)
+    assert 'lacks the gradients' not in run(4)
+
+
+def test_another_batch_size_restarts_the_epoch(tmp_path, monkeypatch, train):
+    train(tmp_path, stop_after=13)  # saved at iteration 12, epoch 1
+    said, (_, continued) = warnings_of(monkeypatch, lambda: train(tmp_path, resume=True, batch=5))
+    assert 'total_batch_size 3 -> 5' in said and 'iteration 12 becomes 5' in said
+    assert continued.places[0] == (1, 0, 5, 5)
+    assert len(continued.stream) == 2 * 5
+    assert sorted(sum(continued.stream[:5], [])) == [(i, 1) for i in range(23)]
+
+
+def test_another_batch_size_after_a_whole_epoch_goes_on_with_the_next(tmp_path, train):
+    train(tmp_path, stop_after=9)  # saved at iteration 8, the end of epoch 0
+    _, continued = train(tmp_path, resume=True, batch=4)
+    assert continued.places[0] == (1, 0, 6, 6)
+
+
+def test_other_images_of_the_same_number_of_batches_restart_the_epoch(tmp_path, train):
+    train(tmp_path, stop_after=13)
+    _, continued = train(tmp_path, resume=True, images=24)
+    assert continued.places[0][:3] == (1, 0, 8)
+
+
+def test_checkpoint_of_the_stock_loop_in_another_batch_size(tmp_path, make_runner):
+    """Without a description of its data the iteration alone tells that it does not fit."""
+    runner, _ = make_runner(tmp_path)
+    loop = runner.build_train_loop(runner._train_loop)
+    runner._train_loop = loop
+    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    loop._epoch, loop._iter = 1, 30
+    loop._find_place_in_data_stream()
+    assert (loop.epoch, loop.iter) == (1, 8)
+    runner.message_hub.pop_info('data_stream')
+    loop._epoch, loop._iter = 1, 11
+    loop._find_place_in_data_stream()
+    assert (loop.epoch, loop.iter) == (1, 11)
+
+
+def test_wrong_sampler_and_too_few_images(tmp_path, make_runner):
+    runner, _ = make_runner(tmp_path, sampler='DefaultSampler')
+    with pytest.raises(UserError, match='cannot resume a DefaultSampler: set .*EpochSampler'):
+        runner.train()
+    runner, _ = make_runner(tmp_path)
+    loader = torch.utils.data.DataLoader(range(23), batch_size=24, sampler=EpochSampler(range(23)), drop_last=True)
+    with pytest.raises(UserError, match='23 images give 23 to each of 1 processes, less than one batch of 24'):
+        ResumableEpochLoop(runner, loader, max_epochs=1)

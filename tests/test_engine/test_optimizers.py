@@ -1,0 +1,82 @@
+import pytest
+import torch
+from torch import nn
+
+from mmssl_geo.engine import DecayGroupsConstructor, PerTensorClipAmpOptimWrapper
+from mmssl_geo.engine.optimizers.optim_wrappers import clip_each_
+
+
+class Net(nn.Module):
+
+    def __init__(self):
+        super().__init__()
+        self.cls_token = nn.Parameter(torch.ones(1, 1, 4))
+        self.linear = nn.Linear(4, 4)
+        self.norm = nn.LayerNorm(4)
+        self.scale = nn.Parameter(torch.ones(4))
+        self.teacher = nn.Linear(4, 4).requires_grad_(False)
+
+
+def build(net, kind='mmssl_geo.PerTensorClipOptimWrapper', **kwargs):
+    cfg = dict(type=kind, optimizer=dict(type='AdamW', lr=0.1, weight_decay=0.3), **kwargs)
+    return DecayGroupsConstructor(cfg)(net)
+
+
+def test_decay_on_everything_but_biases_and_1d_parameters():
+    net = Net()
+    groups = {group['decayed']: group for group in build(net).optimizer.param_groups}
+    names = {id(param): name for name, param in net.named_parameters()}
+    assert {names[id(p)] for p in groups[True]['params']} == {'cls_token', 'linear.weight'}
+    assert {names[id(p)] for p in groups[False]['params']} == {'linear.bias', 'norm.weight', 'norm.bias', 'scale'}
+    assert groups[True]['weight_decay'] == 0.3 and groups[False]['weight_decay'] == 0
+
+
+def test_paramwise_cfg_is_refused():
+    with pytest.raises(ValueError, match='takes no paramwise_cfg'):
+        DecayGroupsConstructor({}, dict(norm_decay_mult=0))
+
+
+def test_each_tensor_is_clipped_by_its_own_norm():
+    grads = [torch.full((4,), 5.), torch.full((9,), 0.1), torch.zeros(2)]
+    total = clip_each_(grads, 3.)
+    assert total.item() == pytest.approx((100 + 9 * 0.01)**0.5)
+    assert grads[0].norm().item() == pytest.approx(3., rel=1e-6)
+    assert torch.equal(grads[1], torch.full((9,), 0.1)), 'a small gradient stays, whatever the others are'
+    assert grads[2].abs().sum() == 0
+
+
+def test_the_wrapper_clips_before_the_step_and_logs_the_norm():
+    net = Net()
+    wrapper = build(net, clip_grad=dict(max_norm=1.))
+    wrapper.optimizer = torch.optim.SGD(wrapper.optimizer.param_groups, lr=1.)
+    before = net.linear.weight.detach().clone()
+    for group in wrapper.optimizer.param_groups:
+        group['weight_decay'] = 0
+    wrapper.update_params((net.linear.weight * 100).sum())
+    assert (net.linear.weight - before).norm().item() == pytest.approx(0.1 * 1., rel=1e-5)  # learning rate x max_norm
+    assert wrapper.message_hub.get_scalar('train/grad_norm').current() == pytest.approx(400)
+
+
+def test_accumulation_steps_once_with_the_mean_gradient():
+    net = Net()
+    wrapper = build(net, accumulative_counts=2)
+    wrapper.optimizer = torch.optim.SGD(net.parameters(), lr=1.)
+    wrapper.initialize_count_status(net, 0, 4)
+    before = net.scale.detach().clone()
+    wrapper.update_params((net.scale * 2).sum())
+    assert torch.equal(net.scale, before)
+    wrapper.update_params((net.scale * 4).sum())
+    torch.testing.assert_close(net.scale.detach(), before - 3)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='the fallback without a GPU')
+def test_mixed_precision_without_a_gpu_is_float32():
+    net = Net()
+    wrapper = build(net, 'mmssl_geo.PerTensorClipAmpOptimWrapper', clip_grad=dict(max_norm=3.), dtype='float16')
+    assert isinstance(wrapper, PerTensorClipAmpOptimWrapper)
+    with wrapper.optim_context(net):
+        out = net.linear(torch.ones(1, 4))
+    assert out.dtype == torch.float32
+    wrapper.update_params(out.sum())
+    state = wrapper.state_dict()
+    build(Net(), 'mmssl_geo.PerTensorClipAmpOptimWrapper').load_state_dict(state)
