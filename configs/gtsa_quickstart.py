@@ -1,20 +1,20 @@
-# A net and crops small enough for two CPU cores: 4 blocks, width 192, patch 8, 2 x 96 + 4 x 48 px views.
+# A net and crops small enough for two CPU cores: 4 blocks, width 192, patch 8, 2 x 64 + 4 x 32 px views.
 _base_ = 'gtsa_vits16_coco.py'
 model = dict(
     backbone=dict(
         arch=dict(_delete_=True, embed_dims=192, num_layers=4, num_heads=3, feedforward_channels=768),
         img_size=128,
         patch_size=8),
-    neck=dict(out_channels=256),
+    neck=dict(out_channels=128),
     head=dict(
-        predictor=dict(out_channels=256), rotation_head=dict(hidden_channels=(256, 256, 128))))
+        predictor=dict(out_channels=128), rotation_head=dict(hidden_channels=(128, 128, 64))))
 train_pipeline = [
     dict(
         type='mmssl_geo.MultiCrop',
-        global_size=96,
+        global_size=64,
         num_global=2,
         global_scale=(0.3, 1.0),
-        local_size=48,
+        local_size=32,
         num_local=4,
         local_scale=(0.1, 0.3)),
     dict(type='mmssl_geo.RandomViewPhotometrics'),

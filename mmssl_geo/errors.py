@@ -19,8 +19,8 @@ class NonFiniteLossError(UserError):
         super().__init__(
             f'{", ".join(names)} is not finite; the run stops before the weights are touched. The last checkpoint in '
             'the work directory is good: go on from it with --resume, with a lower learning rate '
-            '(default_hooks.schedule.learning_rate.base=...), a longer warm-up (default_hooks.schedule.warmup_epochs=...) '
-            'or optim_wrapper.dtype=bfloat16')
+            '(default_hooks.schedule.learning_rate.base=...), a longer warm-up '
+            '(default_hooks.schedule.warmup_epochs=...) or optim_wrapper.dtype=bfloat16')
 
 
 def first_line_of_worker_error(error):

@@ -49,13 +49,25 @@ def load_config(args):
     return cfg
 
 
-def load_weights(runner, path, allow_unsafe):
-    """Loads every tensor of the model from the file.
+def build_runner(cfg):
+    """Runner of the config.
 
     Raises:
-        UserError: the file is missing or unsafe, or a tensor is missing or of another shape.
+        UserError: the work dir cannot be written to.
     """
-    checkpoint = read_checkpoint(path, allow_code=allow_unsafe)
+    try:
+        Path(cfg.work_dir).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f'--work-dir {cfg.work_dir}: {error.strerror}') from error
+    return Runner.from_cfg(cfg)
+
+
+def load_weights(runner, checkpoint, path):
+    """Loads every tensor of the model.
+
+    Raises:
+        UserError: a tensor is missing, unexpected or of another shape.
+    """
     check_weights(
         runner.model.state_dict(), stored_weights(checkpoint), path, 'model',
         'Give the checkpoint that was fine-tuned with this config (a pretrained backbone cannot be evaluated).')
@@ -68,8 +80,9 @@ def main():
     if args.out is not None and not args.out.endswith('.json'):
         raise UserError(f'--out {args.out}: has to end in .json')
     cfg = load_config(args)
-    runner = Runner.from_cfg(cfg)
-    load_weights(runner, args.checkpoint, args.allow_unsafe)
+    checkpoint = read_checkpoint(args.checkpoint, allow_code=args.allow_unsafe)
+    runner = build_runner(cfg)
+    load_weights(runner, checkpoint, args.checkpoint)
     try:
         metrics = runner.test()
     except FileNotFoundError as error:

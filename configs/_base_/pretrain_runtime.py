@@ -1,4 +1,5 @@
-custom_imports = dict(imports=['mmssl_geo.datasets', 'mmssl_geo.engine', 'mmssl_geo.models'], allow_failed_imports=False)
+custom_imports = dict(
+    imports=['mmssl_geo.datasets', 'mmssl_geo.engine', 'mmssl_geo.models'], allow_failed_imports=False)
 default_scope = 'mmssl_geo'
 
 default_hooks = dict(
@@ -11,7 +12,10 @@ default_hooks = dict(
     unreadable_images=dict(type='mmssl_geo.UnreadableImagesHook'),
     collapse_gauge=dict(type='mmssl_geo.CollapseGaugeHook', interval=50))
 
-env_cfg = dict(cudnn_benchmark=True, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0), dist_cfg=dict(backend='nccl'))
+env_cfg = dict(
+    cudnn_benchmark=True,
+    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
+    dist_cfg=dict(backend='nccl'))
 visualizer = dict(
     type='Visualizer', vis_backends=[dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')])
 randomness = dict(seed=0)

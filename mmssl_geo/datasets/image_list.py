@@ -33,7 +33,8 @@ class ImageListDataset(Dataset):
             folders below it, in sorted order. `.txt`: one path a line, absolute or relative to the image folder.
             `.json`: a COCO file, of which `images[].file_name` is read.
         pipeline (Sequence): transforms, or their configs; each gets and returns a dict.
-        seed (int): goes into every sample.
+        seed (int, optional): goes into every sample. None: `ResumableEpochLoop` sets the run's (`randomness.seed`);
+            0 without a run.
         max_unreadable (float): share of unreadable images above which `UnreadableImagesHook` stops the run.
         extensions (Sequence[str]): endings that count as images in a scan, in any case.
 
@@ -44,7 +45,7 @@ class ImageListDataset(Dataset):
     # mmengine's loops ask for it; unlabelled images have no classes
     metainfo = {}
 
-    def __init__(self, data_root, data_prefix='', ann_file=None, pipeline=(), seed=0, max_unreadable=0.01,
+    def __init__(self, data_root, data_prefix='', ann_file=None, pipeline=(), seed=None, max_unreadable=0.01,
                  extensions=EXTENSIONS):
         self.image_root = os.path.join(os.path.expanduser(data_root), data_prefix)
         self.seed = seed
@@ -82,7 +83,7 @@ class ImageListDataset(Dataset):
             raise IndexError(f'there is no image {index}: the dataset has {len(self)}')
         image, path, unreadable = self._read_or_substitute(int(index))
         sample = self.pipeline(
-            dict(img=image, img_path=path, sample_idx=int(index), epoch=int(epoch), seed=self.seed))
+            dict(img=image, img_path=path, sample_idx=int(index), epoch=int(epoch), seed=self.seed or 0))
         sample['unreadable'] = '\n'.join(map(str, unreadable))
         return sample
 

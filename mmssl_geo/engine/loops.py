@@ -66,6 +66,8 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
         # Runner.resume takes over the checkpoint's seed when the sampler has already been built with another one.
         if self.sampler.seed == self._seed_when_built:
             self.sampler.seed = self.runner.seed
+        if getattr(self.dataloader.dataset, 'seed', 0) is None:
+            self.dataloader.dataset.seed = self.runner.seed
         saved = self.runner.message_hub.get_info(DATA_STREAM)
         stream = self._describe_data_stream()
         self.runner.message_hub.update_info(DATA_STREAM, stream)

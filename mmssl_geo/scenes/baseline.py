@@ -33,4 +33,4 @@ def best_constant_miou(folder, num_classes):
                         'give the number of classes of its scenes')
     counts = counts[:num_classes]
     best = int(np.argmax(counts))
-    return 100.0 * counts[best] / counts.sum() / np.count_nonzero(counts), best
+    return float(100 * counts[best] / counts.sum() / np.count_nonzero(counts)), best

@@ -63,7 +63,7 @@ def test_config_takes_a_step(load_config, name):
 
 def test_narrow_net_predicts_at_the_images_size(load_config):
     cfg = load_config('mmseg/semfpn_vitt16_small_camvid-360x480.py', **{
-        'model.backbone.arch': NARROW, 'model.neck.in_channels': [48] * 4})
+        'model.backbone.arch': {'_delete_': True, **NARROW}, 'model.neck.in_channels': [48] * 4})
     model = mmseg.registry.MODELS.build(cfg.model)
     model.eval()
     sample = SegDataSample(metainfo=dict(img_shape=(60, 90), ori_shape=(60, 90)))

@@ -4,6 +4,7 @@ import pickle
 import pytest
 import torch
 from mmengine.runner import Runner
+from mmseg.registry import MODELS
 
 from mmssl_geo.errors import UserError
 
@@ -23,13 +24,9 @@ class Evil:
 
 
 @pytest.fixture
-def make_runner(load_config, camvid_root, tmp_path):
-    count = 0
-
-    def make(**options):
-        nonlocal count
-        count += 1
-        cfg = load_config(SEGMENTER, **{
+def load_narrow(load_config, camvid_root):
+    def load(**options):
+        return load_config(SEGMENTER, **{
             'model.backbone.arch': {'_delete_': True, **NARROW}, 'model.backbone.img_size': 64,
             'model.neck.in_channels': [48] * 4, 'model.data_preprocessor.size': (64, 96),
             'model.decode_head.channels': 16, 'train_cfg.max_iters': 2, 'train_cfg.val_interval': 2,
@@ -37,6 +34,18 @@ def make_runner(load_config, camvid_root, tmp_path):
             **{f'{split}_dataloader.{key}': value for split in ('train', 'val', 'test')
                for key, value in dict(batch_size=1, num_workers=0, persistent_workers=False).items()},
             **options})
+    return load
+
+
+@pytest.fixture
+def make_runner(load_narrow, tmp_path, monkeypatch):
+    monkeypatch.setattr(Runner, '_log_env', lambda *_: None)  # it starts compilers to ask their versions
+    count = 0
+
+    def make(**options):
+        nonlocal count
+        count += 1
+        cfg = load_narrow(**options)
         cfg.work_dir = str(tmp_path / 'work')
         cfg.experiment_name = f'{tmp_path.name}_{count}'
         return Runner.from_cfg(cfg)
@@ -44,10 +53,10 @@ def make_runner(load_config, camvid_root, tmp_path):
 
 
 @pytest.fixture
-def saved(make_runner, tmp_path):
+def saved(load_narrow, tmp_path):
     """Writes the segmenter's weights, changed by `edit`."""
     def save(edit=lambda state: None):
-        state = dict(make_runner().model.state_dict())
+        state = dict(MODELS.build(load_narrow().model).state_dict())
         edit(state)
         path = tmp_path / 'model.pth'
         torch.save(dict(meta={}, state_dict=state), path)

@@ -83,8 +83,15 @@ def test_wrong_arguments(run_tool, arguments, message):
         run_tool(*arguments)
 
 
-def test_no_traceback():
-    done = subprocess.run([sys.executable, TOOL, CONFIGS / SEGMENTER, 'none.pth', '--work-dir', '/dev/null/x'],
+def test_work_dir_that_cannot_be_made(run_tool, tmp_path):
+    torch.save({}, tmp_path / 'model.pth')
+    (tmp_path / 'work').write_text('a file')
+    with pytest.raises(UserError, match='--work-dir .*work: File exists'):
+        run_tool(CONFIGS / SEGMENTER, tmp_path / 'model.pth')
+
+
+def test_no_traceback(tmp_path):
+    done = subprocess.run([sys.executable, TOOL, CONFIGS / SEGMENTER, 'none.pth', '--work-dir', tmp_path],
                           capture_output=True, text=True, timeout=120)
-    assert done.returncode == 1 and done.stderr.strip().endswith('checkpoint none.pth: no such file')
+    assert done.returncode == 1 and done.stderr.strip().endswith('error: checkpoint none.pth: no such file')
     assert 'Traceback' not in done.stderr

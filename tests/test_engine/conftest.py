@@ -61,7 +61,7 @@ class Recorder(Hook):
 
 
 def build_runner(work_dir, stop_after=None, resume=False, workers=0, batch=3, accumulation=1, images=23,
-                checkpoint=None, seed=5, sampler='mmssl_geo.EpochSampler'):
+                checkpoint=None, seed=5, sampler='mmssl_geo.EpochSampler', hooks=None):
     """A run of 3 epochs; 23 images make 8 batches of 3, the last one of 2. Returns it and its `Recorder`."""
     recorder = Recorder(stop_after)
     # the checkpoint hook comes before the recorder, so that a kill comes after a save at the same iteration
@@ -73,7 +73,7 @@ def build_runner(work_dir, stop_after=None, resume=False, workers=0, batch=3, ac
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1, momentum=0.9), accumulative_counts=accumulation),
         default_hooks=dict(
             checkpoint=dict(type='CheckpointHook', priority='NORMAL', **(checkpoint or EVERY_SECOND)),
-            step_seed=dict(type='mmssl_geo.StepSeedHook')),
+            step_seed=dict(type='mmssl_geo.StepSeedHook'), **(hooks or {})),
         custom_hooks=[recorder],
         resume=resume, randomness=dict(seed=seed), experiment_name=f'loop_test_{next(RUN)}', log_level='WARNING')
     return runner, recorder

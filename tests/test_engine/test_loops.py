@@ -46,6 +46,13 @@ def test_every_epoch_is_whole_and_its_own_permutation(tmp_path, train):
     assert len({tuple(i for i, _ in pairs) for pairs in epochs}) == EPOCHS
 
 
+def test_the_loop_needs_no_sampler_hook(tmp_path, train):
+    _, uninterrupted = train(tmp_path / 'whole')
+    train(tmp_path / 'killed', stop_after=11)
+    _, continued = train(tmp_path / 'killed', resume=True, hooks=dict(sampler_seed=None))
+    assert continued.stream == uninterrupted.stream[10:]
+
+
 def test_without_step_seed_dropout_differs_after_a_resume(tmp_path, monkeypatch, train):
     """The equality above is the hook's doing."""
     monkeypatch.setattr(StepSeedHook, 'before_train_iter', Hook.before_train_iter)

@@ -70,7 +70,8 @@ def test_init_is_the_methods():
     assert vit.cls_token.std().item() == pytest.approx(0.02, rel=0.3)
     assert torch.equal(vit.patch_embed.projection.weight, conv_before)
     bound = 1 / math.sqrt(3 * 16 * 16)
-    assert conv_before.abs().max() <= bound and conv_before.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.02)
+    assert conv_before.abs().max() <= bound
+    assert conv_before.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.02)
 
 
 @pytest.mark.parametrize('init_cfg', [None, dict(type='Pretrained', checkpoint=None)])
@@ -85,7 +86,8 @@ def test_other_init_cfg_is_refused(init_cfg):
         make_vit(init_cfg=init_cfg)
 
 
-@pytest.mark.parametrize('stored, given', [('', None), ('backbone.', None), ('backbone.', 'backbone'), ('net.', 'net.')])
+@pytest.mark.parametrize('stored, given', [
+    ('', None), ('backbone.', None), ('backbone.', 'backbone'), ('net.', 'net.')])
 def test_strict_load(saved, log, stored, given):
     path = saved(prefix=stored)
     vit = make_vit(init_cfg=pretrained(path, prefix=given))

@@ -9,7 +9,7 @@ _base_ = [
 ]
 
 roi_extractor = dict(
-    roi_layer=dict(sampling_ratio=2), out_channels=64, featmap_strides=[8, 16], finest_scale=40)
+    roi_layer=dict(sampling_ratio=1), out_channels=64, featmap_strides=[8, 16], finest_scale=40)
 few_proposals = dict(nms_pre=200, max_per_img=50)
 model = dict(
     backbone=dict(

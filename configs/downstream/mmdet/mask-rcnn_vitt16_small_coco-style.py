@@ -1,8 +1,10 @@
 # Mask R-CNN with slim heads on ViT-Ti/16, for any small folder laid out as COCO is: a first look on one GPU or a CPU.
 #
 #   weights:  --cfg-options model.backbone.init_cfg.checkpoint=vitt16_mmdet.pth   (without it: random weights)
-#   data:     DATA_ROOT=/data/mine in the environment: train2017/, val2017/, annotations/instances_{train,val}2017.json;
-#             other names by --cfg-options train_dataloader.dataset.ann_file=... train_dataloader.dataset.data_prefix.img=...
+#   data:     DATA_ROOT=/data/mine in the environment; it holds train2017/, val2017/ and
+#             annotations/instances_{train,val}2017.json; other names by --cfg-options
+#             train_dataloader.dataset.ann_file=... train_dataloader.dataset.data_prefix.img=... (and val_, test_),
+#             val_evaluator.ann_file=... test_evaluator.ann_file=...
 #   classes:  COCO's 80. For others write a config of your own beside this one:
 #
 #     _base_ = './mask-rcnn_vitt16_small_coco-style.py'

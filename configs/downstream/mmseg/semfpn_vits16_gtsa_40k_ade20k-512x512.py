@@ -2,7 +2,8 @@
 #
 #   weights:  --cfg-options model.backbone.init_cfg.checkpoint=vits16_mmseg.pth   (without it: random weights)
 #   data:     DATA_ROOT=/data/ADEChallengeData2016 in the environment, or by --cfg-options
-#             train_dataloader.dataset.data_root=R val_dataloader.dataset.data_root=R test_dataloader.dataset.data_root=R
+#             train_dataloader.dataset.data_root=R val_dataloader.dataset.data_root=R
+#             test_dataloader.dataset.data_root=R
 #   another number of GPUs: set train_dataloader.batch_size so that the total is 16
 _base_ = [
     '../_base_/mmseg_semfpn_vits16.py',

@@ -2,7 +2,8 @@
 #
 #   weights:  --cfg-options model.backbone.init_cfg.checkpoint=vitt16_mmseg.pth   (without it: random weights)
 #   data:     DATA_ROOT=/data/camvid in the environment, or by --cfg-options
-#             train_dataloader.dataset.data_root=R val_dataloader.dataset.data_root=R test_dataloader.dataset.data_root=R
+#             train_dataloader.dataset.data_root=R val_dataloader.dataset.data_root=R
+#             test_dataloader.dataset.data_root=R
 _base_ = [
     '../_base_/mmseg_semfpn_vits16.py',
     '../_base_/mmseg_camvid-360x480.py',

@@ -1,7 +1,6 @@
 """Learning rate, weight decay and loss gates, set before every iteration."""
 from mmengine.hooks import Hook
 
-from mmssl_geo.errors import UserError
 from mmssl_geo.registry import HOOKS
 
 from ..progress import bare_model, optimizer_steps, total_batch_size
@@ -30,28 +29,24 @@ class ScheduleHook(Hook):
         self.warmup_epochs = warmup_epochs
 
     def before_train(self, runner):
-        iters_per_epoch = len(runner.train_dataloader)
-        if iters_per_epoch == 0:
-            raise UserError(
-                f'the dataset has {len(runner.train_dataloader.dataset)} images, less than one batch of '
-                f'{total_batch_size(runner)}: lower train_dataloader.batch_size')
         warmup_epochs = shortened_warmup(self.warmup_epochs, runner.max_epochs)
         if warmup_epochs != self.warmup_epochs:
             runner.logger.warning(
                 f'the warm-up of {self.warmup_epochs} epochs is not shorter than the run of {runner.max_epochs}; '
                 f'it is shortened to {warmup_epochs:g}')
-        base, batch = self.learning_rate['base'], self.learning_rate.get('batch')
-        peak = base if batch is None else base * total_batch_size(runner) / batch
         runner.logger.info(
-            f'learning rate {peak:.3g} at its peak, for {total_batch_size(runner)} images per optimizer step')
+            f'learning rate {self.peak(runner):.3g} at its peak, for {total_batch_size(runner)} images per optimizer step')
+
+    def peak(self, runner):
+        """Learning rate at the end of the warm-up."""
+        base, batch = self.learning_rate['base'], self.learning_rate.get('batch')
+        return base if batch is None else base * total_batch_size(runner) / batch
 
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         step, total = optimizer_steps(runner)
         warmup_epochs = shortened_warmup(self.warmup_epochs, runner.max_epochs)
         warmup_steps = int(total * warmup_epochs / runner.max_epochs)
-        base, batch = self.learning_rate['base'], self.learning_rate.get('batch')
-        peak = base if batch is None else base * total_batch_size(runner) / batch
-        learning_rate = warmup_cosine(step, total, peak, self.learning_rate['end'], warmup_steps)
+        learning_rate = warmup_cosine(step, total, self.peak(runner), self.learning_rate['end'], warmup_steps)
         weight_decay = warmup_cosine(step, total, self.weight_decay['start'], self.weight_decay['end'])
         for group in runner.optim_wrapper.param_groups:
             group['lr'] = learning_rate

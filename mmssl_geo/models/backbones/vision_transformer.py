@@ -11,8 +11,8 @@ from ...errors import UserError
 from ...registry import MODELS
 from .state_check import backbone_weights, check_weights, stored_weights
 
-ADVICE = ('Export it for this model: `python tools/convert_checkpoint.py {source} OUT.pth --to mmdet` (or `--to mmseg`), '
-          'and compare `arch`, `patch_size` and `final_norm` of the config with what was pretrained.')
+ADVICE = ('Export it for this model: `python tools/convert_checkpoint.py {source} OUT.pth --to mmdet` (or `--to '
+          'mmseg`), and compare `arch`, `patch_size` and `final_norm` of the config with what was pretrained.')
 
 
 @MODELS.register_module()

@@ -21,17 +21,17 @@ class ViTPyramid(BaseModule):
     Args:
         channels: channels C of every map, in and out.
         rescales: one power of two for each map, from the first to the last.
-        norm_cfg: the normalisation between transposed convolutions. `BN` with `sync_bn='torch'` in the config runs on
-            a CPU and one GPU, too, where `SyncBN` does not.
+        norm_cfg: the normalisation between transposed convolutions; None: `BN`, which `sync_bn='torch'` in a config
+            turns to `SyncBN` on several GPUs and which runs on a CPU, too.
         init_cfg: as mmengine takes it.
 
     Raises:
         UserError: a factor is no power of two.
     """
 
-    def __init__(self, channels, rescales=(4, 2, 1, 0.5), norm_cfg=dict(type='BN'), init_cfg=None):
+    def __init__(self, channels, rescales=(4, 2, 1, 0.5), norm_cfg=None, init_cfg=None):
         super().__init__(init_cfg=init_cfg)
-        self.stages = nn.ModuleList(_make_stage(channels, factor, norm_cfg) for factor in rescales)
+        self.stages = nn.ModuleList(_make_stage(channels, factor, norm_cfg or dict(type='BN')) for factor in rescales)
 
     def forward(self, maps):
         """Maps `(B, C, H, W)`, one for each factor -> tuple of `(B, C, H * factor, W * factor)`, rounded down.
@@ -41,7 +41,7 @@ class ViTPyramid(BaseModule):
         """
         if len(maps) != len(self.stages):
             raise ValueError(f'ViTPyramid has {len(self.stages)} rescales but got {len(maps)} maps')
-        return tuple(stage(x) for stage, x in zip(self.stages, maps))
+        return tuple(stage(x) for stage, x in zip(self.stages, maps, strict=True))
 
 
 def _make_stage(channels, factor, norm_cfg):

@@ -1,0 +1,135 @@
+import importlib.util
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from mmssl_geo.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+BENCHMARKS = ROOT / 'tools' / 'benchmarks'
+STAGES = ['data', 'preprocess', 'student forward', 'teacher forward', 'losses', 'backward', 'optimizer', 'ema']
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f'{name}.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+stage_clock = load('stage_clock')
+
+
+def run(*args):
+    return subprocess.run(
+        [sys.executable, str(BENCHMARKS / 'step.py'), *map(str, args)], capture_output=True, text=True)
+
+
+def test_stages_of_a_tiny_run_add_up_to_the_step(tmp_path):
+    started = time.perf_counter()
+    done = run(
+        ROOT / 'configs' / 'gtsa_quickstart.py', '--batch-size', 2, '--iters', 3, '--warmup', 1, '--device', 'cpu',
+        '--out', tmp_path / 'new' / 'step.json', '--cfg-options', 'model.backbone.arch.num_layers=1')
+    elapsed = time.perf_counter() - started
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result == json.loads((tmp_path / 'new' / 'step.json').read_text())
+    stages = result['stages_ms']
+    assert list(stages) == [*STAGES, 'other'] and all(ms > 0 for ms in stages.values())
+    assert sum(stages.values()) == pytest.approx(result['step_ms'])
+    assert stages['other'] < 0.2 * result['step_ms']
+    assert result['images_per_s'] == pytest.approx(2 / (result['step_ms'] / 1000))
+    assert 3 * result['step_ms'] / 1000 < elapsed
+    # forward and backward of the nets are the bulk; what is not trained costs less than what is
+    assert stages['teacher forward'] < stages['student forward'] + stages['backward']
+    assert result['device'] == 'cpu' and result['dtype'] == 'float32' and 100 < result['peak_memory_mib'] < 20000
+    assert all(stage in done.stdout for stage in STAGES) and 'step 4/4' in done.stderr
+
+
+@pytest.mark.parametrize('args, sentence', [
+    (['--iters', '0'], '--iters 0: must be at least 1'),
+    (['--warmup', '-1'], '--warmup -1: must be at least 0'),
+    (['--images', 'nowhere'], '--images nowhere: there is no such folder'),
+])
+def test_a_mistake_is_refused(monkeypatch, args, sentence):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    monkeypatch.setattr('sys.argv', ['step.py', str(ROOT / 'configs' / 'gtsa_quickstart.py'), *args])
+    with pytest.raises(UserError, match=sentence):
+        load('step').main()
+
+
+@pytest.fixture
+def ticks(monkeypatch):
+    """A clock that shows what the test sets."""
+    now = SimpleNamespace(value=0.)
+    monkeypatch.setattr(stage_clock.time, 'perf_counter', lambda: now.value)
+    return now
+
+
+def test_an_inner_stage_stops_the_outer_ones_clock(ticks):
+    clock = stage_clock.StageClock('cpu')
+    with clock.stage('outer'):
+        ticks.value = 5.
+    clock.restart()
+    for stage, at in (('outer', 6.), ('inner', 8.)):
+        ticks.value = at
+        if stage == 'outer':
+            outer = clock.stage(stage)
+            outer.__enter__()
+        else:
+            with clock.stage(stage):
+                ticks.value = 11.
+    ticks.value = 12.
+    outer.__exit__(None, None, None)
+    ticks.value = 16.
+    clock.finish()
+    assert clock.seconds() == {'other': 1. + 4., 'outer': 2. + 1., 'inner': 3.}
+
+
+def test_a_gpu_is_timed_by_its_own_events(monkeypatch, ticks):
+    waits = []
+
+    class Event:
+        def __init__(self, enable_timing):
+            assert enable_timing
+
+        def record(self):
+            self.at = ticks.value
+
+        def elapsed_time(self, end):
+            return 1000 * (end.at - self.at)
+
+    monkeypatch.setattr(torch.cuda, 'Event', Event)
+    monkeypatch.setattr(torch.cuda, 'synchronize', waits.append)
+    clock = stage_clock.StageClock('cuda:0')
+    clock.restart()
+    with clock.stage('a'):
+        ticks.value = 2.
+    assert not waits
+    clock.finish()
+    assert waits and clock.seconds() == {'a': 2., 'other': 0.}
+
+
+def test_methods_are_timed_in_place_and_given_back(ticks):
+    class Net:
+        def run(self, seconds):
+            ticks.value += seconds
+            return 'done'
+
+    owner = SimpleNamespace(net=Net())
+    clock = stage_clock.StageClock('cpu')
+    clock.restart()
+    with stage_clock.timed_method(clock, 'work', owner, 'net.run'):
+        assert owner.net.run(2.) == 'done' and owner.net.run(seconds=3.) == 'done'
+    owner.net.run(7.)
+    clock.finish()
+    assert clock.seconds() == {'other': 7., 'work': 5.} and 'run' not in vars(owner.net)
+    with pytest.raises(UserError, match='SimpleNamespace has no teacher.forward'):
+        with stage_clock.timed_method(clock, 'work', owner, 'teacher.forward'):
+            pass

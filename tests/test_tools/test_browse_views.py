@@ -1,0 +1,89 @@
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmssl_geo.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+TOOL = ROOT / 'tools' / 'browse_views.py'
+CONFIG = ROOT / 'configs' / 'gtsa_quickstart.py'
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    """Calls the tool's `main` in an empty folder."""
+    spec = importlib.util.spec_from_file_location('browse_views', TOOL)
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    monkeypatch.chdir(tmp_path)
+
+    def run_main(*args):
+        monkeypatch.setattr('sys.argv', [str(TOOL), *map(str, args)])
+        tool.main()
+
+    return run_main
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / 'photos'
+    folder.mkdir()
+    for number, size in enumerate([(60, 40), (40, 90), (50, 50)]):
+        noise = np.random.default_rng(number).integers(0, 256, (*size, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(folder / f'{number}.png')
+    return folder
+
+
+def test_writes_one_picture_an_image(run, tmp_path, photos, capsys):
+    run(CONFIG, '--images', photos, '--index', 1, 2, '--query', 1)
+    pictures = sorted((tmp_path / 'work_dirs').iterdir())
+    assert [picture.name for picture in pictures] == ['views_1.png', 'views_2.png']
+    assert all(Image.open(picture).width == 1500 for picture in pictures)
+    assert capsys.readouterr().out.count('6 views of') == 2
+
+
+def test_epoch_and_options_reach_the_pipeline(run, tmp_path, photos):
+    for name, args in (('a', ()), ('b', ('--epoch', 0)), ('c', ('--epoch', 1)),
+                       ('d', ('--cfg-options', 'train_dataloader.dataset.seed=5'))):
+        run(CONFIG, '--images', photos, '--out', f'{name}.png', *args)
+    views = {name: np.asarray(Image.open(tmp_path / f'{name}.png'))[60:, 650:] for name in 'abcd'}
+    assert np.array_equal(views['a'], views['b'])
+    assert not np.array_equal(views['a'], views['c']) and not np.array_equal(views['a'], views['d'])
+
+
+def test_takes_a_single_file(run, tmp_path, photos, capsys):
+    run(CONFIG, '--images', photos / '2.png', '--out', 'a.png')
+    assert (tmp_path / 'a.png').is_file() and str(photos / '2.png') in capsys.readouterr().out
+
+
+def test_an_unreadable_image_is_named(run, photos, capsys):
+    (photos / '0.png').write_bytes(b'no image')
+    run(CONFIG, '--images', photos, '--out', 'a.png')
+    out = capsys.readouterr().out
+    assert 'image 0 cannot be read' in out and f'views of {photos / "1.png"}' in out
+
+
+@pytest.mark.parametrize('args, sentence', [
+    (['--index', 3], '--index 3: the images are 0 to 2'),
+    (['--index', -1], '--index -1: the images are 0 to 2'),
+    (['--query', 2], '--query 2: the global views are 0 to 1'),
+    (['--epoch', -1], 'epochs count from 0'),
+    (['--out', 'a.jpg'], 'has to end in .png'),
+    (['--index', 0, 1, '--out', 'a.png'], r'write \{index\} into it'),
+    (['--cfg-options', 'train_dataloader.dataset.pipeline=[]'], 'makes no views'),
+])
+def test_a_mistake_is_refused(run, photos, args, sentence):
+    with pytest.raises(UserError, match=sentence):
+        run(CONFIG, '--images', photos, *args)
+
+
+def test_the_command_says_a_mistake_in_one_sentence(tmp_path):
+    done = subprocess.run(
+        [sys.executable, str(TOOL), str(CONFIG), '--images', 'nowhere'], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 1 and 'Traceback' not in done.stderr
+    assert done.stderr == 'error: --images nowhere: there is no such file or folder\n'

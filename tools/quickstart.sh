@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Sets the environment up, then pretrains, exports, fine-tunes and prints a table; on a CPU in under 15 minutes.
+#
+# Usage: bash tools/quickstart.sh [--images DIR] [--epochs N] [--out DIR]
+set -euo pipefail
+HERE=$(cd "$(dirname "$0")" && pwd)
+bash "$HERE/setup_env.sh"
+exec "$HERE/../.venv/bin/python" -W ignore "$HERE/quickstart.py" "$@"
