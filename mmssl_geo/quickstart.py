@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .errors import UserError
+from .resources import resource_root
 from .scenes import SceneOptions, best_constant_miou, write_scenes
 from .steps import run_step
 
-ROOT = Path(__file__).parents[1]
+ROOT = resource_root()
 PRETRAIN = 'configs/gtsa_quickstart.py'
 DOWNSTREAM = {
     'mmdet': 'configs/downstream/mmdet/mask-rcnn_quickstart_scenes.py',
@@ -29,8 +30,7 @@ class Quickstart:
         out: folder for everything that is made.
         images: folder of the reader's own photos to pretrain on; None pretrains on the embedded scenes.
         num_train, num_val: embedded scenes.
-        epochs: pretraining epochs; None takes the config's.
-        finetune_epochs: epochs (mmdet) of the fine-tuning; None takes the configs' (for tests only).
+        options, finetune_options: overrides of the pretraining and the fine-tuning configs, `key=value`.
     """
     out: Path
     images: Path = None

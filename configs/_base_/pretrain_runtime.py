@@ -6,8 +6,8 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=True),
     checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=3, save_last=True),
-    sampler_seed=dict(type='DistSamplerSeedHook'),
     step_seed=dict(type='mmssl_geo.StepSeedHook'),
+    replica_check=dict(type='mmssl_geo.ReplicaCheckHook'),
     throughput=dict(type='mmssl_geo.ThroughputHook'),
     unreadable_images=dict(type='mmssl_geo.UnreadableImagesHook'),
     collapse_gauge=dict(type='mmssl_geo.CollapseGaugeHook', interval=50))

@@ -1,6 +1,7 @@
 """Hooks, loops and optimizer wrappers, registered in the scope `mmssl_geo`."""
 from .hooks import (
     CollapseGaugeHook,
+    ReplicaCheckHook,
     ScheduleHook,
     StepSeedHook,
     StrictLoadHook,
@@ -13,6 +14,6 @@ from .optimizers import DecayGroupsConstructor, PerTensorClipAmpOptimWrapper, Pe
 
 __all__ = [
     'CollapseGaugeHook', 'DecayGroupsConstructor', 'PerTensorClipAmpOptimWrapper', 'PerTensorClipOptimWrapper',
-    'ResumableEpochLoop', 'ScheduleHook', 'StepSeedHook', 'StrictLoadHook', 'TeacherUpdateHook', 'ThroughputHook',
+    'ReplicaCheckHook', 'ResumableEpochLoop', 'ScheduleHook', 'StepSeedHook', 'StrictLoadHook', 'TeacherUpdateHook', 'ThroughputHook',
     'UnreadableImagesHook'
 ]

@@ -4,7 +4,9 @@ import pytest
 import torch
 from mmengine.logging import MessageHub
 
-from mmssl_geo.engine import CollapseGaugeHook, ScheduleHook, TeacherUpdateHook, ThroughputHook
+from mmssl_geo.engine import CollapseGaugeHook, ReplicaCheckHook, ScheduleHook, TeacherUpdateHook, ThroughputHook
+from mmssl_geo.engine.hooks import replica_check_hook
+from mmssl_geo.engine.hooks.replica_check_hook import weights_digest
 from mmssl_geo.engine.schedules import warmup_cosine
 
 
@@ -132,3 +134,23 @@ def test_gauge_warns_of_collapse_only(features, warned):
         assert 'features collapse' in runner.logger.warnings[0]
     spread = runner.message_hub.get_scalar('train/feature_spread').current()
     assert (spread < 0.01) == warned
+
+
+def test_weights_digest_sees_the_smallest_change():
+    net = torch.nn.Linear(3, 2)
+    before = weights_digest(net)
+    assert weights_digest(net) == before
+    net.bias.data[0] = torch.nextafter(net.bias.data[0], torch.tensor(9.))
+    assert weights_digest(net) != before
+
+
+def test_replicas_that_differ_stop_the_run(monkeypatch):
+    runner = fake_runner()
+    runner.model = torch.nn.Linear(2, 2)
+    monkeypatch.setattr(replica_check_hook, 'get_world_size', lambda: 3)
+    monkeypatch.setattr(replica_check_hook, 'all_gather_object', lambda digest: [digest, digest, 'other'])
+    with pytest.raises(RuntimeError, match=r'processes \[2\] hold other weights'):
+        ReplicaCheckHook().after_train_epoch(runner)
+    monkeypatch.setattr(replica_check_hook, 'all_gather_object', lambda digest: [digest] * 3)
+    ReplicaCheckHook().after_train_epoch(runner)
+    assert '3 processes hold identical' in runner.logger.infos[0]

@@ -1,4 +1,5 @@
 from .collapse_gauge_hook import CollapseGaugeHook
+from .replica_check_hook import ReplicaCheckHook
 from .schedule_hook import ScheduleHook
 from .step_seed_hook import StepSeedHook
 from .strict_load_hook import StrictLoadHook
@@ -7,6 +8,6 @@ from .throughput_hook import ThroughputHook
 from .unreadable_images_hook import UnreadableImagesHook
 
 __all__ = [
-    'CollapseGaugeHook', 'ScheduleHook', 'StepSeedHook', 'StrictLoadHook', 'TeacherUpdateHook', 'ThroughputHook',
+    'CollapseGaugeHook', 'ReplicaCheckHook', 'ScheduleHook', 'StepSeedHook', 'StrictLoadHook', 'TeacherUpdateHook', 'ThroughputHook',
     'UnreadableImagesHook'
 ]
