@@ -8,23 +8,13 @@ model = dict(
     neck=dict(out_channels=128),
     head=dict(
         predictor=dict(out_channels=128), rotation_head=dict(hidden_channels=(128, 128, 64))))
-train_pipeline = [
-    dict(
-        type='mmssl_geo.MultiCrop',
-        global_size=64,
-        num_global=2,
-        global_scale=(0.3, 1.0),
-        local_size=32,
-        num_local=4,
-        local_scale=(0.1, 0.3)),
-    dict(type='mmssl_geo.RandomViewPhotometrics'),
-    dict(type='mmssl_geo.RandomQuarterTurns'),
-    dict(type='mmssl_geo.PackViews')
-]
 train_dataloader = dict(
     batch_size=16,
     num_workers=1,
-    dataset=dict(data_root='data/scenes/', data_prefix='images/train/', pipeline=train_pipeline))
+    dataset=dict(
+        data_root='data/scenes/',
+        data_prefix='images/train/',
+        pipeline=dict(crop=dict(global_size=64, local_size=32, num_local=4))))
 train_cfg = dict(max_epochs=20)
 default_hooks = dict(
     schedule=dict(learning_rate=dict(base=0.0005, batch=16), warmup_epochs=2),

@@ -51,7 +51,8 @@ class Quickstart:
         self.out.mkdir(parents=True, exist_ok=True)
         self._timed('scenes', self._make_scenes)
         self._timed('pretraining', self._pretrain)
-        weights = {target: self._timed(f'export to {target}', lambda t=target: self._export(t)) for target in DOWNSTREAM}
+        weights = {
+            target: self._timed(f'export to {target}', lambda t=target: self._export(t)) for target in DOWNSTREAM}
         results = {'random weights': {}, 'GTSA': {}}
         for target, start in ((t, s) for t in DOWNSTREAM for s in results):
             checkpoint = weights[target] if start == 'GTSA' else None

@@ -55,9 +55,11 @@ def build_dataset(cfg, images, list_folder):
     Raises:
         UserError: if the config has no multi-crop pipeline, or there is no image.
     """
+    from mmssl_geo.datasets import pipeline_steps
     from mmssl_geo.registry import DATASETS
     dataset = (cfg.get('train_dataloader') or {}).get('dataset') or {}
-    pipeline = [step for step in dataset.get('pipeline', ()) if step['type'].rsplit('.')[-1] != 'PackViews']
+    steps = pipeline_steps(dataset.get('pipeline', ()))
+    pipeline = [step for step in steps if step['type'].rsplit('.')[-1] != 'PackViews']
     if not any(step['type'].rsplit('.')[-1] == 'MultiCrop' for step in pipeline):
         raise UserError(f'config {cfg.filename}: train_dataloader.dataset.pipeline makes no views (no MultiCrop in '
                         'it): give a pretraining config')

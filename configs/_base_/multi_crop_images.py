@@ -1,17 +1,5 @@
 # Any images: a folder (recursively), a list file or a COCO json (`ann_file`). 2 x 224 + 8 x 96 px views an image.
-train_pipeline = [
-    dict(
-        type='mmssl_geo.MultiCrop',
-        global_size=224,
-        num_global=2,
-        global_scale=(0.3, 1.0),
-        local_size=96,
-        num_local=8,
-        local_scale=(0.1, 0.3)),
-    dict(type='mmssl_geo.RandomViewPhotometrics'),
-    dict(type='mmssl_geo.RandomQuarterTurns'),
-    dict(type='mmssl_geo.PackViews')
-]
+# Steps have names: `train_dataloader.dataset.pipeline.crop.num_local=6` changes one, `...photometrics=None` drops one.
 train_dataloader = dict(
     batch_size=64,
     num_workers=10,
@@ -21,4 +9,18 @@ train_dataloader = dict(
     sampler=dict(type='mmssl_geo.EpochSampler', shuffle=True),
     collate_fn=dict(type='default_collate'),
     dataset=dict(
-        type='mmssl_geo.ImageListDataset', data_root='data/images/', max_unreadable=0.01, pipeline=train_pipeline))
+        type='mmssl_geo.ImageListDataset',
+        data_root='data/images/',
+        max_unreadable=0.01,
+        pipeline=dict(
+            crop=dict(
+                type='mmssl_geo.MultiCrop',
+                global_size=224,
+                num_global=2,
+                global_scale=(0.3, 1.0),
+                local_size=96,
+                num_local=8,
+                local_scale=(0.1, 0.3)),
+            photometrics=dict(type='mmssl_geo.RandomViewPhotometrics'),
+            turns=dict(type='mmssl_geo.RandomQuarterTurns'),
+            pack=dict(type='mmssl_geo.PackViews'))))

@@ -32,7 +32,8 @@ class ImageListDataset(Dataset):
         ann_file (str, optional): relative to `data_root`, or absolute. None: the image folder is scanned with all
             folders below it, in sorted order. `.txt`: one path a line, absolute or relative to the image folder.
             `.json`: a COCO file, of which `images[].file_name` is read.
-        pipeline (Sequence): transforms, or their configs; each gets and returns a dict.
+        pipeline (Sequence | dict): transforms, or their configs; each gets and returns a dict. In a dict every step
+            has a name, so that a config or `--cfg-options` can change one of them; None leaves a step out.
         seed (int, optional): goes into every sample. None: `ResumableEpochLoop` sets the run's (`randomness.seed`);
             0 without a run.
         max_unreadable (float): share of unreadable images above which `UnreadableImagesHook` stops the run.
@@ -55,7 +56,8 @@ class ImageListDataset(Dataset):
         else:
             self.names = _read_ann_file(os.path.join(os.path.expanduser(data_root), os.path.expanduser(ann_file)))
         self._check_some_can_be_read()
-        self.pipeline = Compose([TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline])
+        self.pipeline = Compose(
+            [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline_steps(pipeline)])
 
     def __len__(self):
         return len(self.names)
@@ -120,6 +122,12 @@ class ImageListDataset(Dataset):
                 reasons.append(error)
         raise UserError(f'none of {len(chosen)} images tried, of {len(self)}, can be read, the first is {reasons[0]}; '
                         f'names are taken relative to {self.image_root}: correct data_root, data_prefix or ann_file')
+
+
+def pipeline_steps(pipeline):
+    """The steps of a pipeline in their order: of a sequence, or of a dict of named steps without those that are None."""
+    steps = pipeline.values() if isinstance(pipeline, dict) else pipeline
+    return [step for step in steps if step is not None]
 
 
 def _read_ann_file(path):

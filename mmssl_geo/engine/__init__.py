@@ -14,6 +14,6 @@ from .optimizers import DecayGroupsConstructor, PerTensorClipAmpOptimWrapper, Pe
 
 __all__ = [
     'CollapseGaugeHook', 'DecayGroupsConstructor', 'PerTensorClipAmpOptimWrapper', 'PerTensorClipOptimWrapper',
-    'ReplicaCheckHook', 'ResumableEpochLoop', 'ScheduleHook', 'StepSeedHook', 'StrictLoadHook', 'TeacherUpdateHook', 'ThroughputHook',
-    'UnreadableImagesHook'
+    'ReplicaCheckHook', 'ResumableEpochLoop', 'ScheduleHook', 'StepSeedHook', 'StrictLoadHook', 'TeacherUpdateHook',
+    'ThroughputHook', 'UnreadableImagesHook'
 ]

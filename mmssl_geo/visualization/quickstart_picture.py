@@ -7,6 +7,7 @@ from mmengine.config import Config
 from PIL import Image
 
 from mmssl_geo.convert import read_checkpoint
+from mmssl_geo.datasets import pipeline_steps
 from mmssl_geo.registry import DATASETS, MODELS
 
 from .feature_colours import pca_colours
@@ -47,7 +48,8 @@ def _raw_dataset(cfg):
 
 
 def _view_images(cfg):
-    pipeline = [step for step in cfg.train_dataloader.dataset.pipeline if step['type'] != 'mmssl_geo.PackViews']
+    steps = pipeline_steps(cfg.train_dataloader.dataset.pipeline)
+    pipeline = [step for step in steps if step['type'] != 'mmssl_geo.PackViews']
     views = DATASETS.build({**cfg.train_dataloader.dataset, 'pipeline': pipeline})[0]['views']
     return [(view_title(number, record), np.asarray(image)) for number, (image, record) in enumerate(views)]
 

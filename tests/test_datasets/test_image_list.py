@@ -177,3 +177,15 @@ def test_a_million_paths(tmp_path):
     characters = (tmp_path / 'list.txt').stat().st_size
     assert len(pickle.dumps(dataset)) < characters + 8 * count + 10_000  # the names and 8 bytes for each
     assert all(isinstance(part, np.ndarray) for part in vars(dataset.names).values())
+
+
+def test_named_steps_keep_their_order_and_none_leaves_one_out(tmp_path):
+    write_images(tmp_path, ['a.png'])
+
+    def step(name):
+        return lambda sample: dict(sample, steps=(*sample.get('steps', ()), name))
+
+    named = dict(first=step('first'), second=None, third=step('third'))
+    assert ImageListDataset(str(tmp_path), pipeline=named)[0]['steps'] == ('first', 'third')
+    with pytest.raises(KeyError):
+        ImageListDataset(str(tmp_path), pipeline={})[0]['steps']

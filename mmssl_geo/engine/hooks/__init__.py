@@ -8,6 +8,6 @@ from .throughput_hook import ThroughputHook
 from .unreadable_images_hook import UnreadableImagesHook
 
 __all__ = [
-    'CollapseGaugeHook', 'ReplicaCheckHook', 'ScheduleHook', 'StepSeedHook', 'StrictLoadHook', 'TeacherUpdateHook', 'ThroughputHook',
-    'UnreadableImagesHook'
+    'CollapseGaugeHook', 'ReplicaCheckHook', 'ScheduleHook', 'StepSeedHook', 'StrictLoadHook', 'TeacherUpdateHook',
+    'ThroughputHook', 'UnreadableImagesHook'
 ]

@@ -35,7 +35,8 @@ class ScheduleHook(Hook):
                 f'the warm-up of {self.warmup_epochs} epochs is not shorter than the run of {runner.max_epochs}; '
                 f'it is shortened to {warmup_epochs:g}')
         runner.logger.info(
-            f'learning rate {self.peak(runner):.3g} at its peak, for {total_batch_size(runner)} images per optimizer step')
+            f'learning rate {self.peak(runner):.3g} at its peak, '
+            f'for {total_batch_size(runner)} images per optimizer step')
 
     def peak(self, runner):
         """Learning rate at the end of the warm-up."""

@@ -1,0 +1,70 @@
+"""Every shipped pretraining config builds and takes one tiny step through the Runner."""
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+from PIL import Image
+
+from mmssl_geo.engine.progress import total_batch_size
+from mmssl_geo.launch import build_runner, load_config
+from mmssl_geo.registry import MODELS
+from tests.helpers import ROOT, TINY
+
+PRETRAIN = sorted(path.name for path in (ROOT / 'configs').glob('*.py'))
+
+
+@pytest.fixture(scope='module')
+def photos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('photos')
+    rng = np.random.default_rng(0)
+    for index in range(6):
+        Image.fromarray(rng.integers(0, 255, (60, 80, 3), dtype=np.uint8)).save(folder / f'{index}.png')
+    return folder
+
+
+def test_all_configs_are_here():
+    assert {'gtsa_vits16_coco.py', 'gtsa_vitb16_coco.py', 'gtsa_vits16_ade20k.py', 'gtsa_quickstart.py'} <= set(PRETRAIN)
+
+
+@pytest.mark.parametrize('name', PRETRAIN)
+def test_the_model_of_every_config_builds(name, default_scope):
+    model = MODELS.build(Config.fromfile(ROOT / 'configs' / name).model)
+    student = sum(param.numel() for param in model.parameters() if param.requires_grad)
+    assert student > 1e6 and model.backbone.embed_dims == model.neck.blocks[0].conv.in_channels
+
+
+@pytest.mark.parametrize('name', PRETRAIN)
+def test_one_step_and_a_checkpoint(name, photos, tmp_path):
+    crops = {'train_dataloader.dataset.data_prefix': '', 'train_dataloader.dataset.data_root': str(photos)}
+    cfg = load_config(ROOT / 'configs' / name, {**TINY, **crops}, work_dir=str(tmp_path / 'work'))
+    cfg.model.backbone.pop('arch')
+    cfg.model.backbone.arch = dict(embed_dims=24, num_layers=1, num_heads=2, feedforward_channels=48)
+    crop = cfg.train_dataloader.dataset.pipeline.crop
+    crop.global_size, crop.local_size, crop.num_local = 64, 32, 2
+    cfg.train_dataloader.update(batch_size=3, num_workers=0, persistent_workers=False)
+    cfg.train_cfg.max_epochs = 1
+    cfg.experiment_name = f'config_test_{name}'
+    runner = build_runner(cfg)
+    assert isinstance(runner, Runner)
+    before = runner.model.neck.proj.weight.detach().clone()
+    runner.train()
+    assert runner.iter == 2 and total_batch_size(runner) == 3
+    assert not torch.equal(before, runner.model.neck.proj.weight)
+    assert (tmp_path / 'work' / 'epoch_1.pth').is_file()
+
+
+def test_the_papers_run():
+    """The numbers of the official code, as the config holds them."""
+    cfg = Config.fromfile(ROOT / 'configs/gtsa_vits16_coco.py')
+    crop = cfg.train_dataloader.dataset.pipeline.crop
+    assert (crop.global_size, crop.num_global, tuple(crop.global_scale)) == (224, 2, (0.3, 1.0))
+    assert (crop.local_size, crop.num_local, tuple(crop.local_scale)) == (96, 8, (0.1, 0.3))
+    assert cfg.train_dataloader.batch_size == 64 and cfg.train_dataloader.dataset.data_prefix == 'train2017/'
+    assert cfg.train_cfg.max_epochs == 100 and cfg.optim_wrapper.clip_grad.max_norm == 3.0
+    schedule = cfg.default_hooks.schedule
+    assert (schedule.learning_rate.base, schedule.learning_rate.batch, schedule.learning_rate.end) == (5e-4, 256, 1e-6)
+    assert (schedule.weight_decay.start, schedule.weight_decay.end, schedule.warmup_epochs) == (0.04, 0.4, 10)
+    assert cfg.default_hooks.teacher_update.momentum == dict(start=0.996, end=1.0)
+    assert (cfg.model.head.correspondence_weight, cfg.model.head.rotation_weight) == (0.5, 0.5)
+    assert cfg.model.backbone.drop_path_rate == 0.1
