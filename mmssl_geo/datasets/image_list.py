@@ -125,7 +125,7 @@ class ImageListDataset(Dataset):
 
 
 def pipeline_steps(pipeline):
-    """The steps of a pipeline in their order: of a sequence, or of a dict of named steps without those that are None."""
+    """The steps of a pipeline in order: of a sequence, or of a dict of named steps without those that are None."""
     steps = pipeline.values() if isinstance(pipeline, dict) else pipeline
     return [step for step in steps if step is not None]
 

@@ -24,7 +24,8 @@ def photos(tmp_path_factory):
 
 
 def test_all_configs_are_here():
-    assert {'gtsa_vits16_coco.py', 'gtsa_vitb16_coco.py', 'gtsa_vits16_ade20k.py', 'gtsa_quickstart.py'} <= set(PRETRAIN)
+    names = ('gtsa_vits16_coco', 'gtsa_vitb16_coco', 'gtsa_vits16_ade20k', 'gtsa_quickstart')
+    assert {f'{name}.py' for name in names} <= set(PRETRAIN)
 
 
 @pytest.mark.parametrize('name', PRETRAIN)
