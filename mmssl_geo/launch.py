@@ -52,11 +52,12 @@ def build_runner(cfg, resume=None, amp=False, allow_unsafe=False):
 
 
 def _prepare_cpu(cfg):
-    """Without CUDA, several processes talk through gloo, and the wrapper must not name devices."""
+    """Without CUDA: no pinned memory, no synchronised BN; processes talk through gloo, the wrapper names no device."""
     cfg.setdefault('env_cfg', {}).cudnn_benchmark = False
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         if cfg.get(loader):
             cfg[loader].pin_memory = False
+    cfg.pop('sync_bn', None)  # torch's needs GPUs
     if cfg.launcher == 'none':
         return
     if cfg.launcher != 'pytorch':

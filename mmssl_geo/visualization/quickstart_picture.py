@@ -71,7 +71,9 @@ def _pretrained_and_random(cfg, out):
     state = read_checkpoint((out / 'pretrain' / 'last_checkpoint').read_text().strip())['state_dict']
     prefix = 'teacher.backbone.'
     pretrained.load_state_dict({key[len(prefix):]: value for key, value in state.items() if key.startswith(prefix)})
-    return pretrained.eval(), random.eval()
+    pretrained.eval()  # mmpretrain's backbones return nothing here
+    random.eval()
+    return pretrained, random
 
 
 @torch.no_grad()

@@ -15,7 +15,8 @@ def test_a_users_mistake_is_one_sentence(capsys):
 
 
 def test_a_mistake_met_in_a_worker_process_loses_its_traceback(capsys):
-    wrapped = UserError('Caught UserError in DataLoader worker process 0.\nOriginal Traceback (most recent call last):\n'
+    wrapped = UserError('Caught UserError in DataLoader worker process 0.\n'
+                        'Original Traceback (most recent call last):\n'
                         '  File "x.py", line 1\nmmssl_geo.errors.UserError: 64 images in a row cannot be read\n')
     with pytest.raises(SystemExit):
         run_tool(lambda: fail(wrapped))
