@@ -2,7 +2,6 @@
 import os
 import re
 import subprocess
-import sys
 import time
 
 from .errors import UserError
@@ -12,7 +11,7 @@ _PROGRESS = re.compile(r'Epoch\((train|val)\)\s*(?:\[(\d+)\])?' + _REST)
 _ITERATION = re.compile(r'Iter\((train|val)\)\s*' + _REST)
 
 
-def run_step(command, log, env=None, quiet_seconds=10):
+def run_step(command, log, env=None, label='', quiet_seconds=10):
     """Runs a command to its end.
 
     Threads that wait do not spin (`OMP_WAIT_POLICY`), unless the user says otherwise: with anything else running on
@@ -22,7 +21,8 @@ def run_step(command, log, env=None, quiet_seconds=10):
         command: list of words.
         log: file for all that it prints.
         env: variables in addition to this process's.
-        quiet_seconds: least time between two lines of progress where the output is no terminal.
+        label: stands in front of each line of progress.
+        quiet_seconds: least time between two lines of progress.
 
     Raises:
         UserError: if it fails; names the log and quotes its last line.
@@ -38,12 +38,9 @@ def run_step(command, log, env=None, quiet_seconds=10):
             file.flush()
             last = line.strip() or last
             progress = progress_line(line)
-            if progress and (sys.stdout.isatty() or time.time() - shown > quiet_seconds):
+            if progress and time.time() - shown > quiet_seconds:
                 shown = time.time()
-                print(f'\r   {progress:<76}' if sys.stdout.isatty() else f'   {progress}',
-                      end='' if sys.stdout.isatty() else '\n', flush=True)
-        if sys.stdout.isatty():
-            print('\r' + ' ' * 80 + '\r', end='', flush=True)
+                print(f'   {label}{progress}', flush=True)
     if process.wait() != 0:
         raise UserError(f'this step failed: {last} (the whole output is in {log})')
 

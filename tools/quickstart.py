@@ -19,9 +19,9 @@ def main():
     from mmssl_geo.visualization.quickstart_picture import draw_quickstart
     options = [f'train_cfg.max_epochs={args.epochs}'] if args.epochs else []
     report = Quickstart(args.out, images=args.images, options=options).run()
-    picture = draw_quickstart(args.out, report)
     print(f'\n{format_table(report)}\n\nwhole run: {report["total_seconds"] / 60:.1f} minutes; '
-          f'numbers: {args.out / "report.json"}; picture: {picture}')
+          f'numbers: {args.out / "report.json"}')
+    print(f'picture: {draw_quickstart(args.out, report)}')
 
 
 if __name__ == '__main__':

@@ -76,12 +76,12 @@ val_evaluator = dict(
     type='CocoMetric', ann_file=data_root + '/annotations/instances_val.json', metric=['bbox', 'segm'])
 test_evaluator = val_evaluator
 
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=12, val_interval=12)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=15, val_interval=15)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=32),
-    dict(type='CosineAnnealingLR', eta_min=1e-5, by_epoch=True, begin=0, end=12, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', eta_min=1e-5, by_epoch=True, begin=0, end=15, convert_to_iter_based=True),
 ]
 optim_wrapper = dict(
     type='OptimWrapper',
@@ -92,5 +92,5 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=1.0))
 
 default_hooks = dict(
-    logger=dict(interval=16), checkpoint=dict(interval=12, max_keep_ckpts=1, save_optimizer=False))
+    logger=dict(interval=16), checkpoint=dict(interval=15, max_keep_ckpts=1, save_optimizer=False))
 randomness = dict(seed=0)
