@@ -131,9 +131,9 @@ def _write_json(path, content):
 
 
 def _progress(items, count, split):
-    """Passes `items` on and says on stderr how many of `count` are done, twenty times at most."""
+    """Passes `items` on and says on stderr how many of `count` are done: in twenty steps on a terminal, else at the end."""
     step = max(count // 20, 1)
     for done, item in enumerate(items, start=1):
         yield item
-        if done % step == 0 or done == count:
+        if done == count or (done % step == 0 and sys.stderr.isatty()):
             print(f'\r{split}: {done}/{count} scenes', end='\n' if done == count else '', file=sys.stderr, flush=True)

@@ -7,7 +7,7 @@ from mmssl_geo.registry import HOOKS
 @HOOKS.register_module()
 class ThroughputHook(Hook):
     """Logs `images_per_s` of all processes together, from mmengine's iteration times."""
-    priority = 'BELOW_NORMAL'  # after IterTimerHook, before LoggerHook
+    priority = 'NORMAL'  # after IterTimerHook (registered earlier), before LoggerHook
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         seconds = runner.message_hub.get_scalar('train/time').current()
