@@ -131,7 +131,7 @@ def _write_json(path, content):
 
 
 def _progress(items, count, split):
-    """Passes `items` on and says on stderr how many of `count` are done: in twenty steps on a terminal, else at the end."""
+    """Passes `items` on and says on stderr how many are done: in twenty steps on a terminal, else at the end."""
     step = max(count // 20, 1)
     for done, item in enumerate(items, start=1):
         yield item
