@@ -20,6 +20,9 @@ SETTINGS = {
     'train_dataloader.num_workers': 0,
     'train_dataloader.persistent_workers': False,
     'train_dataloader.dataset.data_prefix': '',
+    'train_dataloader.dataset.pipeline.crop.global_size': 64,
+    'train_dataloader.dataset.pipeline.crop.local_size': 32,
+    'train_dataloader.dataset.pipeline.crop.num_local': 2,
     'default_hooks.logger.interval': 1,
     'default_hooks.schedule.warmup_epochs': 1,
     'train_cfg.max_epochs': 3,
@@ -62,7 +65,6 @@ def assert_same_training_state(a, b):
             assert torch.equal(value, b['optimizer']['state'][key][name]), (key, name)
 
 
-@pytest.mark.slow
 def test_killed_and_resumed_equals_uninterrupted_bitwise(photos, tmp_path):
     whole, broken = tmp_path / 'whole', tmp_path / 'broken'
     each_iteration = {'default_hooks.checkpoint.by_epoch': False, 'default_hooks.checkpoint.interval': 1}
@@ -80,7 +82,6 @@ def test_killed_and_resumed_equals_uninterrupted_bitwise(photos, tmp_path):
     assert_same_training_state(whole / 'epoch_3.pth', broken / 'iter_12.pth')
 
 
-@pytest.mark.slow
 def test_two_processes_keep_identical_teachers(photos, tmp_path):
     launcher = ['bash', str(ROOT / 'tools/dist_train.sh'), str(ROOT / 'configs/gtsa_vits16_coco.py'), '2']
     code, output = finish(train(
