@@ -9,22 +9,24 @@ class UserError(Exception):
 
 
 class NonFiniteLossError(UserError):
-    """A loss became infinite or NaN; nothing of that step has reached the weights.
+    """A loss became infinite or NaN; no checkpoint of that step has been written.
 
     Args:
         names: the losses that are not finite.
     """
+    ADVICE = (
+        'The checkpoints in the work directory are from before: go on with --resume from the last one (or the one '
+        'before it, if it stops at once again), or start anew, with a lower learning rate, a longer warm-up, gradient '
+        'clipping or optim_wrapper.dtype=bfloat16; for pretraining the first two are '
+        'default_hooks.schedule.learning_rate.base=... and default_hooks.schedule.warmup_epochs=...')
 
     def __init__(self, names):
-        super().__init__(
-            f'{", ".join(names)} is not finite; the run stops before the weights are touched. The last checkpoint in '
-            'the work directory is good: go on from it with --resume, with a lower learning rate '
-            '(default_hooks.schedule.learning_rate.base=...), a longer warm-up '
-            '(default_hooks.schedule.warmup_epochs=...) or optim_wrapper.dtype=bfloat16')
+        super().__init__(f'{", ".join(names)} is not finite, the run stops. {self.ADVICE}')
 
 
 def first_line_of_worker_error(error):
     """Sentence of a `UserError`, also when a data-loader worker wrapped it in its traceback."""
     text = str(error)
     marker = f'{UserError.__module__}.{UserError.__name__}: '
-    return text.rsplit(marker, 1)[-1].strip() if marker in text else text
+    text = text.rsplit(marker, 1)[-1].strip() if marker in text else text
+    return text.removeprefix('error: ')

@@ -1,4 +1,5 @@
 """From a config file to a runner, on GPUs or on a CPU, alone or in many processes."""
+import difflib
 from pathlib import Path
 
 import torch
@@ -6,30 +7,53 @@ from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, find_latest_checkpoint
 
-from .convert.checkpoint_io import read_checkpoint
+from .convert import read_checkpoint
 from .errors import UserError
+from .stack import check_stack
+
+# Keys of mmengine's runner that a config need not have and an override may bring.
+RUNNER_KEYS = ('auto_scale_lr', 'compile', 'custom_hooks', 'experiment_name', 'load_from', 'log_level', 'log_processor',
+               'model_wrapper_cfg', 'param_scheduler', 'randomness', 'resume', 'sync_bn', 'visualizer', 'work_dir')
+PACKAGES = {'mmdet': 'mmdet', 'mmseg': 'mmseg', 'mmpretrain': 'mmpretrain', 'mmssl_geo': 'mmpretrain'}
+CONFIG_ERRORS = (AssertionError, AttributeError, ImportError, KeyError, OSError, RuntimeError, SyntaxError, TypeError,
+                 ValueError, ZeroDivisionError)
 
 
 def load_config(path, cfg_options=None, work_dir=None, launcher='none'):
     """Reads a config and the command line's overrides.
 
     Raises:
-        UserError: if the file is missing or cannot be read as a config, or an override does not fit.
+        UserError: if the file is missing or cannot be read as a config, an override does not fit, or a package that
+            the config needs is missing or too old.
     """
     if not Path(path).is_file():
         raise UserError(f'there is no config file {path}')
     try:
         cfg = Config.fromfile(path)
-        cfg.merge_from_dict(cfg_options or {})
-    except (AttributeError, ImportError, KeyError, OSError, SyntaxError, TypeError, ValueError) as error:
-        raise UserError(f'config {path} cannot be used: {type(error).__name__}: {error}') from error
+        _override(cfg, cfg_options or {})
+        package = PACKAGES.get(cfg.get('default_scope'))
+        check_stack(required=(package,) if package else ())
+    except CONFIG_ERRORS as error:
+        raise UserError(f'config {path} cannot be used: {_sentence(error)}') from error
     cfg.launcher = launcher
-    cfg.work_dir = work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(path).stem)
+    cfg.work_dir = str(work_dir or cfg.get('work_dir') or Path('work_dirs') / Path(path).stem)
     return cfg
 
 
+def _override(cfg, cfg_options):
+    for key in cfg_options:
+        first = key.split('.')[0]
+        if first not in cfg and first not in RUNNER_KEYS:
+            near = difflib.get_close_matches(first, [*cfg.keys(), *RUNNER_KEYS], n=1)
+            raise UserError(f'--cfg-options {key}: the config has no {first}' + (f'; {near[0]}?' if near else ''))
+    try:
+        cfg.merge_from_dict(cfg_options)
+    except CONFIG_ERRORS as error:
+        raise UserError(f'--cfg-options does not fit {cfg.filename}: {_sentence(error)}') from error
+
+
 def build_runner(cfg, resume=None, amp=False, allow_unsafe=False):
-    """The runner of a config; nothing has been trained yet.
+    """The runner of a config, with model, data and optimizer built; nothing has been trained yet.
 
     Args:
         cfg: a config of `load_config`.
@@ -38,17 +62,60 @@ def build_runner(cfg, resume=None, amp=False, allow_unsafe=False):
         allow_unsafe: let checkpoints run code while they load.
 
     Raises:
-        UserError: if there is nothing to resume from, or the checkpoint is not safe to read.
+        UserError: if there is nothing to resume from, a checkpoint is not safe to read, or a part cannot be built.
     """
+    if resume:
+        cfg.resume, cfg.load_from = True, _checkpoint_to_resume(cfg, resume)
+    if cfg.get('load_from') and not allow_unsafe:
+        _read_or_name_others(cfg)
+    if allow_unsafe:
+        _allow_code(cfg)
     if not torch.cuda.is_available():
         _prepare_cpu(cfg)
     if amp:
         _switch_amp_on(cfg)
-    if resume:
-        cfg.resume, cfg.load_from = True, _checkpoint_to_resume(cfg, resume)
-    if cfg.get('load_from') and not allow_unsafe:
-        read_checkpoint(cfg.load_from)
-    return RUNNERS.build(cfg) if cfg.get('runner_type') else Runner.from_cfg(cfg)
+    return build_or_explain(cfg, _build_all)
+
+
+def build_or_explain(cfg, build):
+    """`build(cfg)`; what a config's mistakes raise there becomes one sentence.
+
+    Raises:
+        UserError: names the config and the first line of the reason; the original error is its cause.
+    """
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        if cfg.get(loader) and cfg[loader].get('num_workers') == 0:
+            cfg[loader].persistent_workers = False  # torch refuses to keep workers that are not there
+    try:
+        return build(cfg)
+    except FileNotFoundError as error:
+        raise UserError(
+            f'config {cfg.filename}: {_sentence(error)}. If it is the data: their folder is set by DATA_ROOT=DIR in '
+            'the environment (fine-tuning) or ...dataset.data_root=DIR in --cfg-options') from error
+    except CONFIG_ERRORS as error:
+        raise UserError(f'config {cfg.filename} cannot be built: {_sentence(error)}') from error
+
+
+def _build_all(cfg):
+    runner = RUNNERS.build(cfg) if cfg.get('runner_type') else Runner.from_cfg(cfg)
+    runner.train_loop  # noqa: B018  (building the data here turns their mistakes into one sentence)
+    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    return runner
+
+
+def _sentence(error):
+    if isinstance(error, UserError):
+        return str(error)
+    lines = str(error).strip().splitlines() or ['']
+    return f'{type(error).__name__}: {lines[0]}'
+
+
+def _allow_code(cfg):
+    if cfg.get('default_hooks', {}).get('strict_load'):
+        cfg.default_hooks.strict_load.allow_code = True
+    init_cfg = cfg.model.get('backbone', {}).get('init_cfg')
+    if init_cfg and cfg.model.backbone.get('type') == 'mmssl_geo.SSLVisionTransformer':
+        init_cfg.allow_code = True
 
 
 def _prepare_cpu(cfg):
@@ -87,4 +154,16 @@ def _checkpoint_to_resume(cfg, resume):
     latest = find_latest_checkpoint(cfg.work_dir)
     if latest is None:
         raise UserError(f'--resume found no checkpoint in {cfg.work_dir}; start without it, or name a checkpoint')
-    return latest
+    moved = Path(cfg.work_dir) / Path(latest).name  # the folder may have been moved; its note holds the old path
+    return str(moved) if moved.is_file() else latest
+
+
+def _read_or_name_others(cfg):
+    """Reads `load_from` safely once, before mmengine does."""
+    try:
+        read_checkpoint(cfg.load_from)
+    except UserError as error:
+        others = sorted((path for path in Path(cfg.work_dir).glob('*.pth') if str(path) != str(cfg.load_from)),
+                        key=lambda path: path.stat().st_mtime)
+        hint = f'. Other checkpoints there, newest first: {", ".join(map(str, others[::-1][:3]))}' if others else ''
+        raise UserError(f'{error}{hint}') from error

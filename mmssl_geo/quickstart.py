@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .datasets import ImageListDataset
 from .errors import UserError
 from .resources import resource_root
 from .scenes import SceneOptions, best_constant_miou, write_scenes
@@ -48,9 +49,12 @@ class Quickstart:
     def run(self):
         """All steps; returns the report that was written to `report.json`."""
         started = time.time()
-        if self.images is not None and not Path(self.images).is_dir():
-            raise UserError(f'--images {self.images} is not a folder')
-        self.out.mkdir(parents=True, exist_ok=True)
+        if self.images is not None:
+            ImageListDataset(str(self.images))  # says at once if there is nothing to read
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f'--out {self.out} cannot be made: {error.strerror}') from error
         self._timed('scenes', self._make_scenes)
         self._timed('pretraining', self._pretrain)
         weights = {
@@ -89,9 +93,12 @@ class Quickstart:
         return work_dir
 
     def _pretrain(self):
-        root = self.images or self.scenes / 'images' / 'train'
-        data = [f'train_dataloader.dataset.data_root={root}', 'train_dataloader.dataset.data_prefix=']
-        return self._train('pretrain', PRETRAIN, data + self.options)
+        root = Path(self.images or self.scenes / 'images' / 'train').absolute()
+        config = self.out / 'gtsa_quickstart.py'  # a path may hold what --cfg-options would split
+        config.write_text(
+            f'_base_ = {str(ROOT / PRETRAIN)!r}\n'
+            f'train_dataloader = dict(dataset=dict(data_root={str(root)!r}, data_prefix=""))\n')
+        return self._train('pretrain', config, self.options)
 
     def _export(self, target):
         checkpoint = Path((self.out / 'pretrain' / 'last_checkpoint').read_text().strip())

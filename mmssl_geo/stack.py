@@ -25,8 +25,8 @@ def check_stack(required=(), versions=None):
     """Raises if a required package is missing or an installed one is too old.
 
     Args:
-        required: import names that must be there; each name of `MINIMUM` not listed is looked at only if it is
-            already imported, so that nobody pays for a package that is not used.
+        required: import names that must be there. Others are not looked at, so that nobody pays for a package that
+            is not used; `mmssl_geo.launch` asks for mmdet or mmseg when a config is theirs.
         versions: for tests, a dict name -> version string (None: missing) in place of the installed packages.
 
     Raises:

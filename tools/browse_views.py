@@ -8,10 +8,9 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from mmengine.config import DictAction
-
 from mmssl_geo.cli import run_tool
 from mmssl_geo.errors import UserError
+from mmssl_geo.overrides import Overrides
 
 
 def parse_args():
@@ -23,7 +22,7 @@ def parse_args():
     parser.add_argument('--query', type=int, default=0, help='global view whose pairs are drawn (default: 0)')
     parser.add_argument('--out', default='work_dirs/views_{index}.png',
                         help='.png to write; {index} stands for the image (default: %(default)s)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value overrides of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=Overrides, help='key=value overrides of the config')
     return parser.parse_args()
 
 

@@ -11,6 +11,13 @@ fi
 CONFIG=$1
 GPUS=$2
 shift 2
+case $GPUS in
+    '' | *[!0-9]* | 0) echo "error: GPUS must be a number of processes, got '$GPUS'" >&2; exit 2 ;;
+esac
+if [ ! -f "$CONFIG" ]; then
+    echo "error: there is no config file $CONFIG" >&2
+    exit 1
+fi
 HERE=$(cd "$(dirname "$0")" && pwd)
 PYTHON=${PYTHON:-python}
 if [ -z "${VIRTUAL_ENV:-}" ] && [ -x "$HERE/../.venv/bin/python" ] && [ "$PYTHON" = python ]; then

@@ -73,7 +73,7 @@ install_mmcv() {
 
 main() {
     local python key
-    key=$(cat requirements.txt setup.py tools/setup_env.sh | cksum)
+    key=$(cksum <requirements.txt)
     if [ -f "$STAMP" ] && [ "$(cat "$STAMP")" = "$key $ROOT" ] && [ -x "$VENV/bin/python" ]; then return; fi
     python=$(find_python)
     check_system "$python"

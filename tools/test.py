@@ -7,13 +7,14 @@ import argparse
 import json
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
 from mmssl_geo.cli import run_tool
 from mmssl_geo.convert import read_checkpoint
 from mmssl_geo.errors import UserError
+from mmssl_geo.launch import build_or_explain, load_config
 from mmssl_geo.models.backbones.state_check import check_weights, stored_weights
+from mmssl_geo.overrides import Overrides
 
 
 def parse_args():
@@ -22,44 +23,10 @@ def parse_args():
     parser.add_argument('checkpoint', help='checkpoint of the fine-tuned model')
     parser.add_argument('--work-dir', help='folder for the log (default: work_dirs/<config name>)')
     parser.add_argument('--out', help='write the metrics to this .json file')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value overrides of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=Overrides, help='key=value overrides of the config')
     parser.add_argument('--allow-unsafe', action='store_true',
                         help='read a checkpoint that needs code to be run: only one of your own making')
     return parser.parse_args()
-
-
-def load_config(args):
-    """Config of the run, with the command line's overrides.
-
-    Raises:
-        UserError: no such file, or an override that does not fit.
-    """
-    if not Path(args.config).is_file():
-        raise UserError(f'config {args.config}: no such file')
-    cfg = Config.fromfile(args.config)
-    try:
-        cfg.merge_from_dict(args.cfg_options or {})
-    except (TypeError, KeyError) as error:
-        raise UserError(f'--cfg-options does not fit {args.config}: {error}') from error
-    if cfg.get('test_evaluator') is None:
-        raise UserError(f'config {args.config}: has no test_evaluator; tools/test.py evaluates downstream configs')
-    cfg.work_dir = args.work_dir or cfg.get('work_dir') or f'work_dirs/{Path(args.config).stem}'
-    cfg.load_from = None
-    cfg.resume = False
-    return cfg
-
-
-def build_runner(cfg):
-    """Runner of the config.
-
-    Raises:
-        UserError: the work dir cannot be written to.
-    """
-    try:
-        Path(cfg.work_dir).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f'--work-dir {cfg.work_dir}: {error.strerror}') from error
-    return Runner.from_cfg(cfg)
 
 
 def load_weights(runner, checkpoint, path):
@@ -79,15 +46,15 @@ def main():
     args = parse_args()
     if args.out is not None and not args.out.endswith('.json'):
         raise UserError(f'--out {args.out}: has to end in .json')
-    cfg = load_config(args)
+    cfg = load_config(args.config, args.cfg_options, work_dir=args.work_dir)
+    if cfg.get('test_evaluator') is None:
+        raise UserError(f'config {args.config}: has no test_evaluator; tools/test.py evaluates downstream configs')
+    cfg.load_from, cfg.resume = None, False
     checkpoint = read_checkpoint(args.checkpoint, allow_code=args.allow_unsafe)
-    runner = build_runner(cfg)
+    runner = build_or_explain(cfg, Runner.from_cfg)
     load_weights(runner, checkpoint, args.checkpoint)
-    try:
-        metrics = runner.test()
-    except FileNotFoundError as error:
-        raise UserError(f'the data set cannot be read: {error}. Set its folder: DATA_ROOT=DIR in the environment, or '
-                        'the data_root options named at the top of the config') from error
+    build_or_explain(cfg, lambda _: runner.test_loop)
+    metrics = runner.test()
     metrics = {name: float(value) for name, value in metrics.items()}
     for name, value in metrics.items():
         print(f'{name:<24} {value:.4f}')

@@ -5,9 +5,9 @@
 import argparse
 import os
 
-from mmengine.config import DictAction
-
 from mmssl_geo.cli import run_tool
+from mmssl_geo.errors import UserError
+from mmssl_geo.overrides import Overrides
 
 
 def parse_args():
@@ -18,8 +18,11 @@ def parse_args():
         '--resume', nargs='?', const='auto',
         help='go on from this checkpoint; without a path, from the last one in the work directory')
     parser.add_argument('--amp', action='store_true', help='mixed precision (float32 where there is no GPU)')
+    parser.add_argument(
+        '--auto-scale-lr', action='store_true',
+        help='scale the learning rate of a config that has auto_scale_lr to the total batch')
     parser.add_argument('--allow-unsafe', action='store_true', help='read checkpoints that run code when they load')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value overrides of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=Overrides, help='key=value overrides of the config')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by the launcher')
     args = parser.parse_args()
@@ -31,6 +34,10 @@ def main():
     args = parse_args()
     from mmssl_geo.launch import build_runner, load_config
     cfg = load_config(args.config, args.cfg_options, work_dir=args.work_dir, launcher=args.launcher)
+    if args.auto_scale_lr:
+        if 'auto_scale_lr' not in cfg:
+            raise UserError(f'--auto-scale-lr: {args.config} has no auto_scale_lr (pretraining scales by itself)')
+        cfg.auto_scale_lr.enable = True
     runner = build_runner(cfg, resume=args.resume, amp=args.amp, allow_unsafe=args.allow_unsafe)
     runner.train()
 

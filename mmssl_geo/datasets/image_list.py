@@ -48,6 +48,9 @@ class ImageListDataset(Dataset):
 
     def __init__(self, data_root, data_prefix='', ann_file=None, pipeline=(), seed=None, max_unreadable=0.01,
                  extensions=EXTENSIONS):
+        if not isinstance(data_root, (str, os.PathLike)):
+            raise UserError(f'data_root has to be a path, got {data_root!r}: --cfg-options reads one with a comma as '
+                            'a list and one of digits as a number; write it into a config file')
         self.image_root = os.path.join(os.path.expanduser(data_root), data_prefix)
         self.seed = seed
         self.max_unreadable = max_unreadable

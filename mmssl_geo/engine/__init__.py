@@ -1,6 +1,7 @@
 """Hooks, loops and optimizer wrappers, registered in the scope `mmssl_geo`."""
 from .hooks import (
     CollapseGaugeHook,
+    FiniteHook,
     ReplicaCheckHook,
     ScheduleHook,
     StepSeedHook,
@@ -13,7 +14,7 @@ from .loops import ResumableEpochLoop
 from .optimizers import DecayGroupsConstructor, PerTensorClipAmpOptimWrapper, PerTensorClipOptimWrapper
 
 __all__ = [
-    'CollapseGaugeHook', 'DecayGroupsConstructor', 'PerTensorClipAmpOptimWrapper', 'PerTensorClipOptimWrapper',
-    'ReplicaCheckHook', 'ResumableEpochLoop', 'ScheduleHook', 'StepSeedHook', 'StrictLoadHook', 'TeacherUpdateHook',
-    'ThroughputHook', 'UnreadableImagesHook'
+    'CollapseGaugeHook', 'DecayGroupsConstructor', 'FiniteHook', 'PerTensorClipAmpOptimWrapper',
+    'PerTensorClipOptimWrapper', 'ReplicaCheckHook', 'ResumableEpochLoop', 'ScheduleHook', 'StepSeedHook',
+    'StrictLoadHook', 'TeacherUpdateHook', 'ThroughputHook', 'UnreadableImagesHook'
 ]

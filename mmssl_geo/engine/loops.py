@@ -46,6 +46,9 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
     def run(self):
         """Trains, from the place that a resumed checkpoint names on."""
         self._check_checkpoints_are_at_optimizer_steps()
+        if self._epoch >= self._max_epochs:
+            self.runner.logger.warning(f'the run is already at epoch {self._epoch} of {self._max_epochs}, nothing is '
+                                       'left to do: raise train_cfg.max_epochs to go on')
         self._find_place_in_data_stream()
         return super().run()
 

@@ -65,6 +65,7 @@ def test_no_local_views():
     (dict(global_scale=(0.9, 0.3)), 'crop scale must satisfy'),
     (dict(local_scale=(0., 0.3)), 'crop scale must satisfy'),
     (dict(num_global=0), 'at least one global crop'),
+    (dict(num_global=1, num_local=0), 'at least two views'),
     (dict(local_size=0), 'local_size must be a positive whole number'),
     (dict(global_size=22.5), 'global_size must be a positive whole number'),
     (dict(min_overlap=2), 'min_overlap must be in'),

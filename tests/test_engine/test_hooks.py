@@ -4,10 +4,18 @@ import pytest
 import torch
 from mmengine.logging import MessageHub
 
-from mmssl_geo.engine import CollapseGaugeHook, ReplicaCheckHook, ScheduleHook, TeacherUpdateHook, ThroughputHook
+from mmssl_geo.engine import (
+    CollapseGaugeHook,
+    FiniteHook,
+    ReplicaCheckHook,
+    ScheduleHook,
+    TeacherUpdateHook,
+    ThroughputHook,
+)
 from mmssl_geo.engine.hooks import replica_check_hook
 from mmssl_geo.engine.hooks.replica_check_hook import weights_digest
 from mmssl_geo.engine.schedules import warmup_cosine
+from mmssl_geo.errors import NonFiniteLossError, UserError
 
 
 class Recorder:
@@ -134,6 +142,21 @@ def test_gauge_warns_of_collapse_only(features, warned):
         assert 'features collapse' in runner.logger.warnings[0]
     spread = runner.message_hub.get_scalar('train/feature_spread').current()
     assert (spread < 0.01) == warned
+
+
+def test_a_loss_that_is_not_finite_stops_any_run():
+    hook = FiniteHook()
+    hook.after_train_iter(None, 0, outputs=dict(loss=1., loss_cls=torch.tensor(2.), acc=float('nan')))
+    with pytest.raises(NonFiniteLossError, match='loss_cls is not finite'):
+        hook.after_train_iter(None, 0, outputs=dict(loss=1., loss_cls=torch.tensor(float('inf'))))
+
+
+def test_spoilt_weights_are_not_saved():
+    good = dict(state_dict=dict(a=torch.ones(2), b=torch.tensor(1)))
+    FiniteHook().before_save_checkpoint(None, good)
+    good['state_dict']['c'] = torch.tensor([0., float('nan')])
+    with pytest.raises(UserError, match='1 of the model.s weights are infinite or NaN .the first: c.'):
+        FiniteHook().before_save_checkpoint(None, good)
 
 
 def test_weights_digest_sees_the_smallest_change():

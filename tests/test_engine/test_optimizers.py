@@ -79,4 +79,23 @@ def test_mixed_precision_without_a_gpu_is_float32():
     assert out.dtype == torch.float32
     wrapper.update_params(out.sum())
     state = wrapper.state_dict()
+    assert state['loss_scaler'] == {}
     build(Net(), 'mmssl_geo.PerTensorClipAmpOptimWrapper').load_state_dict(state)
+
+
+def test_a_checkpoint_from_a_cpu_resumes_with_a_live_loss_scaler():
+    """An enabled scaler refuses an empty state; such a checkpoint lets it start anew."""
+    wrapper = build(Net(), 'mmssl_geo.PerTensorClipAmpOptimWrapper')
+    wrapper.loss_scaler = torch.amp.GradScaler('cpu', enabled=True)
+    wrapper.load_state_dict({**wrapper.optimizer.state_dict(), 'loss_scaler': {}})
+    assert wrapper.loss_scaler.get_scale() == 65536
+
+
+def test_a_skipped_step_leaves_no_infinite_norm_in_the_log():
+    net = Net()
+    wrapper = build(net, clip_grad=dict(max_norm=1.))
+    wrapper.update_params(net.scale.sum())
+    known = wrapper.message_hub.get_scalar('train/grad_norm').current()
+    net.scale.grad = torch.full((4,), float('inf'))
+    wrapper._clip_grad()
+    assert wrapper.message_hub.get_scalar('train/grad_norm').current() == known == 2

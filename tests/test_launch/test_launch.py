@@ -1,11 +1,15 @@
+import itertools
+
 import pytest
 import torch
+from PIL import Image
 
 from mmssl_geo.errors import UserError
 from mmssl_geo.launch import build_runner, load_config
 from mmssl_geo.resources import resource_root
-from tests.helpers import ROOT
+from tests.helpers import ROOT, TINY
 
+RUN = itertools.count()
 CONFIG = ROOT / 'configs/gtsa_vits16_coco.py'
 
 
@@ -39,6 +43,45 @@ def test_nothing_to_resume(tmp_path):
         build_runner(cfg, resume='auto')
     with pytest.raises(UserError, match='gone.pth'):
         build_runner(cfg, resume=str(tmp_path / 'gone.pth'))
+
+
+@pytest.mark.parametrize('key,hint', [('optim_wraper.dtype', 'no optim_wraper; optim_wrapper\\?'), ('zzz', 'no zzz$')])
+def test_a_misspelt_override(key, hint):
+    with pytest.raises(UserError, match=hint):
+        load_config(CONFIG, {key: 1})
+
+
+@pytest.mark.parametrize('overrides,message', [
+    ({'train_dataloader.dataset.pipeline.crop.global_sise': 64}, 'cannot be built: .*global_sise'),
+    ({'model.backbone.nope': 3}, 'cannot be built: .*nope'),
+    ({'model.backbone.arch': 'deit-huge'}, 'cannot be built: .*deit-huge'),
+    ({'train_dataloader.batch_size': 0}, 'cannot be built: .*batch_size'),
+    ({'default_hooks.schedul.warmup_epochs': 1}, 'cannot be built: '),
+    ({'train_dataloader.dataset.data_root': 2024}, 'data_root has to be a path, got 2024'),
+    ({'train_dataloader.dataset.data_root': '/nowhere'}, 'the image folder /nowhere.* does not exist'),
+])
+def test_what_cannot_be_built_is_one_sentence(overrides, message, tmp_path):
+    Image.new('RGB', (40, 30)).save(tmp_path / 'a.png')
+    data = {'train_dataloader.dataset.data_root': str(tmp_path), 'train_dataloader.dataset.data_prefix': ''}
+    cfg = load_config(CONFIG, {**TINY, **data, **overrides}, work_dir=str(tmp_path / 'work'))
+    cfg.experiment_name = f'launch_test_{next(RUN)}'
+    with pytest.raises(UserError, match=message) as fault:
+        build_runner(cfg)
+    assert '\n' not in str(fault.value)
+
+
+def test_a_work_dir_that_is_a_file(tmp_path):
+    (tmp_path / 'file').touch()
+    with pytest.raises(UserError, match='cannot be built: FileExistsError'):
+        build_runner(load_config(CONFIG, work_dir=str(tmp_path / 'file')))
+
+
+def test_a_damaged_last_checkpoint_names_the_others(tmp_path):
+    torch.save(dict(state_dict={}), tmp_path / 'epoch_1.pth')
+    (tmp_path / 'epoch_2.pth').write_bytes(b'damaged')
+    (tmp_path / 'last_checkpoint').write_text('/moved/away/epoch_2.pth')
+    with pytest.raises(UserError, match='epoch_2.pth.*Other checkpoints there, newest first: .*epoch_1.pth'):
+        build_runner(load_config(CONFIG, work_dir=str(tmp_path)), resume='auto')
 
 
 class Evil:

@@ -2,7 +2,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmssl_geo.errors import NonFiniteLossError
+from mmssl_geo.errors import NonFiniteLossError, UserError
 from mmssl_geo.models.heads import gtsa_head
 from mmssl_geo.registry import MODELS
 from tests.helpers import ROOT, random_views, tiny_config
@@ -134,6 +134,20 @@ def test_pooled_sizes_and_matches_follow_the_patch(patch_size, sizes, matches):
     sides = 224 // patch_size, 96 // patch_size
     assert tuple(gtsa_head._default_pooled_size(k, s) for k, s in zip(('global', 'local'), sides, strict=True)) == sizes
     assert tuple(side**2 // 2 for side in sides) == matches
+
+
+def test_the_teacher_is_never_random(default_scope):
+    model = MODELS.build(tiny_config(**{'model.backbone.drop_rate': 0.5}).model)
+    model.train()
+    images = random_views().global_images
+    assert model.backbone.training and not model.teacher.backbone.training
+    assert torch.equal(model.teacher(images), model.teacher(images))
+    assert not torch.equal(model.extract_feat(images), model.extract_feat(images))
+
+
+def test_views_that_cannot_be_cut_into_patches(model):
+    with pytest.raises(UserError, match='local views of 40 px cannot be cut into patches of 16 px: set .*local_size'):
+        model(random_views(local_size=40), mode='loss')
 
 
 def test_unknown_mode(model):

@@ -5,7 +5,8 @@ custom_imports = dict(imports=['mmssl_geo.registry'], allow_failed_imports=False
 default_hooks = dict(
     checkpoint=dict(max_keep_ckpts=2),
     num_classes=dict(type='NumClassCheckHook'),
-    strict_load=dict(type='mmssl_geo.StrictLoadHook'))
+    strict_load=dict(type='mmssl_geo.StrictLoadHook'),
+    finite=dict(type='mmssl_geo.FiniteHook'))
 
 # several GPUs: BN becomes SyncBN; one GPU or a CPU: plain BN
 sync_bn = 'torch'

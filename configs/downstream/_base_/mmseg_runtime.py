@@ -9,7 +9,8 @@ default_hooks = dict(
     checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=4000, max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='SegVisualizationHook'),
-    strict_load=dict(type='mmssl_geo.StrictLoadHook'))
+    strict_load=dict(type='mmssl_geo.StrictLoadHook'),
+    finite=dict(type='mmssl_geo.FiniteHook'))
 
 env_cfg = dict(
     cudnn_benchmark=True,

@@ -42,6 +42,8 @@ class MultiCrop(BaseTransform):
             self._sample([[8, 8]], torch.Generator().manual_seed(0))
         except (TypeError, ValueError) as error:
             raise UserError(f'MultiCrop cannot make such crops: {error}') from error
+        if num_global + num_local < 2:
+            raise UserError('MultiCrop must make at least two views: raise num_global or num_local')
         for name, size in (('global_size', global_size), ('local_size', local_size)):
             if not isinstance(size, int) or size < 1:
                 raise UserError(f'MultiCrop.{name} must be a positive whole number of pixels, got {size!r}')

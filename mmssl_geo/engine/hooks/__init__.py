@@ -1,4 +1,5 @@
 from .collapse_gauge_hook import CollapseGaugeHook
+from .finite_hook import FiniteHook
 from .replica_check_hook import ReplicaCheckHook
 from .schedule_hook import ScheduleHook
 from .step_seed_hook import StepSeedHook
@@ -8,6 +9,6 @@ from .throughput_hook import ThroughputHook
 from .unreadable_images_hook import UnreadableImagesHook
 
 __all__ = [
-    'CollapseGaugeHook', 'ReplicaCheckHook', 'ScheduleHook', 'StepSeedHook', 'StrictLoadHook', 'TeacherUpdateHook',
-    'ThroughputHook', 'UnreadableImagesHook'
+    'CollapseGaugeHook', 'FiniteHook', 'ReplicaCheckHook', 'ScheduleHook', 'StepSeedHook', 'StrictLoadHook',
+    'TeacherUpdateHook', 'ThroughputHook', 'UnreadableImagesHook'
 ]

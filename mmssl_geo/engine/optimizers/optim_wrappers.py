@@ -1,4 +1,6 @@
 """Optimizer wrappers that clip every gradient tensor by its own norm."""
+import math
+
 import torch
 from mmengine.device import is_cuda_available
 from mmengine.logging import print_log
@@ -16,8 +18,9 @@ class PerTensorClipMixin:
     def _clip_grad(self):
         grads = [param.grad for group in self.param_groups for param in group['params'] if param.grad is not None]
         if grads:
-            total = clip_each_(grads, self.clip_grad_kwargs['max_norm'])
-            self.message_hub.update_scalar(f'train/{self.grad_name}', float(total))
+            total = float(clip_each_(grads, self.clip_grad_kwargs['max_norm']))
+            if math.isfinite(total):  # not so in a step that the loss scaler skips
+                self.message_hub.update_scalar(f'train/{self.grad_name}', total)
 
 
 def clip_each_(grads, max_norm):
@@ -50,6 +53,12 @@ class PerTensorClipAmpOptimWrapper(PerTensorClipMixin, AmpOptimWrapper):
             OptimWrapper.__init__(self, **kwargs)
             self.loss_scaler = _disabled_scaler()
             self._scale_update_param = None
+
+    def load_state_dict(self, state_dict):
+        """As mmengine's; a checkpoint of a run without a GPU has no loss scale, the scaler then starts anew."""
+        if not state_dict.get('loss_scaler', True):
+            state_dict.pop('loss_scaler')
+        super().load_state_dict(state_dict)
 
     def optim_context(self, model):
         return super().optim_context(model) if self.amp_enabled else OptimWrapper.optim_context(self, model)

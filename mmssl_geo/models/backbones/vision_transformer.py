@@ -7,6 +7,7 @@ from mmpretrain.models import VisionTransformer
 from mmpretrain.models.utils import resize_pos_embed
 from torch import nn
 
+from ...convert import read_checkpoint
 from ...errors import UserError
 from ...registry import MODELS
 from .state_check import backbone_weights, check_weights, stored_weights
@@ -30,6 +31,7 @@ class SSLVisionTransformer(VisionTransformer):
         init_cfg: None or `dict(type='Pretrained', checkpoint=None)` for that initialisation;
             `dict(type='Pretrained', checkpoint=PATH, prefix=None)` to load a file afterwards. `prefix` is what the
             backbone's names start with in the file; None finds out whether it is `backbone.` or nothing.
+            `allow_code=True` reads a file that needs code to be run: only one of your own making.
         **kwargs: as `mmpretrain.VisionTransformer` takes them.
 
     Raises:
@@ -38,7 +40,7 @@ class SSLVisionTransformer(VisionTransformer):
 
     def __init__(self, init_cfg=None, **kwargs):
         super().__init__(init_cfg=init_cfg, **kwargs)
-        known = {'type', 'checkpoint', 'prefix'}
+        known = {'type', 'checkpoint', 'prefix', 'allow_code'}
         if init_cfg is not None and not (
                 isinstance(init_cfg, dict) and init_cfg.get('type') in ('Pretrained', PretrainedInit)
                 and set(init_cfg) <= known):
@@ -61,13 +63,11 @@ class SSLVisionTransformer(VisionTransformer):
         if source is None:
             print_log('backbone starts from random weights', logger='current')
         else:
-            self._load_strictly(source, self.init_cfg.get('prefix'))
+            self._load_strictly(source, self.init_cfg.get('prefix'), self.init_cfg.get('allow_code', False))
         self._is_init = True
 
-    def _load_strictly(self, source, prefix):
-        from ...convert import read_checkpoint  # the converter imports the backbones
-
-        weights, others = backbone_weights(stored_weights(read_checkpoint(source)), prefix)
+    def _load_strictly(self, source, prefix, allow_code):
+        weights, others = backbone_weights(stored_weights(read_checkpoint(source, allow_code=allow_code)), prefix)
         expected = self.state_dict()
         self._fit_pos_embed(weights, source)
         check_weights(expected, weights, source, 'backbone', ADVICE.format(source=source))

@@ -2,7 +2,7 @@
 import torch
 from mmpretrain.models import BaseSelfSupervisor
 
-from mmssl_geo.errors import NonFiniteLossError
+from mmssl_geo.errors import NonFiniteLossError, UserError
 from mmssl_geo.registry import MODELS
 
 from .teacher import Teacher
@@ -71,7 +71,15 @@ class GTSA(BaseSelfSupervisor):
 
         Returns:
             dict: see `GTSAHead.loss`.
+
+        Raises:
+            UserError: if the views' size is no multiple of the patch size, or no view has a partner.
         """
+        for kind, images in views.images().items():
+            if images.shape[-1] % self.patch_size:
+                raise UserError(
+                    f'{kind} views of {images.shape[-1]} px cannot be cut into patches of {self.patch_size} px: set '
+                    f'train_dataloader.dataset.pipeline.crop.{kind}_size to a multiple of it')
         features = {kind: self.extract_feat(images) for kind, images in views.images().items()}
         predictions = self.head.predict({kind: self.neck(maps) for kind, maps in features.items()})
         teacher_projections = self.teacher(views.global_images)
@@ -84,9 +92,10 @@ class GTSA(BaseSelfSupervisor):
         Raises:
             NonFiniteLossError: names the losses that are not finite.
         """
-        bad = [name for name, value in losses.items() if 'loss' in name and not torch.isfinite(value).all()]
-        if bad:
-            raise NonFiniteLossError(bad)
+        names = [name for name in losses if 'loss' in name]
+        finite = torch.stack([losses[name].detach() for name in names]).isfinite()
+        if not finite.all():  # the one moment of a step at which the host waits for the device
+            raise NonFiniteLossError([name for name, good in zip(names, finite.tolist(), strict=True) if not good])
         return super().parse_losses(losses)
 
 

@@ -15,6 +15,11 @@ class Teacher(nn.Module):
         self.backbone = backbone
         self.neck = neck
         self.requires_grad_(False)
+        self.train()
+
+    def train(self, mode=True):
+        """Stays in evaluation mode: its targets are never random, whatever dropout the backbone has."""
+        return super().train(False)
 
     @torch.no_grad()
     def forward(self, images):
