@@ -75,6 +75,11 @@ main() {
     local python key
     key=$(cksum <requirements.txt)
     if [ -f "$STAMP" ] && [ "$(cat "$STAMP")" = "$key $ROOT" ] && [ -x "$VENV/bin/python" ]; then return; fi
+    if command -v flock >/dev/null; then # two starts at once: the second waits, then finds the work done
+        exec 9>"$ROOT/.setup.lock"
+        flock 9
+        if [ -f "$STAMP" ] && [ "$(cat "$STAMP")" = "$key $ROOT" ]; then return; fi
+    fi
     python=$(find_python)
     check_system "$python"
     say "making .venv with $("$python" --version) (5 GB, 5 to 15 minutes the first time; log: .venv/setup.log)"

@@ -21,5 +21,10 @@ def total_batch_size(runner):
 
 
 def bare_model(runner):
-    """The model without its distributed wrapper."""
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
+    """The runner's model without its distributed wrapper."""
+    return unwrap(runner.model)
+
+
+def unwrap(model):
+    """A model without its distributed wrapper."""
+    return model.module if is_model_wrapper(model) else model

@@ -1,11 +1,12 @@
 """Stops a run whose checkpoint does not fit the backbone."""
 from mmengine.hooks import Hook
-from mmengine.model import PretrainedInit, is_model_wrapper
+from mmengine.model import PretrainedInit
 
 from ...convert import read_checkpoint
 from ...errors import UserError
 from ...models.backbones.state_check import BACKBONE, check_weights, stored_weights
 from ...registry import HOOKS
+from ..progress import bare_model
 
 ADVICE = ('For fine-tuning give the pretrained file as `model.backbone.init_cfg.checkpoint`, exported by `python '
           'tools/convert_checkpoint.py {source} OUT.pth --to mmdet` (or `--to mmseg`); `load_from` is for checkpoints '
@@ -57,22 +58,18 @@ def _sources(runner):
     """Files that this run reads, and whether their keys must be checked here (mmengine's loader does not ask us)."""
     if runner._load_from is not None:
         yield runner._load_from, False
-    init_cfg = getattr(_module(runner), 'init_cfg', None)
+    init_cfg = getattr(bare_model(runner), 'init_cfg', None)
     for cfg in init_cfg if isinstance(init_cfg, (list, tuple)) else [init_cfg]:
         if cfg and cfg.get('type') in ('Pretrained', PretrainedInit):
             yield cfg['checkpoint'], True
 
 
-def _module(runner):
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
-
-
 def _check_backbone(runner, checkpoint, source):
-    expected = {key: value for key, value in _module(runner).state_dict().items() if key.startswith(BACKBONE)}
+    expected = {key: value for key, value in bare_model(runner).state_dict().items() if key.startswith(BACKBONE)}
     check_weights(expected, stored_weights(checkpoint), source, 'backbone', ADVICE.format(source=source),
                   allow_unexpected=True)
 
 
 def _check_model(runner, checkpoint, source):
-    check_weights(_module(runner).state_dict(), stored_weights(checkpoint), source, 'model',
+    check_weights(bare_model(runner).state_dict(), stored_weights(checkpoint), source, 'model',
                   'A test needs the checkpoint of a fine-tuned model, made by this config.', allow_unexpected=True)

@@ -1,8 +1,9 @@
 """Two parameter groups: with weight decay and without."""
-from mmengine.model import is_model_wrapper
 from mmengine.registry import OPTIMIZERS
 
 from mmssl_geo.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
+
+from ..progress import unwrap
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -26,8 +27,7 @@ class DecayGroupsConstructor:
         self.optim_wrapper_cfg = dict(optim_wrapper_cfg)
 
     def __call__(self, model):
-        model = model.module if is_model_wrapper(model) else model
-        named = [(name, param) for name, param in model.named_parameters() if param.requires_grad]
+        named = [(name, param) for name, param in unwrap(model).named_parameters() if param.requires_grad]
         plain = {name for name, param in named if param.ndim == 1 or name.endswith('.bias')}
         groups = [
             dict(params=[param for name, param in named if name not in plain], decayed=True),
