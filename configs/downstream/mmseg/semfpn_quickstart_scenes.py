@@ -58,12 +58,12 @@ test_dataloader = val_dataloader
 val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
 test_evaluator = val_evaluator
 
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=200, val_interval=200)
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=256, val_interval=256)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=16),
-    dict(type='PolyLR', power=1.0, eta_min=1e-5, by_epoch=False, begin=0, end=200),
+    dict(type='PolyLR', power=1.0, eta_min=1e-5, by_epoch=False, begin=0, end=256),
 ]
 optim_wrapper = dict(
     type='OptimWrapper',
@@ -74,5 +74,5 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=1.0))
 
 default_hooks = dict(
-    logger=dict(interval=16), checkpoint=dict(interval=200, max_keep_ckpts=1, save_optimizer=False))
+    logger=dict(interval=16), checkpoint=dict(interval=256, max_keep_ckpts=1, save_optimizer=False))
 randomness = dict(seed=0)
