@@ -7,7 +7,7 @@ from torch.utils.data import default_collate
 
 from mmssl_geo.datasets import MultiCrop, PackViews, RandomQuarterTurns
 from mmssl_geo.geometry import pool_boxes, rotate_maps
-from mmssl_geo.models import MultiViewDataPreprocessor
+from mmssl_geo.models import GTSAHead, MultiViewDataPreprocessor
 
 
 def coordinate_photo(height, width):
@@ -81,3 +81,26 @@ def test_records_predict_every_pixel_of_a_view():
             assert np.abs(pixel - centre.numpy()).max() < side + 2
             assert image.size == record.view_size[::-1]
     assert seen == {0, 1, 2, 3}
+
+
+def test_the_head_pools_and_turns_the_same_place():
+    """The head's own crop loss on maps that hold source positions: close to -1 for every pair and every turn."""
+    height, width, patch_size = 240, 320, 4
+    views = batch_of_views(height, width, num_images=12)
+
+    def position_maps(images):
+        x, y = F.avg_pool2d(images[:, :2], patch_size).div(255).mul(8).split(1, dim=1)
+        return torch.cat([x.sin(), x.cos(), y.sin(), y.cos()], dim=1)
+
+    maps = {kind: position_maps(images) for kind, images in views.images().items()}
+    head = GTSAHead(
+        predictor=dict(type='mmssl_geo.ConvProjector', in_channels=4),
+        rotation_head=dict(type='mmssl_geo.RotationHead', in_channels=4),
+        crop_loss=dict(type='mmssl_geo.CropSimilarityLoss'),
+        correspondence_loss=dict(type='mmssl_geo.PatchCorrespondenceLoss'))
+    turned = 0
+    for kind, group in views.pairs().items():
+        losses = head._crop_losses(kind, maps[kind], maps['global'], group, patch_size)
+        assert losses.max() < -0.97
+        turned += int((group.relative_turns != 0).sum())
+    assert turned > 50

@@ -32,6 +32,14 @@ def test_scale_aspect_bounds_and_overlap():
     assert overlap[:, :, 2:].min() > 0.01 * height * width
 
 
+def test_two_global_crops_share_twice_as_much_as_a_global_and_a_local_one():
+    small = CropGroup(2, (0.1, 0.1)), CropGroup(8, (0.1, 0.1))
+    boxes = sample_crops(torch.tensor([[300, 400]] * 400), *small, torch.Generator().manual_seed(2), max_draws=400)
+    share = area(intersect_boxes(boxes[:, :2, None], boxes[:, None])) / (300 * 400)
+    assert 0.02 < share[:, 0, 1].min() < 0.025
+    assert 0.01 < share[:, :, 2:].min() < 0.0125
+
+
 def test_a_crop_alone_is_distributed_as_a_random_resized_crop():
     """Area uniform in its range, log-aspect uniform, position uniform over what is left."""
     group = CropGroup(1, (0.1, 0.3))

@@ -16,7 +16,6 @@ from stage_clock import StageClock, peak_memory_mib, timed_method
 
 from mmssl_geo.cli import run_tool
 from mmssl_geo.errors import UserError
-from mmssl_geo.overrides import Overrides
 
 # Stage -> methods that make it up. Time within a nested one is its own only ('losses' is `loss` without the forwards).
 MODEL_STAGES = {
@@ -43,7 +42,8 @@ def parse_args():
     known, _ = parser.parse_known_args([arg for arg in sys.argv[1:] if arg not in ('-h', '--help')])
     if known.device == 'cpu':
         os.environ['CUDA_VISIBLE_DEVICES'] = ''  # before mmengine looks for a GPU
-        parser.add_argument('--cfg-options', nargs='+', action=Overrides, help='key=value overrides of the config')
+    from mmssl_geo.overrides import Overrides
+    parser.add_argument('--cfg-options', nargs='+', action=Overrides, help='key=value overrides of the config')
     return parser.parse_args()
 
 
