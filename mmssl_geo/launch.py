@@ -1,11 +1,12 @@
 """From a config file to a runner, on GPUs or on a CPU, alone or in many processes."""
 import difflib
+import sys
 from pathlib import Path
 
 import torch
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 
 from .convert import read_checkpoint
 from .errors import UserError
@@ -149,13 +150,27 @@ def _switch_amp_on(cfg):
 
 
 def _checkpoint_to_resume(cfg, resume):
+    """The named checkpoint; for 'auto' the newest one of the work directory that is whole.
+
+    mmengine's note `last_checkpoint` is not asked: a kill can leave it empty, and it names the folder's old place after
+    a move. A file that a kill left half-written is passed over, and said.
+    """
     if resume != 'auto':
         return resume
-    latest = find_latest_checkpoint(cfg.work_dir)
-    if latest is None:
-        raise UserError(f'--resume found no checkpoint in {cfg.work_dir}; start without it, or name a checkpoint')
-    moved = Path(cfg.work_dir) / Path(latest).name  # the folder may have been moved; its note holds the old path
-    return str(moved) if moved.is_file() else latest
+    passed_over = []
+    for path in _checkpoints_newest_first(cfg.work_dir):
+        try:
+            if 'optimizer' in read_checkpoint(path):  # not so in an exported backbone
+                return str(path)
+        except UserError as error:
+            passed_over.append(str(error))
+            print(f'--resume passes over {path}: {error}', file=sys.stderr)
+    raise UserError(f'--resume found no checkpoint in {cfg.work_dir}; start without it, or name a checkpoint'
+                    + (f'. Passed over: {"; ".join(passed_over)}' if passed_over else ''))
+
+
+def _checkpoints_newest_first(work_dir):
+    return sorted(Path(work_dir).glob('*.pth'), key=lambda path: path.stat().st_mtime, reverse=True)
 
 
 def _read_or_name_others(cfg):
@@ -163,7 +178,6 @@ def _read_or_name_others(cfg):
     try:
         read_checkpoint(cfg.load_from)
     except UserError as error:
-        others = sorted((path for path in Path(cfg.work_dir).glob('*.pth') if str(path) != str(cfg.load_from)),
-                        key=lambda path: path.stat().st_mtime)
-        hint = f'. Other checkpoints there, newest first: {", ".join(map(str, others[::-1][:3]))}' if others else ''
+        others = [str(path) for path in _checkpoints_newest_first(cfg.work_dir) if str(path) != str(cfg.load_from)]
+        hint = f'. Other checkpoints, newest first: {", ".join(others[:3])}' if others else ''
         raise UserError(f'{error}{hint}') from error

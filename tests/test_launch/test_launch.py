@@ -1,11 +1,13 @@
 import itertools
+import os
+import time
 
 import pytest
 import torch
 from PIL import Image
 
 from mmssl_geo.errors import UserError
-from mmssl_geo.launch import build_runner, load_config
+from mmssl_geo.launch import _checkpoint_to_resume, build_runner, load_config
 from mmssl_geo.resources import resource_root
 from tests.helpers import ROOT, TINY
 
@@ -76,12 +78,27 @@ def test_a_work_dir_that_is_a_file(tmp_path):
         build_runner(load_config(CONFIG, work_dir=str(tmp_path / 'file')))
 
 
-def test_a_damaged_last_checkpoint_names_the_others(tmp_path):
+def test_a_damaged_checkpoint_names_the_others(tmp_path):
     torch.save(dict(state_dict={}), tmp_path / 'epoch_1.pth')
     (tmp_path / 'epoch_2.pth').write_bytes(b'damaged')
-    (tmp_path / 'last_checkpoint').write_text('/moved/away/epoch_2.pth')
-    with pytest.raises(UserError, match='epoch_2.pth.*Other checkpoints there, newest first: .*epoch_1.pth'):
-        build_runner(load_config(CONFIG, work_dir=str(tmp_path)), resume='auto')
+    with pytest.raises(UserError, match='epoch_2.pth.*Other checkpoints, newest first: .*epoch_1.pth'):
+        build_runner(load_config(CONFIG, work_dir=str(tmp_path)), resume=str(tmp_path / 'epoch_2.pth'))
+
+
+def test_resume_takes_the_newest_whole_checkpoint(tmp_path, capsys):
+    """After a kill: the note is empty, the newest file is half-written, an export lies beside them."""
+    for age, name, content in ((40, 'epoch_1.pth', dict(optimizer={})), (30, 'epoch_2.pth', dict(optimizer={})),
+                               (20, 'export.pth', dict(meta={}))):
+        torch.save(dict(state_dict={}, **content), tmp_path / name)
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    (tmp_path / 'epoch_3.pth').write_bytes((tmp_path / 'epoch_2.pth').read_bytes()[:100])
+    (tmp_path / 'last_checkpoint').touch()
+    assert _checkpoint_to_resume(load_config(CONFIG, work_dir=str(tmp_path)), 'auto') == str(tmp_path / 'epoch_2.pth')
+    assert 'passes over' in capsys.readouterr().err
+    for name in ('epoch_1.pth', 'epoch_2.pth'):
+        (tmp_path / name).unlink()
+    with pytest.raises(UserError, match='found no checkpoint in .*Passed over: .*epoch_3.pth'):
+        _checkpoint_to_resume(load_config(CONFIG, work_dir=str(tmp_path)), 'auto')
 
 
 class Evil:
