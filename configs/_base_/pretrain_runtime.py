@@ -7,6 +7,7 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=True),
     checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=3, save_last=True),
     step_seed=dict(type='mmssl_geo.StepSeedHook'),
+    strict_load=dict(type='mmssl_geo.StrictLoadHook'),
     finite=dict(type='mmssl_geo.FiniteHook'),
     replica_check=dict(type='mmssl_geo.ReplicaCheckHook'),
     throughput=dict(type='mmssl_geo.ThroughputHook'),

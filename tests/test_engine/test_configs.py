@@ -7,6 +7,7 @@ from mmengine.runner import Runner
 from PIL import Image
 
 from mmssl_geo.engine.progress import total_batch_size
+from mmssl_geo.errors import UserError
 from mmssl_geo.launch import build_runner, load_config
 from mmssl_geo.registry import MODELS
 from tests.helpers import ROOT, TINY
@@ -53,6 +54,21 @@ def test_one_step_and_a_checkpoint(name, photos, tmp_path):
     assert runner.iter == 2 and total_batch_size(runner) == 3
     assert not torch.equal(before, runner.model.neck.proj.weight)
     assert (tmp_path / 'work' / 'epoch_1.pth').is_file()
+
+
+def test_a_checkpoint_of_another_architecture_is_not_resumed(photos, tmp_path):
+    def runner(width, resume=None):
+        crops = {'train_dataloader.dataset.data_prefix': '', 'train_dataloader.dataset.data_root': str(photos)}
+        cfg = load_config(ROOT / 'configs/gtsa_quickstart.py', {**TINY, **crops}, work_dir=str(tmp_path))
+        cfg.model.backbone.arch = dict(embed_dims=width, num_layers=1, num_heads=2, feedforward_channels=48)
+        cfg.train_dataloader.update(batch_size=3, num_workers=0)
+        cfg.train_cfg.max_epochs = 1
+        cfg.experiment_name = f'other_architecture_{width}'
+        return build_runner(cfg, resume=resume)
+
+    runner(24).train()
+    with pytest.raises(UserError, match='does not fit the model to resume: .*have another shape.*it began with'):
+        runner(32, resume='auto').train()
 
 
 def test_the_papers_run():

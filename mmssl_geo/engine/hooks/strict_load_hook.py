@@ -19,7 +19,7 @@ class StrictLoadHook(Hook):
 
     mmengine loads with `strict=False` and reads a file that needs code by running that code. This hook reads the
     file safely before mmengine does, and wants every tensor of the model's `backbone.` to be in it with its shape. A
-    test wants every tensor of the model. `SSLVisionTransformer` guards the backbone's `init_cfg` itself.
+    resumed run and a test want every tensor of the model. `SSLVisionTransformer` guards the backbone's `init_cfg`.
 
     Args:
         allow_code: read files that need code to be run (mmengine then runs it): for files of your own making only.
@@ -39,8 +39,11 @@ class StrictLoadHook(Hook):
                 _check_backbone(runner, checkpoint, source)
 
     def after_load_checkpoint(self, runner, checkpoint):
-        """Raises UserError if a tensor of the backbone is not in the checkpoint that mmengine is about to load."""
+        """Raises UserError if a tensor of the backbone (of a resumed run: of the model) does not fit."""
         source = getattr(runner, '_load_from', None) or f'of {runner.work_dir}'
+        if getattr(runner, '_resume', False):
+            check_weights(bare_model(runner).state_dict(), stored_weights(checkpoint), source, 'model to resume',
+                          'A run is resumed with the config that it began with; start anew without --resume.')
         _check_backbone(runner, checkpoint, source)
         try:
             _check_model(runner, checkpoint, source)
