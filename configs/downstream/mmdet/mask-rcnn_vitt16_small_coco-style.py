@@ -25,7 +25,7 @@ model = dict(
     backbone=dict(arch='deit-tiny'),
     neck=[
         dict(type='mmssl_geo.ViTPyramid', channels=192),
-        dict(type='FPN', in_channels=[192, 192, 192, 192], out_channels=128, num_outs=5),
+        dict(type='FPN', in_channels=[192, 192, 192, 192], out_channels=128, num_outs=5, norm_cfg=dict(type='BN')),
     ],
     rpn_head=dict(in_channels=128, feat_channels=128),
     roi_head=dict(
