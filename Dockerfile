@@ -15,6 +15,6 @@ RUN apt-get update && apt-get install -y --no-install-recommends \
 
 WORKDIR /workspace/mmssl_geo
 COPY . .
-RUN bash tools/setup_env.sh && rm -rf /root/.cache
+RUN bash tools/setup_env.sh && .venv/bin/python -m pip cache purge
 ENV PATH=/workspace/mmssl_geo/.venv/bin:${PATH} VIRTUAL_ENV=/workspace/mmssl_geo/.venv
 CMD ["bash"]

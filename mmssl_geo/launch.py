@@ -66,7 +66,7 @@ def build_runner(cfg, resume=None, amp=False, allow_unsafe=False):
         UserError: if there is nothing to resume from, a checkpoint is not safe to read, or a part cannot be built.
     """
     if resume:
-        cfg.resume, cfg.load_from = True, _checkpoint_to_resume(cfg, resume)
+        cfg.resume, cfg.load_from = True, _checkpoint_to_resume(cfg, resume, allow_unsafe)
     if cfg.get('load_from') and not allow_unsafe:
         _read_or_name_others(cfg)
     if allow_unsafe:
@@ -149,7 +149,7 @@ def _switch_amp_on(cfg):
     cfg.optim_wrapper.type = names[kind]
 
 
-def _checkpoint_to_resume(cfg, resume):
+def _checkpoint_to_resume(cfg, resume, allow_unsafe=False):
     """The named checkpoint; for 'auto' the newest one of the work directory that is whole.
 
     mmengine's note `last_checkpoint` is not asked: a kill can leave it empty, and it names the folder's old place after
@@ -160,7 +160,7 @@ def _checkpoint_to_resume(cfg, resume):
     passed_over = []
     for path in _checkpoints_newest_first(cfg.work_dir):
         try:
-            if 'optimizer' in read_checkpoint(path):  # not so in an exported backbone
+            if 'optimizer' in read_checkpoint(path, allow_code=allow_unsafe):  # not so in an exported backbone
                 return str(path)
         except UserError as error:
             passed_over.append(str(error))

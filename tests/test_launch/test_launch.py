@@ -7,7 +7,8 @@ import torch
 from PIL import Image
 
 from mmssl_geo.errors import UserError
-from mmssl_geo.launch import _checkpoint_to_resume, build_runner, load_config
+from mmssl_geo.launch import _allow_code, _checkpoint_to_resume, build_runner, load_config
+from mmssl_geo.registry import MODELS
 from mmssl_geo.resources import resource_root
 from tests.helpers import ROOT, TINY
 
@@ -113,6 +114,29 @@ def test_a_checkpoint_that_runs_code_is_refused(tmp_path):
     cfg = load_config(CONFIG, work_dir=str(tmp_path))
     with pytest.raises(UserError, match='exec'):
         build_runner(cfg, resume=str(path))
+
+
+class Harmless:
+
+    def __reduce__(self):
+        return pow, (2, 3)
+
+
+def test_allow_unsafe_reaches_every_reader(tmp_path):
+    """By the flag only: the file to resume from, the strict-loading hook and the backbone's own file."""
+    torch.save(dict(optimizer={}, payload=Harmless()), tmp_path / 'epoch_1.pth')
+    cfg = load_config(CONFIG, work_dir=str(tmp_path))
+    with pytest.raises(UserError, match='Passed over: .*pow'):
+        _checkpoint_to_resume(cfg, 'auto')
+    assert _checkpoint_to_resume(cfg, 'auto', allow_unsafe=True) == str(tmp_path / 'epoch_1.pth')
+    detector = load_config(ROOT / 'configs/downstream/mmdet/mask-rcnn_vits16_gtsa_fpn_1x_coco.py')
+    _allow_code(detector)
+    assert detector.default_hooks.strict_load.allow_code
+    backbone = MODELS.build({
+        **detector.model.backbone, 'arch': 'deit-tiny',
+        'init_cfg': {**detector.model.backbone.init_cfg, 'checkpoint': str(tmp_path / 'epoch_1.pth')}})
+    with pytest.raises(UserError, match='does not fit the backbone'):
+        backbone.init_weights()  # it was read, and then found not to fit
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='about machines without a GPU')
