@@ -11,7 +11,8 @@ from mmssl_geo.cli import run_tool
 
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('src', help='checkpoint of this project, of the official GTSA code, or of an encoder alone')
+    parser.add_argument('src', help='checkpoint of this project, of the official GTSA, DINO, iBOT or denseSSL code, '
+                        'or of an encoder alone (timm, torchvision, mmpretrain)')
     parser.add_argument('dst', help='file to write, .pth or .safetensors')
     parser.add_argument('--to', required=True, choices=['mmpretrain', 'mmdet', 'mmseg', 'timm'])
     parser.add_argument('--weights', default='teacher', choices=['teacher', 'student'])

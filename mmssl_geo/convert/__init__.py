@@ -1,5 +1,6 @@
-"""Safe checkpoint reading and the converter to downstream packages."""
+"""Safe checkpoint reading, the converter, and encoders to run."""
 from .checkpoint_io import read_checkpoint, write_checkpoint
 from .converter import convert
+from .encoder import Encoder, load_encoder
 
-__all__ = ['convert', 'read_checkpoint', 'write_checkpoint']
+__all__ = ['Encoder', 'convert', 'load_encoder', 'read_checkpoint', 'write_checkpoint']

@@ -1,7 +1,6 @@
-"""Where a checkpoint keeps its encoders, and what their parameters are called there.
+"""Where a checkpoint keeps its encoders, whose names their weights have there, and which of all this a file is.
 
-A further source (DINO, iBOT, another package) is one more `Layout` in `LAYOUTS`, and one more column of `_NAMES` if
-its names are new.
+A further source is one more `Layout` in `LAYOUTS`; further names are one more column of `vit._NAMES`.
 """
 import re
 from dataclasses import dataclass
@@ -9,15 +8,11 @@ from dataclasses import dataclass
 import torch
 
 from ..errors import UserError
+from .architecture import Architecture
+from .resnet import ResNet
+from .vit import ViT
 
-# One line per group of parameters; `N` is the block's number.
-_NAMES = {
-    'mmpretrain': ('cls_token', 'pos_embed', 'patch_embed.projection', 'layers.N.ln1', 'layers.N.attn.qkv',
-                   'layers.N.attn.proj', 'layers.N.ln2', 'layers.N.ffn.layers.0.0', 'layers.N.ffn.layers.1', 'ln1'),
-    'timm': ('cls_token', 'pos_embed', 'patch_embed.proj', 'blocks.N.norm1', 'blocks.N.attn.qkv',
-             'blocks.N.attn.proj', 'blocks.N.norm2', 'blocks.N.mlp.fc1', 'blocks.N.mlp.fc2', 'norm'),
-}
-_BARE = ('cls_token', 'pos_embed')  # parameters themselves; the others have a weight and a bias
+_NAMINGS = {'mmpretrain': ViT(), 'timm': ViT(), 'torchvision': ResNet()}
 
 
 @dataclass(frozen=True)
@@ -26,129 +21,129 @@ class Layout:
 
     Attributes:
         name: what the user is told it is.
-        naming: 'mmpretrain' or 'timm', the names of a ViT's parameters.
-        prefixes: role ('student', 'teacher', or 'encoder' where there is only one) -> what stands before its names.
-        ignored: prefixes of further weights that an encoder without a prefix may come with.
+        namings: whose names the weights may have, keys of `_NAMINGS`.
+        prefixes: role ('student', 'teacher', or 'encoder' where there is only one) -> what stands before its names
+            in a flattened checkpoint.
+        signs: if any, one of these is in a name of every such checkpoint.
     """
     name: str
-    naming: str
+    namings: tuple
     prefixes: dict
-    ignored: tuple = ()
+    signs: tuple = ()
 
 
+_DINO = dict(student='student/backbone.', teacher='teacher/backbone.')
 LAYOUTS = (
-    Layout('training checkpoint of mmssl_geo', 'mmpretrain', dict(student='backbone.', teacher='teacher.backbone.')),
-    Layout('official GTSA training checkpoint', 'timm', dict(student='base_encoder.', teacher='momentum_encoder.')),
-    Layout('encoder alone, names of mmpretrain', 'mmpretrain', dict(encoder='')),
-    Layout('encoder alone, names of timm', 'timm', dict(encoder=''), ignored=('head.', )),
+    Layout('training checkpoint of mmssl_geo', ('mmpretrain', 'torchvision'),
+           dict(student='backbone.', teacher='teacher.backbone.')),
+    Layout('official GTSA training checkpoint', ('timm', ),
+           dict(student='base_encoder.', teacher='momentum_encoder.')),
+    Layout('iBOT or denseSSL training checkpoint', ('timm', 'torchvision'), _DINO, ('ibot_loss/', '.masked_embed')),
+    Layout('DINO training checkpoint', ('timm', 'torchvision'), _DINO),
+    Layout('one network of a DINO, iBOT or denseSSL checkpoint', ('timm', ), dict(encoder='backbone.')),
+    Layout('encoder alone, names of mmpretrain', ('mmpretrain', ), dict(encoder='')),
+    Layout('encoder alone, names of timm', ('timm', ), dict(encoder='')),
+    Layout('encoder alone, names of torchvision', ('torchvision', ), dict(encoder='')),
 )
+
+
+@dataclass(frozen=True)
+class Found:
+    """One encoder of a checkpoint, taken by a layout.
+
+    Attributes:
+        layout: the layout.
+        naming: whose names.
+        role: 'student', 'teacher' or 'encoder'.
+        own: own name -> tensor.
+        missing: names that such a net has and the file lacks.
+        unknown: names that such a net does not have.
+    """
+    layout: Layout
+    naming: str
+    role: str
+    own: dict
+    missing: list
+    unknown: list
+
+    @property
+    def architecture(self) -> Architecture:
+        return _NAMINGS[self.naming]
+
+    @property
+    def prefix(self):
+        return self.layout.prefixes[self.role]
+
+    @property
+    def fit(self):
+        """Order of likeness: a whole net before a part, then by the number of its weights."""
+        return not (self.missing or self.unknown), len(self.own) - len(self.unknown)
 
 
 def flatten(contents):
     """All tensors of a checkpoint by name.
 
-    Those of `state_dict` or `model` go by their own names, those of other dicts by `dict's name + '.' + name`; the
+    Those of `state_dict` or `model` go by their own names, those of other dicts by `dict's name + '/' + name`; the
     `module.` that a wrapper for several processes puts first is taken off.
     """
     main = next((key for key in ('state_dict', 'model') if isinstance(contents.get(key), dict)), None)
-    flat = {key: value for key, value in contents.items() if isinstance(value, torch.Tensor)}
+    flat = {str(key): value for key, value in contents.items() if isinstance(value, torch.Tensor)}
     for container, values in contents.items():
         for key, value in values.items() if isinstance(values, dict) else ():
             if isinstance(value, torch.Tensor):
-                flat[('' if container == main else f'{container}.') + str(key)] = value
-    return {re.sub(r'^((?:student|teacher)\.)?module\.', r'\1', str(key)): value for key, value in flat.items()}
+                flat[('' if container == main else f'{container}/') + str(key)] = value
+    return {re.sub(r'^([^/.]+/)?module\.', r'\1', key): value for key, value in flat.items()}
 
 
-def detect(flat):
-    """Layout of a flattened checkpoint.
-
-    Args:
-        flat: name -> tensor, from `flatten`.
-
-    Raises:
-        UserError: none fits; names some of the keys.
-    """
-    for layout in LAYOUTS:
-        marks = ('cls_token', 'pos_embed', _NAMES[layout.naming][2] + '.weight')
-        if any(all(prefix + mark in flat for mark in marks) for prefix in layout.prefixes.values()):
-            return layout
-    raise UserError(
-        f'the weights fit no known layout of a vision transformer: keys such as {_some(flat)} belong to none. '
-        f'Known are: {"; ".join(layout.name for layout in LAYOUTS)}')
-
-
-def pick(flat, layout, weights):
-    """One encoder's weights by their own names.
+def find(flat, weights):
+    """The encoder asked for.
 
     Args:
         flat: name -> tensor, from `flatten`.
-        layout: from `detect`.
         weights: 'student' or 'teacher'; a file with one encoder gives that one.
 
     Returns:
-        tuple: (own name -> tensor, names of everything else, the role taken).
+        Found: whole, nothing missing or unknown.
 
     Raises:
-        UserError: the file has no such encoder.
+        UserError: no layout fits (names all that is missing or unknown in the closest), or the file has the other
+            encoder only.
     """
-    role = weights if weights in layout.prefixes else 'encoder'
-    prefix = layout.prefixes[role]
-    own = {key[len(prefix):]: value for key, value in flat.items()
-           if key.startswith(prefix) and not key.startswith(layout.ignored)}
-    if not own:
-        other = 'student' if role == 'teacher' else 'teacher'
-        raise UserError(f'the {layout.name} has no {role} ({prefix}*); take the {other}: --weights {other}')
-    return own, [key for key in flat if not key.startswith(prefix) or key.startswith(layout.ignored)], role
+    signed = [layout for layout in LAYOUTS if not layout.signs or any(sign in key for sign in layout.signs
+                                                                      for key in flat)]
+    best = max((_take(flat, layout, naming, role) for layout in signed for naming in layout.namings
+                for role in layout.prefixes), key=lambda found: found.fit)
+    if best.fit[1] == 0:
+        raise UserError(f'the weights fit no known layout: there are {listed(flat, 12)}. {_known()}')
+    found = _take(flat, best.layout, best.naming, weights if weights in best.layout.prefixes else 'encoder')
+    if found.fit[1] == 0:
+        raise UserError(f'the {found.layout.name} has no {found.role} ({found.prefix}*); take the {best.role}: '
+                        f'--weights {best.role}')
+    if not found.fit[0]:
+        faults = [f'{label} {listed(names)}' for label, names in (
+            ('it lacks', found.missing), ('unknown are', found.unknown)) if names]
+        raise UserError(f'the weights fit no known layout. Closest is "{found.layout.name}", {found.role}, a plain '
+                        f'{found.architecture.title}: {"; ".join(faults)}. {_known()}')
+    return found
 
 
-def names(naming, depth):
-    """All parameter names of a ViT of `depth` blocks, in an order that is the same for every naming."""
-    listed = []
-    for group in _NAMES[naming]:
-        for number in range(depth if '.N.' in group else 1):
-            name = group.replace('.N.', f'.{number}.')
-            listed += [name] if group in _BARE else [f'{name}.weight', f'{name}.bias']
-    return listed
+def listed(keys, most=40):
+    """Names in one line; those that differ only in numbers are one pattern with their count."""
+    patterns = {}
+    for key in keys:
+        patterns.setdefault(re.sub(r'(?<=\.)\d+(?=\.)', '*', key), []).append(key)
+    texts = [names[0] if len(names) == 1 else f'{pattern} ({len(names)} x)' for pattern, names in patterns.items()]
+    return ', '.join(texts[:most]) + (f' and {len(texts) - most} more' if len(texts) > most else '') or '(none)'
 
 
-def drop_final_norm(state, naming):
-    """The weights without the final LayerNorm, for nets that use the blocks' outputs as they are."""
-    return {key: value for key, value in state.items() if not key.startswith(_NAMES[naming][-1] + '.')}
+def _take(flat, layout, naming, role):
+    architecture, prefix = _NAMINGS[naming], layout.prefixes[role]
+    own = {key[len(prefix):]: value for key, value in flat.items() if key.startswith(prefix)}
+    own = {key: value for key, value in own.items() if '/' not in key and not key.startswith(architecture.extras)}
+    names = dict.fromkeys(architecture.names(own, naming))
+    return Found(layout, naming, role, own, [name for name in names if name not in own],
+                 [prefix + key for key in own if key not in names])
 
 
-def depth_of(own, naming):
-    """Number of blocks, by the highest block number among the names."""
-    first = _NAMES[naming][3].split('N')[0]
-    numbers = [int(key[len(first):].split('.')[0]) for key in own if re.match(re.escape(first) + r'\d+\.', key)]
-    return max(numbers, default=-1) + 1
-
-
-def to_naming(own, source, target, layout_name):
-    """Renames a ViT's parameters.
-
-    Args:
-        own: source name -> tensor.
-        source: the naming it has.
-        target: the naming wanted.
-        layout_name: for the message.
-
-    Returns:
-        tuple: (target name -> tensor, target name -> source name).
-
-    Raises:
-        UserError: names keys that a plain ViT does not have, or lacks.
-    """
-    depth = depth_of(own, source)
-    wanted = names(source, depth)
-    extra, missing = [key for key in own if key not in wanted], [key for key in wanted if key not in own]
-    if extra or missing or depth == 0:
-        faults = [f'{label} {_some(keys)}' for label, keys in (('has unknown keys', extra), ('lacks', missing)) if keys]
-        raise UserError(f'the {layout_name} is not a plain vision transformer: it '
-                        f'{" and ".join(faults) or "has no blocks"}')
-    renamed = dict(zip(names(target, depth), wanted, strict=True))
-    return {new: own[old] for new, old in renamed.items()}, renamed
-
-
-def _some(keys, most=6):
-    keys = list(keys)
-    return ', '.join(keys[:most]) + (f' and {len(keys) - most} more' if len(keys) > most else '') if keys else '(none)'
+def _known():
+    return f'Known are: {"; ".join(layout.name for layout in LAYOUTS)}'

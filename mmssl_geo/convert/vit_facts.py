@@ -1,19 +1,18 @@
 """What the weights of a ViT tell about it, and what only its config can (the number of heads)."""
-import ast
 import math
 from dataclasses import dataclass
 
-import torch
-
 from ..errors import UserError
-from .layouts import depth_of
+from .architecture import check_weights
+from .meta_config import backbone_config
 
 
 @dataclass(frozen=True)
 class ViTFacts:
     """Shape of a vision transformer: widths in channels, `patch_size` in pixels, `grid` in patches a side.
 
-    `heads_from` says where the number of heads was found.
+    `final_norm` is whether the LayerNorm after the last block is there; `heads_from` says where the number of heads was
+    found.
     """
     embed_dims: int
     num_layers: int
@@ -22,6 +21,7 @@ class ViTFacts:
     patch_size: int
     in_channels: int
     grid: int
+    final_norm: bool
     heads_from: str
 
     @property
@@ -29,14 +29,36 @@ class ViTFacts:
         """Side in pixels of the image that the position embedding was made for."""
         return self.grid * self.patch_size
 
+    @property
+    def stride(self):
+        """Pixels per cell of the map of patches."""
+        return self.patch_size
+
+    @property
+    def channels(self):
+        """Channels of the map of patches."""
+        return self.embed_dims
+
+    @property
+    def summary(self):
+        return (f'ViT of width {self.embed_dims}, depth {self.num_layers}, {self.num_heads} heads ({self.heads_from}), '
+                f'hidden {self.hidden_dims}, patch {self.patch_size}, grid {self.grid} x {self.grid} '
+                f'({self.img_size} pixels)')
+
+    @property
+    def meta(self):
+        """What a written file says about the net."""
+        return dict(num_heads=self.num_heads, patch_size=self.patch_size, embed_dims=self.embed_dims,
+                    num_layers=self.num_layers, img_size=self.img_size)
+
 
 def read_facts(state, called, meta, num_heads=None, patch_size=None):
     """Facts of a ViT, checked against every parameter's shape.
 
     Args:
-        state: mmpretrain name -> tensor, all names of a ViT there.
+        state: mmpretrain name -> tensor, all names of a ViT there; the final LayerNorm may be missing.
         called: mmpretrain name -> name in the file, for messages.
-        meta: the checkpoint's `meta` dict; its config text or its `num_heads` is looked at.
+        meta: the checkpoint's `meta`, of any form; its config text or its `num_heads` is looked at.
         num_heads: the user's word; a config that says otherwise is an error.
         patch_size: the user's word, only checked.
 
@@ -56,18 +78,20 @@ def read_facts(state, called, meta, num_heads=None, patch_size=None):
     if patch_size not in (None, kernel[-1]):
         raise UserError(f'--patch-size {patch_size} does not fit: the weights are for patches of {kernel[-1]} pixels')
     heads, heads_from = _heads(width, meta, num_heads)
-    facts = ViTFacts(width, depth_of(state, 'mmpretrain'), heads, state['layers.0.ffn.layers.0.0.bias'].numel(),
-                     kernel[-1], kernel[1], grid, heads_from)
-    _check_weights(state, called, facts)
+    depth = 1 + max(int(key.split('.')[1]) for key in state if key.startswith('layers.'))
+    facts = ViTFacts(width, depth, heads, state['layers.0.ffn.layers.0.0.bias'].numel(), kernel[-1], kernel[1], grid,
+                     'ln1.weight' in state, heads_from)
+    check_weights(state, _shapes(facts, state), called,
+                  f'vision transformer of width {width}, patch {facts.patch_size}')
     return facts
 
 
 def _heads(width, meta, asked):
     heads, origin = None, "the file's meta"
-    if str(meta.get('num_heads', '')).isdigit():
+    if isinstance(meta, dict) and str(meta.get('num_heads', '')).isdigit():
         heads = int(meta['num_heads'])
-    elif isinstance(meta.get('cfg'), str):
-        heads, origin = _heads_in_config(meta['cfg'], width), "the config in the file's meta"
+    else:
+        heads, origin = _heads_in_config(backbone_config(meta), width), "the config in the file's meta"
     if heads and asked not in (None, heads):
         raise UserError(f'--num-heads {asked} contradicts {origin}, which says {heads}')
     if not heads and asked is None and width % 64:
@@ -80,14 +104,9 @@ def _heads(width, meta, asked):
     return heads, origin
 
 
-def _heads_in_config(text, width):
-    """Heads of `model.backbone.arch` in a config's text, or None. The text is parsed, never run."""
-    try:
-        values = [_literal(statement.value) for statement in ast.parse(text).body
-                  if isinstance(statement, ast.Assign) and getattr(statement.targets[0], 'id', None) == 'model']
-        arch = values[-1]['backbone']['arch']
-    except (SyntaxError, ValueError, RecursionError, IndexError, KeyError, TypeError):  # not there, or another form
-        return None
+def _heads_in_config(config, width):
+    """Heads of the backbone's `arch` in its config, or None."""
+    arch = config.get('arch')
     if isinstance(arch, str):
         from mmpretrain.models import VisionTransformer
         arch = VisionTransformer.arch_zoo.get(arch.lower())
@@ -95,21 +114,9 @@ def _heads_in_config(text, width):
     return arch['num_heads'] if fits and isinstance(arch.get('num_heads'), int) else None
 
 
-def _literal(node):
-    """Value of a `dict(...)`, a `{...}` or a constant; an empty dict for anything else."""
-    if isinstance(node, ast.Constant):
-        return node.value
-    if isinstance(node, ast.Call) and getattr(node.func, 'id', None) == 'dict' and not node.args:
-        return {keyword.arg: _literal(keyword.value) for keyword in node.keywords}
-    if isinstance(node, ast.Dict):
-        return {_literal(key): _literal(value) for key, value in zip(node.keys, node.values, strict=True)
-                if isinstance(key, ast.Constant)}
-    return {}
-
-
-def _check_weights(state, called, facts):
+def _shapes(facts, names):
     width, hidden = facts.embed_dims, facts.hidden_dims
-    shapes = {
+    ends = {
         'cls_token': (1, 1, width),
         'pos_embed': (1, facts.grid**2 + 1, width),
         'patch_embed.projection': (width, facts.in_channels, facts.patch_size, facts.patch_size),
@@ -120,13 +127,8 @@ def _check_weights(state, called, facts):
         'ffn.layers.0.0': (hidden, width),
         'ffn.layers.1': (width, hidden),
     }
-    for key, value in state.items():
-        group = next(name for name in shapes if key.removesuffix('.weight').removesuffix('.bias').endswith(name))
-        shape = shapes[group][:1] if key.endswith('.bias') else shapes[group]
-        if tuple(value.shape) != shape:
-            raise UserError(f'{called[key]} has the shape {tuple(value.shape)}; {shape} is due for a vision '
-                            f'transformer of width {width}, patch {facts.patch_size}')
-        if not value.is_floating_point() or not torch.isfinite(value).all():
-            raise UserError(f'{called[key]} holds values that are not finite numbers (NaN or Inf): the training '
-                            'broke down; take an earlier checkpoint')
-
+    shapes = {}
+    for name in names:
+        end = next(end for end in ends if name.removesuffix('.weight').removesuffix('.bias').endswith(end))
+        shapes[name] = ends[end][:1] if name.endswith('.bias') else ends[end]
+    return shapes

@@ -1,76 +1,72 @@
-"""Tiny nets with every parameter random, in the checkpoints that they come in."""
-import argparse
+"""Checkpoints of every known layout, with the nets that they hold."""
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-ARCH = dict(embed_dims=48, num_layers=2, num_heads=3, feedforward_channels=96)
+from . import checkpoints as make
+
+MASK = dict(masked_embed=torch.full((1, 48), 0.5))
 
 
-def randomised(net, seed):
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in net.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.3)
-    net.eval()
-    return net
-
-
-def mmpretrain_net(seed=0, final_norm=True):
-    from mmpretrain.models import VisionTransformer
-    return randomised(VisionTransformer(ARCH, 64, 16, out_type='raw', final_norm=final_norm), seed)
-
-
-def timm_net(seed=0, num_classes=0):
-    from timm.models.vision_transformer import VisionTransformer
-    return randomised(
-        VisionTransformer(64, 16, embed_dim=48, depth=2, num_heads=3, mlp_ratio=2, num_classes=num_classes), seed)
-
-
-def prefixed(**parts):
-    return {f'{prefix.replace("__", ".")}.{key}': value for prefix, state in parts.items()
-            for key, value in state.items()}
-
-
-def ours(student, teacher):
-    """As mmengine's runner writes it."""
-    from mmengine.config import Config
-    from mmengine.logging import HistoryBuffer
-    cfg = Config(dict(model=dict(type='GTSA', backbone=dict(type='VisionTransformer', arch=ARCH)), train_dataloader={}))
-    neck = torch.nn.Conv2d(2, 2, 1).state_dict()
-    return dict(
-        meta=dict(cfg=cfg.pretty_text, epoch=1),
-        state_dict=prefixed(backbone=student.state_dict(), neck=neck, teacher__backbone=teacher.state_dict(),
-                            teacher__neck=neck),
-        message_hub=dict(log_scalars=dict(loss=HistoryBuffer([1.0], [1]))),
-        optimizer=torch.optim.AdamW(student.parameters()).state_dict())
-
-
-def official(student, teacher, wrapper=''):
-    head = torch.nn.Linear(2, 4).state_dict()
-    state = prefixed(base_encoder=student.state_dict(), base_projector=head, momentum_encoder=teacher.state_dict(),
-                     rot_predictor=head)
-    return dict(model={wrapper + key: value for key, value in state.items()}, epoch=3,
-                args=argparse.Namespace(model='gtsa_small'))
+def resnet_config(depth=50):
+    return dict(type='SSLResNet', depth=depth, strides=(1, 2, 2, 2), style='pytorch')
 
 
 @pytest.fixture(scope='session')
-def nets():
-    """Builders of tiny nets in mmpretrain's and in timm's own classes."""
-    return SimpleNamespace(mmpretrain=mmpretrain_net, timm=timm_net)
-
-
-@pytest.fixture(scope='session')
-def sources():
+def vit_sources():
     """kind -> (checkpoint, student net, teacher net); encoders alone have one net."""
-    student, teacher = mmpretrain_net(1), mmpretrain_net(2)
-    timm_student, timm_teacher = timm_net(1), timm_net(2)
-    classifier = timm_net(2, num_classes=5)
+    student, teacher = make.mmpretrain_vit(1), make.mmpretrain_vit(2)
+    timm_student, timm_teacher = make.timm_vit(1), make.timm_vit(2)
+    classifier = make.timm_vit(2, num_classes=5)
+    ours, theirs = (student.state_dict(), teacher.state_dict()), (timm_student.state_dict(), timm_teacher.state_dict())
+    masked = [{**MASK, **state} for state in theirs]
+    own, timm = (student, teacher), (timm_student, timm_teacher)
+    alone = (teacher, teacher), (timm_teacher, timm_teacher)
     return {
-        'ours': (ours(student, teacher), student, teacher),
-        'official': (official(timm_student, timm_teacher), timm_student, timm_teacher),
-        'official, wrapped': (official(timm_student, timm_teacher, 'module.'), timm_student, timm_teacher),
-        'mmpretrain encoder': (dict(meta={}, state_dict=teacher.state_dict()), teacher, teacher),
+        'ours': (make.ours(*ours, backbone=dict(type='VisionTransformer', arch=make.ARCH)), *own),
+        'official': (make.official(*theirs), *timm),
+        'official, wrapped': (make.official(*theirs, 'module.'), *timm),
+        'DINO': (make.dino(*theirs), *timm),
+        'iBOT': (make.dino(*masked, loss='ibot_loss'), *timm),
+        'one network': (make.dino(*theirs)['teacher'], *alone[1]),
+        'mmpretrain encoder': (dict(meta={}, state_dict=ours[1]), *alone[0]),
         'timm encoder': (dict(classifier.state_dict()), classifier, classifier),
+        'iBOT encoder': (dict(state_dict=masked[1]), *alone[1]),
     }
+
+
+@pytest.fixture(scope='session')
+def resnet_sources(tmp_path_factory):
+    """kind -> (path of the checkpoint, student net, teacher net)."""
+    student, teacher = make.torchvision_resnet(1), make.torchvision_resnet(2)
+    own_student, own_teacher = make.package_resnet('mmpretrain', 1, 18), make.package_resnet('mmpretrain', 2, 18)
+    small = make.torchvision_resnet(3, 18)
+    old = {key: value for key, value in small.state_dict().items() if not key.endswith('num_batches_tracked')}
+    states = make.without_classifier(student), make.without_classifier(teacher)
+    made = {
+        'ours': (make.ours(own_student.state_dict(), own_teacher.state_dict(), resnet_config(18)), own_student,
+                 own_teacher),
+        'DINO': (make.dino(*states, wrapped_teacher=True), student, teacher),
+        'denseSSL': (make.dino(make.without_classifier(small), make.without_classifier(small), loss='ibot_loss'), small,
+                     small),
+        'torchvision encoder': (teacher.state_dict(), teacher, teacher),
+        'old torchvision encoder': (old, small, small),
+    }
+    folder = tmp_path_factory.mktemp('resnets')
+    sources = {}
+    for kind, (contents, *nets) in made.items():
+        path = folder / f'{kind}.pth'
+        torch.save(contents, path)
+        sources[kind] = SimpleNamespace(path=path, student=nets[0], teacher=nets[1])
+    return sources
+
+
+@pytest.fixture
+def save(tmp_path):
+    """Function contents -> path of a file with them."""
+    def write(contents, name='source.pth'):
+        torch.save(contents, tmp_path / name)
+        return tmp_path / name
+
+    return write

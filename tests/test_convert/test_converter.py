@@ -7,70 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmssl_geo.convert import convert, layouts, read_checkpoint
+from mmssl_geo.convert import convert, resnet, vit
 from mmssl_geo.errors import UserError
 
-IMAGES = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(7))
 TOOL = Path(__file__).parents[2] / 'tools' / 'convert_checkpoint.py'
 
 
-def tokens(net, final_norm=True):
-    """(2, 17, 48) tokens of the last block by the net's own forward pass, with or without its final norm."""
-    net = copy.deepcopy(net)
-    if hasattr(net, 'forward_features'):
-        if not final_norm:
-            net.norm = torch.nn.Identity()
-        forward = net.forward_features
-    else:
-        net.final_norm = final_norm
-
-        def forward(images):
-            return net(images)[-1]
-    with torch.no_grad():
-        return forward(IMAGES)
-
-
-def save(tmp_path, contents):
-    torch.save(contents, tmp_path / 'source.pth')
-    return tmp_path / 'source.pth'
-
-
-@pytest.mark.parametrize('weights', ['teacher', 'student'])
-@pytest.mark.parametrize('to, name', [('mmpretrain', 'a.pth'), ('mmpretrain', 'a.safetensors'), ('mmdet', 'a.pth'),
-                                      ('mmseg', 'a.safetensors'), ('timm', 'a.pth'), ('timm', 'a.safetensors')])
-@pytest.mark.parametrize('kind', ['ours', 'official', 'official, wrapped', 'mmpretrain encoder', 'timm encoder'])
-def test_target_gives_the_features_of_the_source(tmp_path, sources, nets, kind, to, name, weights):
-    contents, student, teacher = sources[kind]
-    convert(save(tmp_path, contents), tmp_path / name, to, weights, num_heads=3)
-    written = read_checkpoint(tmp_path / name)
-    dense = to in ('mmdet', 'mmseg')
-    net = nets.timm(9) if to == 'timm' else nets.mmpretrain(9, final_norm=not dense)
-    net.load_state_dict(written['state_dict'], strict=True)
-    expected = tokens(teacher if weights == 'teacher' else student, not dense)
-    difference = (tokens(net, not dense) - expected).abs().max() / expected.abs().max()
-    assert difference < 1e-5
-    facts = {key: int(written['meta'][key]) for key in ('num_heads', 'patch_size', 'embed_dims')}
-    assert facts == dict(num_heads=3, patch_size=16, embed_dims=48)
-
-
-def test_loaders_of_the_packages_take_the_files(tmp_path, sources, nets):
-    """mmengine's `Pretrained` without a prefix, and timm's own loader."""
-    from timm.models import load_checkpoint
-    src = save(tmp_path, sources['ours'][0])
-    convert(src, tmp_path / 'mm.pth', 'mmpretrain')
-    net = nets.mmpretrain(9)
-    net.init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'mm.pth'))
-    net.init_weights()
-    assert torch.equal(tokens(net), tokens(sources['ours'][2]))
-    for name in ('timm.pth', 'timm.safetensors'):
-        convert(src, tmp_path / name, 'timm')
-        net = nets.timm(9)
-        load_checkpoint(net, str(tmp_path / name), strict=True)
-        torch.testing.assert_close(tokens(net), tokens(sources['ours'][2]), rtol=0, atol=1e-4)
-
-
-def test_report_tells_all(tmp_path, sources):
-    report = convert(save(tmp_path, sources['official'][0]), tmp_path / 'a.pth', 'mmdet', num_heads=3)
+def test_report_tells_all(tmp_path, vit_sources, save):
+    report = convert(save(vit_sources['official'][0]), tmp_path / 'a.pth', 'mmdet', num_heads=3)
     text = str(report)
     for line in ('official GTSA training checkpoint, teacher', 'width 48, depth 2, 3 heads (--num-heads), hidden 96, '
                  'patch 16, grid 4 x 4 (64 pixels)', 'features at 64 x 64'):
@@ -86,12 +30,12 @@ def test_report_tells_all(tmp_path, sources):
     assert listed == {
         ('kept', 'cls_token'): 1, ('kept', 'pos_embed'): 1, **{('renamed', what): n for what, n in renamed.items()},
         **{('dropped', what): n for what, n in dropped.items()}}
-    assert len(report.names) + len(report.final_norm) + len(report.others) == len(sources['official'][0]['model'])
+    assert len(report.names) + len(report.final_norm) + len(report.others) == len(vit_sources['official'][0]['model'])
 
 
-def test_sizes_compared(tmp_path, sources):
+def test_sizes_compared(tmp_path, vit_sources, save):
     """An oblong image too where position embeddings are resized alike, else the native size alone, and it is said."""
-    src = save(tmp_path, sources['ours'][0])
+    src = save(vit_sources['ours'][0])
     same = convert(src, tmp_path / 'a.pth', 'mmdet')
     assert set(same.differences) == {(64, 64), (80, 112)} and 'native size only' not in str(same)
     other = convert(src, tmp_path / 'a.pth', 'timm')
@@ -99,27 +43,66 @@ def test_sizes_compared(tmp_path, sources):
 
 
 @pytest.mark.parametrize('kind, to', [('official', 'mmpretrain'), ('ours', 'timm')])
-def test_wrong_rename_cannot_pass(tmp_path, sources, monkeypatch, kind, to):
+def test_wrong_rename_cannot_pass(tmp_path, vit_sources, save, monkeypatch, kind, to):
     """Names that load strictly but are swapped are found by the features; what was there stays."""
-    swapped = list(layouts._NAMES['mmpretrain'])
+    swapped = list(vit._NAMES['mmpretrain'])
     swapped[3], swapped[6] = swapped[6], swapped[3]  # ln1 and ln2, of the same shape
-    monkeypatch.setitem(layouts._NAMES, 'mmpretrain', tuple(swapped))
+    monkeypatch.setitem(vit._NAMES, 'mmpretrain', tuple(swapped))
     (tmp_path / 'a.pth').write_text('precious')
     with pytest.raises(UserError, match='other features than the source'):
-        convert(save(tmp_path, sources[kind][0]), tmp_path / 'a.pth', to, num_heads=3)
+        convert(save(vit_sources[kind][0]), tmp_path / 'a.pth', to, num_heads=3)
     assert (tmp_path / 'a.pth').read_text() == 'precious'
     assert {path.name for path in tmp_path.iterdir()} == {'a.pth', 'source.pth'}
 
 
-def test_file_that_does_not_load_is_not_kept(tmp_path, sources, monkeypatch):
-    monkeypatch.setattr('mmssl_geo.convert.converter.drop_final_norm', lambda state, naming: state)
+def test_file_that_does_not_load_is_not_kept(tmp_path, vit_sources, save, monkeypatch):
+    monkeypatch.setattr(vit, '_DENSE', ('mmseg', ))  # as if mmdet's nets had the final norm, ...
+    monkeypatch.setattr(vit.ViT, 'converted', lambda self, weights, facts, to: vit._runner(
+        vit.mmpretrain_vit(facts, final_norm=False), weights))  # ... which they have not
     with pytest.raises(UserError, match=r'(?s)do not load into the target backbone.*ln1\.weight'):
-        convert(save(tmp_path, sources['ours'][0]), tmp_path / 'a.pth', 'mmdet')
+        convert(save(vit_sources['ours'][0]), tmp_path / 'a.pth', 'mmdet')
     assert [path.name for path in tmp_path.iterdir()] == ['source.pth']
 
 
-def test_wrong_requests(tmp_path, sources):
-    src = save(tmp_path, sources['ours'][0])
+@pytest.mark.parametrize('to', ['mmdet', 'timm'])
+def test_resnet_with_a_swapped_norm_cannot_pass(tmp_path, resnet_sources, monkeypatch, to):
+    """Two tensors of the same shape, written in each other's place."""
+    export = resnet.ResNet.export
+
+    def swapped(*args):
+        weights, names = export(*args)
+        one, two = 'layer4.1.bn1.running_mean', 'layer4.1.bn2.running_mean'
+        return {**weights, one: weights[two], two: weights[one]}, names
+
+    monkeypatch.setattr(resnet.ResNet, 'export', swapped)
+    with pytest.raises(UserError, match='other features than the source'):
+        convert(resnet_sources['ours'].path, tmp_path / 'a.pth', to)
+    assert not list(tmp_path.iterdir())
+
+
+def test_report_of_a_resnet(tmp_path, resnet_sources):
+    text = str(convert(resnet_sources['old torchvision encoder'].path, tmp_path / 'a.pth', 'mmdet'))
+    for line in ('encoder alone, names of torchvision, encoder',
+                 'net      ResNet-18, stem of 64 channels, stages of base width 64, last map of 512 channels',
+                 'kept        1 x conv1\n', 'kept        4 x bn1\n', 'kept       20 x layer1.*',
+                 'made        4 x layer1.*: zero, the source has none', 'dropped     2 x fc.*',
+                 'features at 64 x 64', 'features at 75 x 106'):
+        assert line in text
+    assert 'native size only' not in text and 'LayerNorm' not in text
+
+
+def test_mask_tokens_and_heads_are_dropped_and_named(tmp_path, vit_sources, save):
+    for kind, lines in (('iBOT', ('iBOT or denseSSL training checkpoint', '1 x teacher/backbone.masked_embed',
+                                  '31 x student/backbone.*', '2 x teacher/head.*', '1 x ibot_loss/center')),
+                        ('iBOT encoder', ('encoder alone, names of timm', '1 x masked_embed')),
+                        ('timm encoder', ('2 x head.*', ))):
+        text = str(convert(save(vit_sources[kind][0]), tmp_path / 'a.pth', 'timm', num_heads=3))
+        for line in lines:
+            assert line in text
+
+
+def test_wrong_requests(tmp_path, vit_sources, resnet_sources, save):
+    src = save(vit_sources['ours'][0])
     with pytest.raises(UserError, match='is the source itself'):
         convert(src, src, 'mmdet')
     with pytest.raises(UserError, match=r'\.pth or \.safetensors'):
@@ -130,21 +113,45 @@ def test_wrong_requests(tmp_path, sources):
         convert(src, tmp_path / 'a.pth', 'mmdet', 'ema')
     with pytest.raises(UserError, match='no such file'):
         convert(tmp_path / 'none.pth', tmp_path / 'a.pth', 'mmdet')
+    with pytest.raises(UserError, match='for vision transformers; this is a ResNet'):
+        convert(resnet_sources['ours'].path, tmp_path / 'a.pth', 'mmdet', patch_size=16)
     (tmp_path / 'dir.pth').mkdir()
     with pytest.raises(UserError, match='cannot write'):
         convert(src, tmp_path / 'dir.pth', 'mmdet')
 
 
-def test_code_only_by_permission(tmp_path, sources):
-    contents = dict(sources['ours'][0], hook=torch.nn.ReLU())
+@pytest.mark.parametrize('kind, key, named', [
+    ('DINO', 'blocks.1.norm2.weight', r'teacher/backbone\.blocks\.1\.norm2\.weight'),
+    ('ours', 'layers.0.attn.qkv.bias', r'teacher\.backbone\.layers\.0\.attn\.qkv\.bias'),
+    ('timm encoder', 'pos_embed', 'pos_embed')])
+def test_broken_weights_are_named(tmp_path, vit_sources, save, kind, key, named):
+    contents = copy.deepcopy(vit_sources[kind][0])
+    state = contents['teacher'] if kind == 'DINO' else contents.get('state_dict', contents)
+    prefix = {'DINO': 'backbone.', 'ours': 'teacher.backbone.'}.get(kind, '')
+    state[prefix + key].view(-1)[5] = float('nan')
+    with pytest.raises(UserError, match=rf'checkpoint .*source\.pth: {named} holds values that are not finite'):
+        convert(save(contents), tmp_path / 'a.pth', 'mmdet', num_heads=3)
+    assert not (tmp_path / 'a.pth').exists()
+
+
+def test_broken_statistics_of_a_resnet_are_named(tmp_path, resnet_sources, save):
+    state = resnet_sources['denseSSL'].teacher.state_dict()
+    broken = {**state, 'layer2.0.bn1.running_var': state['layer2.0.bn1.running_var'] / 0}
+    source = save(dict(student={}, teacher={f'module.backbone.{key}': value for key, value in broken.items()}))
+    with pytest.raises(UserError, match=r'teacher/backbone\.layer2\.0\.bn1\.running_var holds values'):
+        convert(source, tmp_path / 'a.pth', 'timm')
+
+
+def test_code_only_by_permission(tmp_path, vit_sources, save):
+    contents = dict(vit_sources['ours'][0], hook=torch.nn.ReLU())
     with pytest.raises(UserError, match='torch.nn.modules.activation.ReLU.*--allow-unsafe'):
-        convert(save(tmp_path, contents), tmp_path / 'a.pth', 'mmdet')
+        convert(save(contents), tmp_path / 'a.pth', 'mmdet')
     convert(tmp_path / 'source.pth', tmp_path / 'a.pth', 'mmdet', allow_code=True)
     assert (tmp_path / 'a.pth').exists()
 
 
-def test_command_line(tmp_path, sources, monkeypatch, capsys):
-    command = [str(TOOL), str(save(tmp_path, sources['official'][0])), str(tmp_path / 'a.pth'), '--to', 'mmseg']
+def test_command_line(tmp_path, vit_sources, save, monkeypatch, capsys):
+    command = [str(TOOL), str(save(vit_sources['official'][0])), str(tmp_path / 'a.pth'), '--to', 'mmseg']
     refused = subprocess.run([sys.executable, *command], capture_output=True, text=True)
     assert refused.returncode == 1 and 'Traceback' not in refused.stderr
     assert '--num-heads' in refused.stderr and not (tmp_path / 'a.pth').exists()
@@ -155,22 +162,10 @@ def test_command_line(tmp_path, sources, monkeypatch, capsys):
     assert 'prefix   base_encoder. taken off' in capsys.readouterr().out and (tmp_path / 'a.pth').exists()
 
 
-def test_missing_package_is_named(tmp_path, sources, monkeypatch):
-    monkeypatch.setitem(sys.modules, 'timm.models.vision_transformer', None)
-    with pytest.raises(UserError, match='needs timm.models.vision_transformer, which is not installed'):
-        convert(save(tmp_path, sources['ours'][0]), tmp_path / 'a.pth', 'timm')
-
-
-def test_further_layout_is_one_entry(tmp_path, nets, monkeypatch):
-    """DINO's training checkpoints: one dict a network, the student's inside the wrapper for several processes."""
-    monkeypatch.setattr(layouts, 'LAYOUTS', (*layouts.LAYOUTS, layouts.Layout(
-        'DINO', 'timm', dict(student='student.backbone.', teacher='teacher.backbone.'))))
-    student, teacher = nets.timm(1), nets.timm(2)
-    src = save(tmp_path, dict(
-        student={f'module.backbone.{key}': value for key, value in student.state_dict().items()},
-        teacher={f'backbone.{key}': value for key, value in teacher.state_dict().items()},
-        dino_loss=dict(center=torch.zeros(1, 8)), epoch=1))
-    for weights, net in (('student', student), ('teacher', teacher)):
-        convert(src, tmp_path / 'a.pth', 'timm', weights, num_heads=3)
-        written = read_checkpoint(tmp_path / 'a.pth')['state_dict']
-        assert torch.equal(written['blocks.1.mlp.fc1.weight'], net.blocks[1].mlp.fc1.weight)
+@pytest.mark.parametrize('to, module', [
+    ('timm', 'timm.models.resnet'), ('mmdet', 'mmdet.models.backbones'), ('mmseg', 'mmseg.models.backbones')])
+def test_missing_package_is_named(tmp_path, resnet_sources, monkeypatch, to, module):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(UserError, match=f'needs {module}, which is not installed'):
+        convert(resnet_sources['ours'].path, tmp_path / 'a.pth', to)
+    assert not list(tmp_path.iterdir())

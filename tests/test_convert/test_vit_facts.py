@@ -2,7 +2,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmssl_geo.convert.layouts import names
+from mmssl_geo.convert.vit import vit_names
 from mmssl_geo.convert.vit_facts import read_facts
 from mmssl_geo.errors import UserError
 
@@ -14,7 +14,7 @@ def weights(width=48, depth=2, hidden=96, patch=16, grid=4):
               'qkv.bias': (3 * width, ), 'attn.proj.weight': (width, width), 'layers.0.0.weight': (hidden, width),
               'layers.0.0.bias': (hidden, ), 'ffn.layers.1.weight': (width, hidden)}
     return {name: torch.zeros(next((shape for end, shape in shapes.items() if name.endswith(end)), (width, )))
-            for name in names('mmpretrain', depth)}
+            for name in vit_names('mmpretrain', depth)}
 
 
 def facts_of(state, meta=None, **asked):
@@ -29,6 +29,9 @@ def test_facts():
     facts = facts_of(weights(grid=7, patch=8), num_heads=6)
     assert (facts.embed_dims, facts.num_layers, facts.num_heads, facts.hidden_dims) == (48, 2, 6, 96)
     assert (facts.patch_size, facts.grid, facts.img_size, facts.in_channels) == (8, 7, 56, 3)
+    assert (facts.stride, facts.channels, facts.final_norm) == (8, 48, True)
+    dense = {name: value for name, value in weights().items() if not name.startswith('ln1.')}
+    assert not facts_of(dense, num_heads=3).final_norm
 
 
 @pytest.mark.parametrize('meta, asked, heads, origin', [
@@ -41,6 +44,8 @@ def test_facts():
     (config(), 6, 6, '--num-heads'),
     (dict(cfg='no python ('), None, 12, 'assumed'),
     (dict(cfg='model = 3'), None, 12, 'assumed'),
+    (dict(cfg="model = dict(backbone='vit')"), None, 12, 'assumed'),
+    (['no dict'], None, 12, 'assumed'),
 ])
 def test_heads(meta, asked, heads, origin):
     facts = facts_of(weights(width=768), meta, num_heads=asked)
