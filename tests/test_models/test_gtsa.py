@@ -42,7 +42,7 @@ def test_the_losses_average_over_pairs_not_over_kinds(model, monkeypatch):
     views = random_views(num_local=3)
     crop = {'global': torch.full((4,), -1.), 'local': torch.zeros(12)}
     monkeypatch.setattr(
-        gtsa_head.GTSAHead, '_crop_losses', lambda self, kind, *args: crop[kind])
+        gtsa_head.GTSAHead, 'crop_losses', lambda self, kind, *args: crop[kind])
     assert model(views, mode='loss')['loss_crop'].item() == pytest.approx(-2 / 8)
 
 

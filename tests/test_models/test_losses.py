@@ -24,6 +24,14 @@ def test_crop_loss_by_hand():
     assert loss.item() == pytest.approx(-(3 / 5 + math.sqrt(0.5)) / 2)
 
 
+def test_crop_loss_without_turns_averages_the_four():
+    """On 2 x 2 cells every cell of the student meets each cell of the teacher once."""
+    student, teacher = torch.randn(2, 3, 6, 2, 2, dtype=torch.double).unbind()
+    student_tokens, teacher_tokens = (F.normalize(patches, dim=1).flatten(2) for patches in (student, teacher))
+    cosine = torch.einsum('ncs,nct->nst', student_tokens, teacher_tokens)
+    torch.testing.assert_close(CropSimilarityLoss()(student, teacher, None), -cosine.mean(dim=(1, 2)))
+
+
 def reference_correspondence(student, teacher, num_matches):
     """One pair, token by token: `student (N_s, C)`, `teacher (N_t, C)`."""
     total = 0.

@@ -2,6 +2,7 @@
 import torch
 from mmengine.model import BaseModule
 
+from mmssl_geo.errors import UserError
 from mmssl_geo.geometry import pool_boxes
 from mmssl_geo.registry import MODELS
 
@@ -10,33 +11,55 @@ from mmssl_geo.registry import MODELS
 class GTSAHead(BaseModule):
     """Crop loss, patch correspondence and rotation prediction over all pairs of views (GTSA).
 
+    The defaults are the method; each part can be left out or made invariant by one key (`docs/gtsa.md`, Ablations).
+    The forms of the invariant parts are our choice.
+
     Args:
         predictor: config of the student's predictor.
-        rotation_head: config of the rotation head.
-        crop_loss: config of the loss on pooled patches.
-        correspondence_loss: config of the loss on matching tokens.
+        rotation_head: config of the rotation head. None: turns are not predicted.
+        crop_loss: config of the loss on pooled patches. None: no crop loss; the predictor then needs an ungated
+            correspondence loss.
+        correspondence_loss: config of the loss on matching tokens. None: it is not computed.
         correspondence_weight: its weight once the warm-up is over; 0 until then (`set_gate`).
         rotation_weight: weight of the rotation loss.
         pooled_sizes: cells of the pooled patches by kind of the student's view, e.g. `dict(global=10, local=4)`.
             None derives them from the maps: 5/7 of a global map's side and 2/3 of a local one's, which gives 10 and
             4 for 224 and 96 px at patch 16, and 20 and 8 at patch 8 (our choice).
+        rotation_targets: 'turned': the teacher's patch is turned as the student's view is. 'invariant': the loss is
+            averaged over the four turns of the teacher's patch, so no turn of a view changes the target.
+        crop_targets: 'pooled': patches of the part that both views show. 'invariant': the mean of either whole map,
+            so the target is the same wherever the student's view lies; turns then play no part. A dict sets it by
+            kind of the student's view, e.g. `dict(local='invariant')`.
+        gate_correspondence: whether the correspondence loss waits for the end of the warm-up.
+
+    Raises:
+        UserError: if a switch has an unknown value, or the predictor is left without a loss.
     """
 
     def __init__(self, predictor, rotation_head, crop_loss, correspondence_loss, correspondence_weight=0.5,
-                 rotation_weight=0.5, pooled_sizes=None, init_cfg=None):
+                 rotation_weight=0.5, pooled_sizes=None, rotation_targets='turned', crop_targets='pooled',
+                 gate_correspondence=True, init_cfg=None):
         super().__init__(init_cfg)
+        _check('rotation_targets', rotation_targets, ('turned', 'invariant'))
+        _check('gate_correspondence', gate_correspondence, (True, False))
+        if crop_loss is None and (correspondence_loss is None or gate_correspondence):
+            raise UserError('model.head.crop_loss=None leaves the predictor without a loss in the first epochs: keep '
+                            'model.head.correspondence_loss and set model.head.gate_correspondence=False')
         self.predictor = MODELS.build(predictor)
-        self.rotation_head = MODELS.build(rotation_head)
-        self.crop_loss = MODELS.build(crop_loss)
-        self.correspondence_loss = MODELS.build(correspondence_loss)
+        self.rotation_head = _build_or_none(rotation_head)
+        self.crop_loss = _build_or_none(crop_loss)
+        self.correspondence_loss = _build_or_none(correspondence_loss)
         self.correspondence_weight = correspondence_weight
         self.rotation_weight = rotation_weight
         self.pooled_sizes = pooled_sizes
+        self.rotation_targets = rotation_targets
+        self.crop_targets = _crop_targets_by_kind(crop_targets)
+        self.gate_correspondence = gate_correspondence
         self.gate_open = True
 
     def set_gate(self, is_open):
         """Opens or shuts the patch-correspondence loss (shut while the learning rate warms up)."""
-        self.gate_open = is_open
+        self.gate_open = is_open or not self.gate_correspondence
 
     def predict(self, projections):
         """Student projections by kind -> predictions by kind, maps of the same sizes."""
@@ -54,38 +77,53 @@ class GTSAHead(BaseModule):
             patch_size: side of a token in view pixels.
 
         Returns:
-            dict: `loss_crop`, `loss_correspondence`, `loss_rotation` (weighted; their sum is the total loss),
-            `match_cosine` (unweighted, also while the gate is shut) and `rotation_accuracy`.
+            dict: of the parts that are on, `loss_crop`, `loss_correspondence`, `loss_rotation` (weighted; their sum
+            is the total loss), `match_cosine` (unweighted, also while the gate is shut) and `rotation_accuracy`.
         """
+        losses = {}
         with torch.autocast(teacher_projections.device.type, enabled=False):
             teacher = _at_least_float32(teacher_projections.detach())
             predictions = {kind: _at_least_float32(maps) for kind, maps in student_predictions.items()}
-            crop = _mean_over_pairs(
-                self._crop_losses(kind, predictions[kind], teacher, group, patch_size)
-                for kind, group in pair_groups.items())
-            with torch.set_grad_enabled(self.gate_open and torch.is_grad_enabled()):
-                correspondence = _mean_over_pairs(
-                    self._correspondence_losses(predictions[kind], teacher, group)
+            if self.crop_loss is not None:
+                losses['loss_crop'] = _mean_over_pairs(
+                    self.crop_losses(kind, predictions[kind], teacher, group, patch_size)
                     for kind, group in pair_groups.items())
-        rotation, right = zip(*(
-            self.rotation_head.loss(student_features[kind], turns[kind]) for kind in student_features), strict=True)
+            if self.correspondence_loss is not None:
+                losses.update(self._weighted_correspondence(predictions, teacher, pair_groups))
+        if self.rotation_head is not None:
+            losses.update(self._weighted_rotation(student_features, turns))
+        return losses
+
+    def _weighted_correspondence(self, predictions, teacher, pair_groups):
+        with torch.set_grad_enabled(self.gate_open and torch.is_grad_enabled()):
+            correspondence = _mean_over_pairs(
+                self.correspondence_losses(predictions[kind], teacher, group) for kind, group in pair_groups.items())
         return dict(
-            loss_crop=crop,
             loss_correspondence=correspondence * (self.correspondence_weight if self.gate_open else 0.),
+            match_cosine=-correspondence.detach())
+
+    def _weighted_rotation(self, features, turns):
+        rotation, right = zip(
+            *(self.rotation_head.loss(features[kind], turns[kind]) for kind in features), strict=True)
+        return dict(
             loss_rotation=self.rotation_weight * torch.cat(rotation).mean(),
-            match_cosine=-correspondence.detach(),
             rotation_accuracy=torch.cat(right).float().mean())
 
-    def _crop_losses(self, kind, student_maps, teacher_maps, group, patch_size):
+    def crop_losses(self, kind, student_maps, teacher_maps, group, patch_size):
         """Crop loss of every pair of one kind, `(Q * B * V,)`."""
-        size = (self.pooled_sizes or {}).get(kind) or _default_pooled_size(kind, student_maps.shape[-1])
-        student = pool_boxes(
-            student_maps, group.student_boxes_view.flatten(0, 2) / patch_size, group.student_index.flatten(), size)
-        teacher = pool_boxes(
-            teacher_maps, group.teacher_boxes_view.flatten(0, 2) / patch_size, group.teacher_index.flatten(), size)
-        return self.crop_loss(student, teacher, group.relative_turns.flatten())
+        if self.crop_targets[kind] == 'invariant':
+            student = student_maps.mean(dim=(2, 3), keepdim=True)[group.student_index.flatten()]
+            teacher = teacher_maps.mean(dim=(2, 3), keepdim=True)[group.teacher_index.flatten()]
+        else:
+            size = (self.pooled_sizes or {}).get(kind) or _default_pooled_size(kind, student_maps.shape[-1])
+            student = pool_boxes(
+                student_maps, group.student_boxes_view.flatten(0, 2) / patch_size, group.student_index.flatten(), size)
+            teacher = pool_boxes(
+                teacher_maps, group.teacher_boxes_view.flatten(0, 2) / patch_size, group.teacher_index.flatten(), size)
+        turns = group.relative_turns.flatten() if self.rotation_targets == 'turned' else None
+        return self.crop_loss(student, teacher, turns)
 
-    def _correspondence_losses(self, student_maps, teacher_maps, group):
+    def correspondence_losses(self, student_maps, teacher_maps, group):
         """Correspondence loss of every pair of one kind, `(Q * B * V,)`."""
         num_q, batch_size, num_views = group.student_index.shape
         teacher = teacher_maps.flatten(2).transpose(1, 2).unflatten(0, (num_q, batch_size))
@@ -95,6 +133,24 @@ class GTSAHead(BaseModule):
         else:
             student = student[group.student_index]
         return self.correspondence_loss(student, teacher).flatten()
+
+
+def _build_or_none(config):
+    return None if config is None else MODELS.build(config)
+
+
+def _check(key, value, allowed):
+    if value not in allowed:
+        raise UserError(f'model.head.{key} must be {" or ".join(map(repr, allowed))}, got {value!r}')
+
+
+def _crop_targets_by_kind(crop_targets):
+    given = crop_targets if isinstance(crop_targets, dict) else {'global': crop_targets, 'local': crop_targets}
+    by_kind = {'global': 'pooled', 'local': 'pooled', **given}
+    for kind, target in by_kind.items():
+        _check('crop_targets, by kind,', kind, ('global', 'local'))
+        _check('crop_targets', target, ('pooled', 'invariant'))
+    return by_kind
 
 
 def _default_pooled_size(kind, map_side):
