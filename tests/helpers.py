@@ -16,6 +16,18 @@ TINY = {
     'model.head.predictor.out_channels': 16,
     'model.head.rotation_head.hidden_channels': [16, 16, 8],
 }
+TINY_DINO = {
+    'model.backbone.img_size': 64,
+    'model.backbone.drop_path_rate': 0.,
+    'model.neck.hidden_channels': 32,
+    'model.neck.bottleneck_channels': 16,
+    'model.neck.num_prototypes': 24,
+}
+
+
+def tiny_settings(path):
+    """`TINY` or `TINY_DINO`, whichever fits the config."""
+    return TINY_DINO if Path(path).name.startswith('dino') else TINY
 
 
 def tiny_config(path='configs/gtsa_vits16_coco.py', **overrides):
@@ -23,7 +35,7 @@ def tiny_config(path='configs/gtsa_vits16_coco.py', **overrides):
     cfg = Config.fromfile(ROOT / path)
     cfg.model.backbone.pop('arch')
     cfg.model.backbone.arch = dict(embed_dims=24, num_layers=2, num_heads=2, feedforward_channels=48)
-    cfg.merge_from_dict({**TINY, **overrides})
+    cfg.merge_from_dict({**tiny_settings(path), **overrides})
     return cfg
 
 

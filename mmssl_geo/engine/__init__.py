@@ -2,10 +2,12 @@
 from .hooks import (
     CollapseGaugeHook,
     FiniteHook,
+    FreezeLastLayerHook,
     ReplicaCheckHook,
     ScheduleHook,
     StepSeedHook,
     StrictLoadHook,
+    TeacherTemperatureHook,
     TeacherUpdateHook,
     ThroughputHook,
     UnreadableImagesHook,
@@ -14,7 +16,7 @@ from .loops import ResumableEpochLoop
 from .optimizers import DecayGroupsConstructor, PerTensorClipAmpOptimWrapper, PerTensorClipOptimWrapper
 
 __all__ = [
-    'CollapseGaugeHook', 'DecayGroupsConstructor', 'FiniteHook', 'PerTensorClipAmpOptimWrapper',
+    'CollapseGaugeHook', 'DecayGroupsConstructor', 'FiniteHook', 'FreezeLastLayerHook', 'PerTensorClipAmpOptimWrapper',
     'PerTensorClipOptimWrapper', 'ReplicaCheckHook', 'ResumableEpochLoop', 'ScheduleHook', 'StepSeedHook',
-    'StrictLoadHook', 'TeacherUpdateHook', 'ThroughputHook', 'UnreadableImagesHook'
+    'StrictLoadHook', 'TeacherTemperatureHook', 'TeacherUpdateHook', 'ThroughputHook', 'UnreadableImagesHook'
 ]

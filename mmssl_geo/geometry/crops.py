@@ -49,18 +49,21 @@ def sample_crops(image_sizes, global_group, local_group, generator, min_overlap=
         local_group: `CropGroup` of the L local crops.
         generator: `torch.Generator` on the CPU; all randomness comes from it.
         min_overlap: a crop must share more than this part of the image's area with every global crop before it;
-            twice as much between two global crops.
+            twice as much between two global crops. None: no crop depends on another (DINO).
         max_draws: draws per crop before the fallback described above.
 
     Returns:
-        `(N, G + L, 4)` float32 boxes in source pixels (whole numbers), global crops first. Every crop has a common
-        part of positive area with every global crop before it.
+        `(N, G + L, 4)` float32 boxes in source pixels (whole numbers), global crops first. Unless `min_overlap` is
+        None, every crop has a common part of positive area with every global crop before it.
 
     Raises:
         ValueError: if there is no global crop, or `min_overlap` or `max_draws` is out of range.
     """
     if global_group.num < 1:
         raise ValueError('at least one global crop is needed')
+    if min_overlap is None:
+        groups = (global_group, local_group)
+        return torch.cat([_draw(image_sizes, group, 1, generator)[:, :, 0] for group in groups], dim=1)
     if not 0 <= min_overlap < 0.5:
         raise ValueError(f'min_overlap must be in [0, 0.5), got {min_overlap}')
     if max_draws < 1:

@@ -25,14 +25,15 @@ class MultiViewDataPreprocessor(BaseDataPreprocessor):
 
         Args:
             data: `inputs.global` `(B, G, 3, S, S)` and `inputs.local` `(B, L, 3, s, s)` uint8,
-                `crop_boxes_src` `(B, V, 4)`, `turns` `(B, V)`; other entries are ignored.
+                `crop_boxes_src` `(B, V, 4)`, `turns` and `flipped` `(B, V)`; other entries are ignored.
             training: has no influence.
         """
+        any_flipped = bool(data['flipped'].any())  # before the move: no waiting for the device
         data = self.cast_data({key: data[key] for key in ('inputs', 'crop_boxes_src', 'turns')})
         images = {kind: self._normalise(views.transpose(0, 1).flatten(0, 1)) for kind, views in data['inputs'].items()}
         return dict(views=ViewBatch(
             images['global'], images['local'], data['crop_boxes_src'], data['turns'],
-            num_global=data['inputs']['global'].shape[1]))
+            num_global=data['inputs']['global'].shape[1], any_flipped=any_flipped))
 
     def _normalise(self, images):
         return (images.to(self.mean.dtype) - self.mean) / self.std

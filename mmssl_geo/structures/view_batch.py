@@ -3,6 +3,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ..errors import UserError
 from ..geometry import pair_boxes
 
 
@@ -37,12 +38,14 @@ class ViewBatch:
         crop_boxes_src: `(B, G + L, 4)` crop rectangles in source pixels, global views first.
         turns: `(B, G + L)` integer quarter turns.
         num_global: G.
+        any_flipped: whether any view is flipped left to right.
     """
     global_images: torch.Tensor
     local_images: torch.Tensor
     crop_boxes_src: torch.Tensor
     turns: torch.Tensor
     num_global: int
+    any_flipped: bool = False
 
     @property
     def batch_size(self):
@@ -63,7 +66,15 @@ class ViewBatch:
         return {kind: by_kind[kind] for kind in self.images()}
 
     def pairs(self):
-        """The pairs by the kind of v, `{'global': PairGroup, 'local': PairGroup}`; kinds without pairs are left out."""
+        """The pairs by the kind of v, `{'global': PairGroup, 'local': PairGroup}`; kinds without pairs are left out.
+
+        Raises:
+            UserError: if a view is flipped: boxes and turns of pairs do not tell of flips.
+        """
+        if self.any_flipped:
+            raise UserError(
+                'some views are flipped, but this method compares places of views, which only follow crops and quarter '
+                'turns: drop the flips (train_dataloader.dataset.pipeline.flips=None)')
         sizes = [self.global_images.shape[-2:]] * self.num_global + [self.local_images.shape[-2:]] * self.num_local
         boxes = pair_boxes(self.crop_boxes_src, self.turns, torch.tensor(sizes), self.num_global)
         # Views are square (the turns could not share a batch otherwise), so sizes before and after the turn agree.

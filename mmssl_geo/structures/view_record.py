@@ -13,13 +13,15 @@ class ViewRecord:
     Args:
         crop_box_src: `(x1, y1, x2, y2)` of the crop in source pixels.
         size: `(height, width)` to which the crop was resized, before the turn.
-        turn: counter-clockwise quarter turns made after the resize, 0 to 3.
+        turn: counter-clockwise quarter turns made after the resize and the flip, 0 to 3.
         is_global: whether the view counts as global.
+        flipped: whether the resized crop was flipped left to right, before the turn.
     """
     crop_box_src: tuple
     size: tuple
     turn: int
     is_global: bool
+    flipped: bool = False
 
     @property
     def view_size(self):
@@ -30,4 +32,7 @@ class ViewRecord:
         """Boxes `(..., 4)` of the source image in the pixels of the view (not clipped to it)."""
         crop_box_src = torch.tensor(self.crop_box_src, dtype=boxes_src.dtype)
         boxes = rescale_boxes(boxes_src, crop_box_src, torch.tensor(self.size, dtype=boxes_src.dtype))
+        if self.flipped:
+            x1, y1, x2, y2 = boxes.unbind(-1)
+            boxes = torch.stack([self.size[1] - x2, y1, self.size[1] - x1, y2], dim=-1)
         return rotate_boxes(boxes, self.turn, self.size)

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..geometry import intersect_boxes, pair_boxes
+from ..geometry import intersect_boxes
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,9 @@ class ViewPair:
 
 
 def view_title(number, record):
-    """Such as 'global 0, 90°' (counter-clockwise turn); views are numbered through, global ones first."""
-    return f'{"global" if record.is_global else "local"} {number}, {90 * record.turn}°'
+    """Such as 'global 0, 90°' (counter-clockwise turn) or 'local 3, flipped, 0°'; global views are numbered first."""
+    flip = ', flipped' if record.flipped else ''
+    return f'{"global" if record.is_global else "local"} {number}{flip}, {90 * record.turn}°'
 
 
 def view_pairs(records, query):
@@ -46,9 +47,6 @@ def view_pairs(records, query):
         raise ValueError(f'the query must be a global view, 0 to {num_global - 1}, got {query}')
     crops_src = torch.tensor([record.crop_box_src for record in records], dtype=torch.float64)
     common_src = intersect_boxes(crops_src[query], crops_src)
-    boxes = pair_boxes(
-        crops_src, torch.tensor([record.turn for record in records]),
-        torch.tensor([record.size for record in records]), num_global)
     pairs = []
     for view, record in enumerate(records):
         box_src = common_src[view]
@@ -56,8 +54,8 @@ def view_pairs(records, query):
             continue
         pairs.append(ViewPair(
             view, tuple(box_src.tolist()),
-            tuple(boxes.teacher_boxes_view[query, view].tolist()),
-            tuple(boxes.student_boxes_view[query, view].tolist()),
+            tuple(records[query].boxes_to_view(box_src).tolist()),
+            tuple(record.boxes_to_view(box_src).tolist()),
             _top_left_corner(records[query], box_src), _top_left_corner(record, box_src)))
     return pairs
 

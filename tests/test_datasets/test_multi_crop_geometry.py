@@ -100,7 +100,7 @@ def test_the_head_pools_and_turns_the_same_place():
         correspondence_loss=dict(type='mmssl_geo.PatchCorrespondenceLoss'))
     turned = 0
     for kind, group in views.pairs().items():
-        losses = head._crop_losses(kind, maps[kind], maps['global'], group, patch_size)
+        losses = head.crop_losses(kind, maps[kind], maps['global'], group, patch_size)
         assert losses.max() < -0.97
         turned += int((group.relative_turns != 0).sum())
     assert turned > 50

@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 
 from mmssl_geo.convert import read_checkpoint
-from tests.helpers import ROOT, TINY
+from tests.helpers import ROOT, tiny_settings
 
+METHODS = ['gtsa', 'dino']
 SETTINGS = {
-    **TINY,
     'model.backbone.drop_path_rate': 0.2,  # the global random state must be resumed as well
     'train_dataloader.batch_size': 4,
     'train_dataloader.num_workers': 0,
@@ -39,10 +39,10 @@ def photos(tmp_path_factory):
     return folder
 
 
-def train(photos, work_dir, *args, launcher=(), env=None, **overrides):
-    options = {**SETTINGS, 'train_dataloader.dataset.data_root': photos, **overrides}
+def train(photos, work_dir, *args, method='gtsa', launcher=(), env=None, **overrides):
+    options = {**tiny_settings(method), **SETTINGS, 'train_dataloader.dataset.data_root': photos, **overrides}
     command = list(launcher) or [sys.executable, '-W', 'ignore', str(ROOT / 'tools/train.py'),
-                                 str(ROOT / 'configs/gtsa_vits16_coco.py')]
+                                 str(ROOT / f'configs/{method}_vits16_coco.py')]
     arch = 'model.backbone.arch=deit-tiny'
     return subprocess.Popen(
         [*command, '--work-dir', str(work_dir), *args, '--cfg-options', arch,
@@ -65,29 +65,31 @@ def assert_same_training_state(a, b):
             assert torch.equal(value, b['optimizer']['state'][key][name]), (key, name)
 
 
-def test_killed_and_resumed_equals_uninterrupted_bitwise(photos, tmp_path):
+@pytest.mark.parametrize('method', METHODS)
+def test_killed_and_resumed_equals_uninterrupted_bitwise(method, photos, tmp_path):
     whole, broken = tmp_path / 'whole', tmp_path / 'broken'
     each_iteration = {
         'default_hooks.checkpoint.by_epoch': False, 'default_hooks.checkpoint.interval': 1,
         'default_hooks.checkpoint.max_keep_ckpts': -1}
-    code, output = finish(train(photos, whole))
+    code, output = finish(train(photos, whole, method=method))
     assert code == 0, output
-    process = train(photos, broken, **each_iteration)
+    process = train(photos, broken, method=method, **each_iteration)
     deadline = time.time() + 300
     while not (broken / 'iter_3.pth').exists() and time.time() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert (broken / 'iter_2.pth').exists() and not (broken / 'iter_12.pth').exists(), 'killed in mid-run'
-    code, output = finish(train(photos, broken, '--resume', **each_iteration))
+    code, output = finish(train(photos, broken, '--resume', method=method, **each_iteration))
     assert code == 0, output
     assert_same_training_state(whole / 'epoch_3.pth', broken / 'iter_12.pth')
 
 
-def test_two_processes_keep_identical_teachers(photos, tmp_path):
-    launcher = ['bash', str(ROOT / 'tools/dist_train.sh'), str(ROOT / 'configs/gtsa_vits16_coco.py'), '2']
+@pytest.mark.parametrize('method', METHODS)
+def test_two_processes_keep_identical_teachers(method, photos, tmp_path):
+    launcher = ['bash', str(ROOT / 'tools/dist_train.sh'), str(ROOT / f'configs/{method}_vits16_coco.py'), '2']
     code, output = finish(train(
-        photos, tmp_path / 'two', launcher=launcher, env={'PORT': '29611', 'PYTHON': sys.executable},
+        photos, tmp_path / 'two', method=method, launcher=launcher, env={'PORT': '29611', 'PYTHON': sys.executable},
         **{'train_dataloader.batch_size': 2}))
     assert code == 0, output
     assert output.count('2 processes hold identical student and teacher weights') == 3

@@ -9,7 +9,8 @@ def test_view_major_order_and_normalisation():
     images = label[..., None, None, None].expand(-1, -1, 3, 8, 8).to(torch.uint8)
     data = dict(
         inputs={'global': images[:, :num_global], 'local': images[:, num_global:, :, :4, :4]},
-        crop_boxes_src=torch.rand(batch, 6, 4), turns=torch.randint(4, (batch, 6)), img_path=['a', 'b', 'c'])
+        crop_boxes_src=torch.rand(batch, 6, 4), turns=torch.randint(4, (batch, 6)),
+        flipped=torch.zeros(batch, 6).bool(), img_path=['a', 'b', 'c'])
     preprocessor = MultiViewDataPreprocessor(mean=(1., 2., 3.), std=(2., 4., 8.))
     views = preprocessor(data)['views']
     assert views.global_images.shape == (6, 3, 8, 8) and views.local_images.shape == (12, 3, 4, 4)

@@ -47,6 +47,17 @@ def test_writes_one_picture_an_image(run, tmp_path, photos, capsys):
     assert capsys.readouterr().out.count('6 views of') == 2
 
 
+def test_flipped_views_are_drawn_and_named(run, tmp_path, photos, monkeypatch):
+    view_figure = importlib.import_module('mmssl_geo.visualization.view_figure')  # the package exports a function
+    titles = []
+    drawn = view_figure._draw_view
+    monkeypatch.setattr(view_figure, '_draw_view', lambda figure, *args: (
+        drawn(figure, *args), titles.append(figure.texts[-1].get_text())))
+    run(ROOT / 'configs' / 'dino_quickstart.py', '--images', photos, '--out', 'a.png')
+    assert (tmp_path / 'a.png').is_file() and len(titles) == 6
+    assert 0 < sum('flipped' in title for title in titles) < 6 and all('0°' in title for title in titles)
+
+
 def test_epoch_and_options_reach_the_pipeline(run, tmp_path, photos):
     for name, args in (('a', ()), ('b', ('--epoch', 0)), ('c', ('--epoch', 1)),
                        ('d', ('--cfg-options', 'train_dataloader.dataset.seed=5'))):

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from mmssl_geo.geometry import pair_boxes
 from mmssl_geo.structures import ViewRecord
 from mmssl_geo.visualization import view_figure, view_pairs, view_title
 from mmssl_geo.visualization.drawing import place_tags
@@ -20,16 +23,19 @@ def source_corner_colours(record, size=100):
     y, x = np.mgrid[:size, :size].astype(np.uint8)
     image = Image.fromarray(np.stack([x, y, 0 * x], axis=-1))
     crop = image.crop([int(c) for c in record.crop_box_src])
-    return np.rot90(np.array(crop.resize(record.size[::-1], Image.Resampling.NEAREST)), record.turn)
+    view = np.array(crop.resize(record.size[::-1], Image.Resampling.NEAREST))
+    return np.rot90(view[:, ::-1] if record.flipped else view, record.turn)
 
 
-def test_boxes_and_corners_show_the_same_place_in_every_frame():
-    pairs = view_pairs(RECORDS, query=0)
+@pytest.mark.parametrize('flipped', [(), (0,), (1, 2), (0, 1, 2)])
+def test_boxes_and_corners_show_the_same_place_in_every_frame(flipped):
+    records = [replace(record, flipped=number in flipped) for number, record in enumerate(RECORDS)]
+    pairs = view_pairs(records, query=0)
     assert [pair.view for pair in pairs] == [1, 2]  # view 3 has nothing in common with view 0
     assert pairs[0].box_src == (20., 10., 40., 40.) and pairs[1].box_src == (10., 20., 30., 40.)
     for pair in pairs:
-        for record, box, corner in ((RECORDS[0], pair.box_query, pair.corner_query),
-                                    (RECORDS[pair.view], pair.box_view, pair.corner_view)):
+        for record, box, corner in ((records[0], pair.box_query, pair.corner_query),
+                                    (records[pair.view], pair.box_view, pair.corner_view)):
             view = source_corner_colours(record)
             x1, y1, x2, y2 = (round(c) for c in box)
             inside = view[y1:y2, x1:x2, :2]
@@ -43,6 +49,15 @@ def test_boxes_and_corners_show_the_same_place_in_every_frame():
             assert view[corner_y, corner_x, :2].tolist() == list(pair.box_src[:2])
 
 
+def test_boxes_are_those_that_the_losses_compare():
+    boxes = pair_boxes(
+        torch.tensor([record.crop_box_src for record in RECORDS]), torch.tensor([record.turn for record in RECORDS]),
+        torch.tensor([record.size for record in RECORDS]), num_global=2)
+    for pair in view_pairs(RECORDS, query=1):
+        assert torch.equal(torch.tensor(pair.box_query), boxes.teacher_boxes_view[1, pair.view])
+        assert torch.equal(torch.tensor(pair.box_view), boxes.student_boxes_view[1, pair.view])
+
+
 def test_the_query_must_be_global():
     with pytest.raises(ValueError, match='must be a global view, 0 to 1, got 2'):
         view_pairs(RECORDS, query=2)
@@ -51,6 +66,7 @@ def test_the_query_must_be_global():
 def test_title_names_kind_number_and_turn():
     assert [view_title(number, record) for number, record in enumerate(RECORDS)] == [
         'global 0, 90°', 'global 1, 0°', 'local 2, 270°', 'local 3, 180°']
+    assert view_title(4, replace(RECORDS[2], flipped=True)) == 'local 4, flipped, 270°'
 
 
 def overlap(a, b):

@@ -13,12 +13,12 @@ from .view_random import stream_seed
 
 @TRANSFORMS.register_module()
 class MultiCrop(BaseTransform):
-    """Random crops of two kinds, resized bilinearly with antialiasing (PIL), each with its `ViewRecord`.
+    """Random crops of two kinds, resized with antialiasing (PIL), each with its `ViewRecord`.
 
     Required keys: `img` (H, W, 3 RGB uint8), `seed`, `epoch`, `sample_idx`.
     Added keys: `views`, a list of `(PIL image, ViewRecord)`, global views first.
 
-    The numbers are those of GTSA's official code.
+    The defaults are those of GTSA's official code.
 
     Args:
         global_size, local_size: side of the square views in pixels.
@@ -26,15 +26,17 @@ class MultiCrop(BaseTransform):
         global_scale, local_scale: smallest and largest crop area as a share of the image's.
         ratio: smallest and largest crop width / height.
         min_overlap: share of the image's area that a crop must have in common with every global crop before it;
-            twice as much between global crops.
+            twice as much between global crops. None: crops are drawn independently, `max_draws` has no meaning.
         max_draws: draws of a crop before the fallback of `mmssl_geo.geometry.sample_crops`.
+        interpolation: of the resizing, as PIL names it ('bilinear', 'bicubic', ...).
 
     Raises:
         UserError: if a setting is impossible.
     """
 
     def __init__(self, global_size=224, num_global=2, global_scale=(0.3, 1.0), local_size=96, num_local=8,
-                 local_scale=(0.1, 0.3), ratio=(3 / 4, 4 / 3), min_overlap=0.01, max_draws=40):
+                 local_scale=(0.1, 0.3), ratio=(3 / 4, 4 / 3), min_overlap=0.01, max_draws=40,
+                 interpolation='bilinear'):
         self.min_overlap = min_overlap
         self.max_draws = max_draws
         try:
@@ -47,6 +49,10 @@ class MultiCrop(BaseTransform):
         for name, size in (('global_size', global_size), ('local_size', local_size)):
             if not isinstance(size, int) or size < 1:
                 raise UserError(f'MultiCrop.{name} must be a positive whole number of pixels, got {size!r}')
+        if interpolation.upper() not in Image.Resampling.__members__:
+            names = ', '.join(name.lower() for name in Image.Resampling.__members__)
+            raise UserError(f'MultiCrop.interpolation must be one of {names}, got {interpolation!r}')
+        self.interpolation = Image.Resampling[interpolation.upper()]
         self.sizes = [global_size] * num_global + [local_size] * num_local
 
     def _sample(self, image_sizes, generator):
@@ -58,7 +64,7 @@ class MultiCrop(BaseTransform):
         boxes_src = self._sample([[image.height, image.width]], generator)[0].tolist()
         results['views'] = []
         for number, (box_src, size) in enumerate(zip(boxes_src, self.sizes, strict=True)):
-            view = image.crop([int(c) for c in box_src]).resize((size, size), Image.Resampling.BILINEAR)
+            view = image.crop([int(c) for c in box_src]).resize((size, size), self.interpolation)
             record = ViewRecord(tuple(box_src), (size, size), turn=0, is_global=number < self.groups[0].num)
             results['views'].append((view, record))
         return results

@@ -13,7 +13,8 @@ class PackViews(BaseTransform):
     Required keys: `views`, `img_path`, `sample_idx`.
 
     Returns a new dict: `inputs` = `dict(global=(G, 3, S, S) uint8, local=(L, 3, s, s) uint8)`,
-    `crop_boxes_src` `(V, 4)` float32, `turns` `(V,)` int64 (global views first), `img_path`, `sample_idx`.
+    `crop_boxes_src` `(V, 4)` float32, `turns` `(V,)` int64, `flipped` `(V,)` bool (global views first), `img_path`,
+    `sample_idx`.
     """
 
     def transform(self, results):
@@ -27,5 +28,6 @@ class PackViews(BaseTransform):
                     for kind, group in by_kind.items()},
             crop_boxes_src=torch.tensor([record.crop_box_src for record in records], dtype=torch.float32),
             turns=torch.tensor([record.turn for record in records]),
+            flipped=torch.tensor([record.flipped for record in records]),
             img_path=results['img_path'],
             sample_idx=results['sample_idx'])

@@ -1,14 +1,16 @@
 from .collapse_gauge_hook import CollapseGaugeHook
 from .finite_hook import FiniteHook
+from .freeze_last_layer_hook import FreezeLastLayerHook
 from .replica_check_hook import ReplicaCheckHook
 from .schedule_hook import ScheduleHook
 from .step_seed_hook import StepSeedHook
 from .strict_load_hook import StrictLoadHook
+from .teacher_temperature_hook import TeacherTemperatureHook
 from .teacher_update_hook import TeacherUpdateHook
 from .throughput_hook import ThroughputHook
 from .unreadable_images_hook import UnreadableImagesHook
 
 __all__ = [
-    'CollapseGaugeHook', 'FiniteHook', 'ReplicaCheckHook', 'ScheduleHook', 'StepSeedHook', 'StrictLoadHook',
-    'TeacherUpdateHook', 'ThroughputHook', 'UnreadableImagesHook'
+    'CollapseGaugeHook', 'FiniteHook', 'FreezeLastLayerHook', 'ReplicaCheckHook', 'ScheduleHook', 'StepSeedHook',
+    'StrictLoadHook', 'TeacherTemperatureHook', 'TeacherUpdateHook', 'ThroughputHook', 'UnreadableImagesHook'
 ]

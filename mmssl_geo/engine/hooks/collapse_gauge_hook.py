@@ -10,7 +10,7 @@ from ..progress import bare_model
 
 @HOOKS.register_module()
 class CollapseGaugeHook(Hook):
-    """Logs spread and effective rank of the teacher's tokens, and warns when they collapse (our choice).
+    """Logs spread and effective rank of the teacher's patch tokens, and warns when they collapse (our choice).
 
     Every `interval` iterations the teacher's backbone sees up to `num_images` global views of the batch once more.
 
@@ -45,7 +45,7 @@ class CollapseGaugeHook(Hook):
     def read(self, model, data_batch):
         """`(spread, effective rank)` of the teacher's tokens of a batch as the loader gives it."""
         images = model.data_preprocessor(data_batch)['views'].global_images[:self.num_images]
-        tokens = model.teacher.backbone(images)[-1].flatten(2).transpose(1, 2)
+        tokens = model.teacher_tokens(images)
         chosen = torch.linspace(0, tokens.shape[1] - 1, min(self.tokens_per_image, tokens.shape[1])).long()
         tokens = tokens[:, chosen.to(tokens.device)].flatten(0, 1).float()
         return float(feature_spread(tokens)), float(effective_rank(tokens))

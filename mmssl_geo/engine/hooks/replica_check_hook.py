@@ -4,15 +4,22 @@ import hashlib
 import torch
 from mmengine.dist import all_gather_object, get_world_size
 from mmengine.hooks import Hook
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmssl_geo.registry import HOOKS
 
 from ..progress import bare_model
 
+STATISTICS = ('running_mean', 'running_var')
+
 
 @HOOKS.register_module()
 class ReplicaCheckHook(Hook):
     """After every epoch of a distributed run, compares student and teacher of all processes bit by bit (our choice).
+
+    Running statistics of a BatchNorm that is not synchronised are each process's own and not compared; checkpoints
+    hold those of process 0.
 
     Raises:
         RuntimeError: in `after_train_epoch`, if any process holds other weights than the first.
@@ -31,9 +38,13 @@ class ReplicaCheckHook(Hook):
 
 
 def weights_digest(model):
-    """SHA-256 of all parameters and buffers of a model, by name."""
+    """SHA-256 of all parameters and buffers of a model, by name, that have to be the same in every process."""
     digest = hashlib.sha256()
+    own = {f'{name}.{statistic}' for name, module in model.named_modules() for statistic in STATISTICS
+           if isinstance(module, _BatchNorm) and not isinstance(module, nn.SyncBatchNorm)}
     for name, value in sorted(model.state_dict().items()):
+        if name in own:
+            continue
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

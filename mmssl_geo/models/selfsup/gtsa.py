@@ -1,19 +1,16 @@
 """GTSA: Geometric Transformation Sensitive Architecture (arXiv 2304.08014)."""
-import torch
-from mmpretrain.models import BaseSelfSupervisor
-
-from mmssl_geo.errors import NonFiniteLossError, UserError
 from mmssl_geo.registry import MODELS
 
-from .teacher import Teacher
+from .patch_mixing import token_cosines, token_weights
+from .student_teacher import StudentTeacher
 
 
 @MODELS.register_module()
-class GTSA(BaseSelfSupervisor):
+class GTSA(StudentTeacher):
     """Student and EMA teacher whose targets change with rotation, crop and multi-crop.
 
     The student (`backbone`, `neck`, `head.predictor`) sees all views, the teacher (`teacher.backbone`,
-    `teacher.neck`) the global ones. The teacher is moved by `TeacherUpdateHook`, once per optimizer step.
+    `teacher.neck`) the global ones.
 
     Args:
         backbone: config of a backbone that gives one map, `out_type='featmap'`; its `drop_path_rate` is the
@@ -22,46 +19,17 @@ class GTSA(BaseSelfSupervisor):
         head: config of `GTSAHead`; the widths of its predictor and rotation head follow the backbone and the
             projector unless given.
         data_preprocessor: config of `MultiViewDataPreprocessor`.
+        mixing: config of `PatchMixing`, which adds de-coupling by mixed patches (`docs/d3ssl.md`); None: none.
     """
+    compares_patches = True
 
-    def __init__(self, backbone, neck, head, data_preprocessor=None, init_cfg=None):
-        teacher_backbone = MODELS.build({**backbone, 'drop_path_rate': 0.})
-        width = teacher_backbone.embed_dims
-        neck = {'in_channels': width, **neck}
-        teacher_neck = MODELS.build(neck)
-        head = _fill_in_channels(head, predictor=teacher_neck.out_channels, rotation_head=width)
-        super().__init__(
-            backbone=backbone, neck=neck, head=head,
-            data_preprocessor=data_preprocessor or dict(type='mmssl_geo.MultiViewDataPreprocessor'),
-            init_cfg=init_cfg)
-        self.patch_size = teacher_backbone.patch_embed.projection.stride[0]
-        self.teacher = Teacher(teacher_backbone, teacher_neck)
-        self.teacher.copy_from(self.backbone, self.neck)
-
-    def init_weights(self):
-        """Initialises the student; the teacher starts as its copy."""
-        super().init_weights()
-        self.teacher.copy_from(self.backbone, self.neck)
-
-    def update_teacher(self, momentum):
-        """Moves the teacher towards the student: `momentum * teacher + (1 - momentum) * student`."""
-        self.teacher.update(self.backbone, self.neck, momentum)
+    @staticmethod
+    def complete_head(head, backbone_channels, neck_channels):
+        return _fill_in_channels(head, predictor=neck_channels, rotation_head=backbone_channels)
 
     def set_epoch(self, epoch, warmup_epochs):
         """Opens the patch-correspondence loss after the warm-up: 0-based `epoch > warmup_epochs`, official code."""
         self.head.set_gate(epoch > warmup_epochs)
-
-    def forward(self, views, mode='tensor'):
-        """Losses of a `ViewBatch` (`mode='loss'`) or backbone maps of images `(N, 3, H, W)` (`mode='tensor'`)."""
-        if mode == 'loss':
-            return self.loss(views)
-        if mode == 'tensor':
-            return self.extract_feat(views)
-        raise ValueError(f'mode must be "loss" or "tensor", got {mode!r}')
-
-    def extract_feat(self, images):
-        """The student's backbone map `(N, C, H / patch, W / patch)`, after the final LayerNorm."""
-        return self.backbone(images)[-1]
 
     def loss(self, views):
         """Losses of a batch by name.
@@ -70,35 +38,36 @@ class GTSA(BaseSelfSupervisor):
             views: `ViewBatch`.
 
         Returns:
-            dict: see `GTSAHead.loss`.
+            dict: see `GTSAHead.loss` and, with `mixing`, `PatchMixing.losses`.
 
         Raises:
-            UserError: if the views' size is no multiple of the patch size, or no view has a partner.
+            UserError: if the views' size is no multiple of the patch size, or views are flipped.
         """
-        for kind, images in views.images().items():
-            if images.shape[-1] % self.patch_size:
-                raise UserError(
-                    f'{kind} views of {images.shape[-1]} px cannot be cut into patches of {self.patch_size} px: set '
-                    f'train_dataloader.dataset.pipeline.crop.{kind}_size to a multiple of it')
-        features = {kind: self.extract_feat(images) for kind, images in views.images().items()}
+        features = self.student_features(views)
         predictions = self.head.predict({kind: self.neck(maps) for kind, maps in features.items()})
         teacher_projections = self.teacher(views.global_images)
-        return self.head.loss(
+        losses = self.head.loss(
             features, predictions, teacher_projections, views.pairs(), views.turns_by_kind(), self.patch_size)
+        if self.mixing is not None:
+            losses.update(self.mixing_losses(views, teacher_projections))
+        return losses
 
-    def parse_losses(self, losses):
-        """As mmengine's, but a loss that is not finite stops the run before it reaches the weights.
+    def mixing_losses(self, views, teacher_projections):
+        """Losses of global views with mixed patches: minus the cosine of every kept token to the teacher's there.
 
-        Raises:
-            NonFiniteLossError: names the losses that are not finite.
+        A mixed view has the crop and the turn of the clean one, so the target is the teacher's map as it is.
         """
-        names = [name for name in losses if 'loss' in name]
-        finite = torch.stack([losses[name].detach() for name in names]).isfinite()
-        if not finite.all():  # the one moment of a step at which the host waits for the device
-            raise NonFiniteLossError([name for name, good in zip(names, finite.tolist(), strict=True) if not good])
-        return super().parse_losses(losses)
+        mixed = self.mixing.draw(views.global_images, views.num_global, self.patch_size, self.data_preprocessor)
+        if mixed is None:
+            return self.mixing.no_losses(views.global_images.device)
+        maps = self.backbone.forward_mixed(mixed.images, mixed.others, mixed.marks)[-1]
+        predictions = self.head.predict({'mixed': self.neck(maps)})['mixed']
+        cosines = token_cosines(predictions, teacher_projections[mixed.index].detach())
+        return self.mixing.losses(-cosines, cosines, token_weights(mixed.kept, cosines.dtype), mixed)
 
 
 def _fill_in_channels(head, **in_channels):
-    """Copy of a head's config in which the named parts have their `in_channels` unless given."""
-    return {**head, **{part: {'in_channels': width, **head[part]} for part, width in in_channels.items()}}
+    """Copy of a head's config in which the named parts that are not None have their `in_channels` unless given."""
+    filled = {part: {'in_channels': width, **head[part]}
+              for part, width in in_channels.items() if head.get(part) is not None}
+    return {**head, **filled}

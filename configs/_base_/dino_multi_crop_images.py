@@ -1,0 +1,29 @@
+# The loader of multi_crop_images.py with DINO's views: 2 x 224 + 8 x 96 px, flipped, no turns, no rule of overlap.
+# A tuple of probabilities is for the first global view, the second one, and all local ones.
+_base_ = 'multi_crop_images.py'
+train_dataloader = dict(
+    dataset=dict(
+        pipeline=dict(
+            _delete_=True,
+            crop=dict(
+                type='mmssl_geo.MultiCrop',
+                global_size=224,
+                num_global=2,
+                global_scale=(0.4, 1.0),
+                local_size=96,
+                num_local=8,
+                local_scale=(0.05, 0.4),
+                min_overlap=None,
+                interpolation='bicubic'),
+            flips=dict(type='mmssl_geo.RandomHorizontalFlips', prob=0.5),
+            photometrics=dict(
+                type='mmssl_geo.RandomViewPhotometrics',
+                brightness=0.4,
+                contrast=0.4,
+                saturation=0.2,
+                hue=0.1,
+                jitter_prob=0.8,
+                grayscale_prob=0.2,
+                blur_prob=(1.0, 0.1, 0.5),
+                solarise_prob=(0.0, 0.2, 0.0)),
+            pack=dict(type='mmssl_geo.PackViews'))))

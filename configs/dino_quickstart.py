@@ -1,0 +1,22 @@
+# The baseline of gtsa_quickstart.py: the same net, sizes of views, batch and epochs, small enough for two CPU cores.
+# In so few steps the paper's temperatures, 0.04 to 0.07, make all targets uniform; 0.02 keeps them apart.
+_base_ = 'dino_vits16_coco.py'
+model = dict(
+    backbone=dict(
+        arch=dict(_delete_=True, embed_dims=192, num_layers=4, num_heads=3, feedforward_channels=768),
+        img_size=128,
+        patch_size=8),
+    neck=dict(hidden_channels=512, bottleneck_channels=128, num_prototypes=1024))
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=1,
+    dataset=dict(
+        data_root='data/scenes/',
+        data_prefix='images/train/',
+        pipeline=dict(crop=dict(global_size=64, local_size=32, num_local=4))))
+train_cfg = dict(max_epochs=20)
+default_hooks = dict(
+    schedule=dict(learning_rate=dict(base=0.0005, batch=16), warmup_epochs=2),
+    teacher_temperature=dict(start=0.02, end=0.02, warmup_epochs=0),
+    logger=dict(interval=10),
+    collapse_gauge=dict(interval=20))

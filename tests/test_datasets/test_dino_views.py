@@ -1,0 +1,200 @@
+"""DINO's views: independent crops, flips, probabilities of their own, and what flips mean for the other methods."""
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from PIL import Image, ImageOps
+from torch.utils.data import default_collate
+from torchvision.transforms import RandomResizedCrop
+
+from mmssl_geo.datasets import (
+    MultiCrop,
+    PackViews,
+    RandomHorizontalFlips,
+    RandomQuarterTurns,
+    RandomViewPhotometrics,
+    pipeline_steps,
+)
+from mmssl_geo.datasets.transforms.photometric import PhotometricParams, apply_photometrics
+from mmssl_geo.datasets.transforms.view_random import view_rng
+from mmssl_geo.errors import UserError
+from mmssl_geo.geometry import CropGroup, sample_crops
+from mmssl_geo.models import MultiViewDataPreprocessor
+from mmssl_geo.registry import TRANSFORMS
+from mmssl_geo.structures import ViewRecord
+from tests.helpers import ROOT
+
+PIPELINE = Config.fromfile(ROOT / 'configs/dino_vits16_coco.py').train_dataloader.dataset.pipeline
+
+
+def sample(sample_idx=0, shape=(120, 160)):
+    img = np.random.default_rng(7).integers(0, 255, (*shape, 3), dtype=np.uint8)
+    return dict(img=img, seed=0, epoch=0, sample_idx=sample_idx, img_path='a.jpg')
+
+
+def test_independent_crops_are_torchvisions():
+    """The same means of area, aspect and place as `RandomResizedCrop`; crops may lie apart."""
+    torch.manual_seed(0)
+    num, size = 2000, (100, 150)
+    crops = sample_crops(
+        torch.tensor([size]), CropGroup(1, (0.4, 1.)), CropGroup(num, (0.05, 0.4)),
+        torch.Generator().manual_seed(0), min_overlap=None)[0]
+    image = torch.empty(3, *size)
+    tops = [RandomResizedCrop.get_params(image, [0.05, 0.4], [3 / 4, 4 / 3]) for _ in range(num)]
+    theirs = torch.tensor([[x, y, x + w, y + h] for y, x, h, w in tops], dtype=torch.float)
+
+    def facts(boxes):
+        width, height = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
+        values = torch.stack([width * height / 15000, (width / height).log(), *boxes[:, :2].t()])
+        return torch.cat([values.mean(dim=1), values.std(dim=1)]), values.std(dim=1)
+
+    (ours, spread), (expected, _) = facts(crops[1:]), facts(theirs)
+    assert ((ours - expected).abs() < 5 * spread.repeat(2) / num ** 0.5).all()
+    one, other = sample_crops(
+        torch.tensor([size] * 200), CropGroup(2, (0.1, 0.1)), CropGroup(0, (0.1, 0.1)),
+        torch.Generator().manual_seed(1), min_overlap=None).unbind(dim=1)
+    apart = (one[:, 2] <= other[:, 0]) | (other[:, 2] <= one[:, 0])
+    assert apart.sum() > 20, 'no rule of overlap'
+
+
+def test_crops_depend_on_no_other():
+    """Other numbers for the local crops leave the global ones as they are, and no crop is drawn again."""
+    def crops(local_scale):
+        return sample_crops(torch.tensor([[90, 90]]), CropGroup(2, (0.4, 1.)), CropGroup(3, local_scale),
+                            torch.Generator().manual_seed(4), min_overlap=None)[0]
+    a, b = crops((0.05, 0.1)), crops((0.3, 0.4))
+    assert torch.equal(a[:2], b[:2]) and not torch.equal(a[2:], b[2:])
+
+
+@pytest.mark.parametrize('interpolation', ['bicubic', 'bilinear'])
+def test_interpolation_of_the_resize(interpolation):
+    results = MultiCrop(global_size=32, num_local=0, interpolation=interpolation)(sample())
+    for view, record in results['views']:
+        crop = Image.fromarray(results['img']).crop([int(c) for c in record.crop_box_src])
+        expected = crop.resize((32, 32), getattr(Image.Resampling, interpolation.upper()))
+        assert (np.asarray(view) == np.asarray(expected)).all()
+
+
+def test_unknown_interpolation():
+    with pytest.raises(UserError, match="interpolation must be one of nearest, .*bicubic.*, got 'cubic'"):
+        MultiCrop(interpolation='cubic')
+
+
+def coordinates(record):
+    """View of an image whose pixels hold their own place, made with numpy alone; crops are not resized."""
+    x1, y1, x2, y2 = (int(c) for c in record.crop_box_src)
+    y, x = np.mgrid[y1:y2, x1:x2]
+    view = np.stack([x, y, 0 * x], axis=-1).astype(np.uint8)
+    return np.rot90(view[:, ::-1] if record.flipped else view, record.turn)
+
+
+@pytest.mark.parametrize('turn', range(4))
+@pytest.mark.parametrize('flipped', [False, True])
+def test_a_record_follows_flip_and_turn(turn, flipped):
+    record = ViewRecord((10., 20., 50., 80.), (60, 40), turn, True, flipped)
+    box_src = torch.tensor([12., 30., 20., 70.])
+    x1, y1, x2, y2 = (int(c) for c in record.boxes_to_view(box_src))
+    inside = coordinates(record)[y1:y2, x1:x2, :2].reshape(-1, 2)
+    assert inside.min(axis=0).tolist() == [12, 30] and inside.max(axis=0).tolist() == [19, 69]
+    assert len(inside) == 8 * 40
+
+
+@pytest.mark.parametrize('steps', [
+    [RandomHorizontalFlips()], [RandomHorizontalFlips(), RandomQuarterTurns()],
+    [RandomQuarterTurns(), RandomHorizontalFlips()],
+    [RandomHorizontalFlips(1.), RandomQuarterTurns(), RandomHorizontalFlips(1.)]])
+def test_records_say_what_was_done_in_any_order(steps):
+    seen = set()
+    for index in range(24):
+        record = ViewRecord((10., 20., 50., 60.), (40, 40), 0, True)
+        results = dict(views=[(Image.fromarray(coordinates(record)), record)] * 2, seed=0, epoch=0, sample_idx=index)
+        for step in steps:
+            results = step(results)
+        for view, record in results['views']:
+            assert (np.asarray(view) == coordinates(record)).all()
+            seen.add((record.flipped, record.turn))
+    assert len(seen) == (2 if len(steps) == 1 else 8 if len(steps) == 2 else 4)
+
+
+@pytest.mark.parametrize('prob,low,high', [(0.5, 140, 200), (0., 0, 0), (1., 340, 340), (0.1, 15, 55)])
+def test_flips_happen_as_often_as_stated(prob, low, high):
+    flips = []
+    for index in range(170):
+        results = RandomHorizontalFlips(prob)(MultiCrop(global_size=8, num_local=0)(sample(index, (12, 12))))
+        flips += [record.flipped for _, record in results['views']]
+    assert low <= sum(flips) <= high
+    if prob == 0.5:
+        assert {tuple(flips[i:i + 2]) for i in range(0, 340, 2)} == {(a, b) for a in (0, 1) for b in (0, 1)}
+
+
+def test_photometrics_of_each_view_have_the_stated_frequencies():
+    settings = {key: value for key, value in PIPELINE.photometrics.items() if key != 'type'}
+    transform = RandomViewPhotometrics(**settings)
+    for view, blur, solarise in ((0, 1., 0.), (1, 0.1, 0.2), (2, 0.5, 0.), (9, 0.5, 0.)):
+        draws = [transform.draw(np.random.default_rng([view, i]), view) for i in range(3000)]
+        share = [np.mean([draw.blur_sigma > 0 for draw in draws]), np.mean([draw.solarise for draw in draws]),
+                 np.mean([bool(draw.jitter) for draw in draws]), np.mean([draw.grayscale for draw in draws])]
+        assert share == pytest.approx([blur, solarise, 0.8, 0.2], abs=0.03)
+        assert all(share[i] == (blur, solarise)[i] for i in range(2) if (blur, solarise)[i] in (0., 1.))
+        for name, width in (('brightness', 0.4), ('contrast', 0.4), ('saturation', 0.2), ('hue', 0.1)):
+            values = np.array([dict(draw.jitter)[name] for draw in draws if draw.jitter]) - (name != 'hue')
+            assert np.abs(values).max() <= width and np.abs(values).mean() == pytest.approx(width / 2, rel=0.06)
+
+
+def test_gtsas_draws_are_what_they_were():
+    """The numbers of GTSA's draw come first and in their old order; solarisation draws after them."""
+    transform = RandomViewPhotometrics()
+    for index in range(200):
+        rng = np.random.default_rng(index)
+        jitter = ()
+        if rng.random() < 0.8:
+            names = rng.permutation(['brightness', 'contrast', 'saturation', 'hue'])
+            ranges = dict(brightness=(1 - 0.8, 1.8), contrast=(1 - 0.8, 1.8), saturation=(1 - 0.8, 1.8), hue=(-.2, .2))
+            jitter = tuple((str(name), float(rng.uniform(*ranges[name]))) for name in names)
+        grayscale = bool(rng.random() < 0.2)
+        sigma = float(rng.uniform(0.1, 2.0)) if rng.random() < 0.2 else 0.
+        drawn = transform.draw(np.random.default_rng(index), view=index % 3)
+        assert drawn == PhotometricParams(jitter, grayscale, sigma, False)
+
+
+def test_solarisation_inverts_from_128_on_and_comes_last():
+    ramp = Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, axis=2))
+    out = np.asarray(apply_photometrics(ramp, PhotometricParams((), False, 0., True)))[..., 0].ravel()
+    assert out.tolist() == [*range(128), *range(127, -1, -1)]
+    blurred = apply_photometrics(ramp, PhotometricParams((('brightness', 1.3),), True, 1.5))
+    both = apply_photometrics(ramp, PhotometricParams((('brightness', 1.3),), True, 1.5, True))
+    assert (np.asarray(both) == np.asarray(ImageOps.solarize(blurred))).all()
+
+
+def packed(steps, num=2):
+    results = []
+    for index in range(num):
+        result = sample(index)
+        for step in steps:
+            result = step(result)
+        results.append(result)
+    return results
+
+
+def test_dinos_pipeline_packs_its_flips():
+    steps = [TRANSFORMS.build(step) for step in pipeline_steps(PIPELINE)]
+    one, two = packed(steps)
+    assert one['inputs']['global'].shape == (2, 3, 224, 224) and one['inputs']['local'].shape == (8, 3, 96, 96)
+    for result, index in ((one, 0), (two, 1)):
+        expected = [view_rng(sample(index), 'flip', view).random() < 0.5 for view in range(10)]
+        assert result['flipped'].dtype == torch.bool and result['flipped'].tolist() == expected
+        assert (result['turns'] == 0).all()
+
+
+@pytest.mark.parametrize('prob', [0., 0.5, 1.])
+def test_flipped_views_are_refused_where_places_are_compared(prob):
+    crop = MultiCrop(global_size=32, local_size=16, num_local=2)
+    data = default_collate(packed([crop, RandomHorizontalFlips(prob), RandomQuarterTurns(), PackViews()]))
+    views = MultiViewDataPreprocessor()(data)['views']
+    assert views.any_flipped is (prob > 0.)  # 0.5 flips some and leaves others
+    assert bool(data['flipped'].all()) == (prob == 1.)
+    if prob == 0.:
+        assert set(views.pairs()) == {'global', 'local'}
+    else:
+        with pytest.raises(UserError, match=r'some views are flipped.*train_dataloader\.dataset\.pipeline\.flips=None'):
+            views.pairs()
