@@ -1,0 +1,53 @@
+import importlib.util
+import shutil
+
+import numpy as np
+import pytest
+
+from mmssl_geo.launch import load_config
+from mmssl_geo.parity import Reference
+from tests.helpers import ROOT
+
+SET = ROOT / 'tests' / 'data' / 'parity'
+
+
+@pytest.fixture(scope='session')
+def reference():
+    return Reference.read(SET)
+
+
+@pytest.fixture(scope='session')
+def cfg():
+    return load_config(ROOT / 'configs/gtsa_vits16_coco.py')
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A copy of the reference set."""
+    return shutil.copytree(SET, tmp_path / 'set')
+
+
+@pytest.fixture
+def rewrite():
+    """Changes the arrays of a file by a function that gets them as a dict."""
+    def rewrite_file(path, change):
+        with np.load(path) as file:
+            arrays = dict(file)
+        change(arrays)
+        np.savez(path, **arrays)
+
+    return rewrite_file
+
+
+@pytest.fixture
+def main(capsys):
+    """Calls the tool's `main`; returns (exit status, its output, its errors)."""
+    spec = importlib.util.spec_from_file_location('check_parity', ROOT / 'tools' / 'check_parity.py')
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+
+    def run(folder):
+        status = tool.main([str(folder)])
+        return status, *capsys.readouterr()
+
+    return run
