@@ -3,6 +3,7 @@
     python tools/browse_views.py configs/gtsa_vits16_coco.py --images photos/ --index 0 7 --query 1
 
 Left: the source with every crop. Right: the views as the net sees them, after photometrics and quarter turns.
+Of a D3SSL config: every view with its regions, holes, filled surroundings and shift (over the next image's background).
 """
 import argparse
 import tempfile
@@ -19,7 +20,8 @@ def parse_args():
     parser.add_argument('--images', help="folder of images, or one image file (default: the config's)")
     parser.add_argument('--index', type=int, nargs='+', default=[0], help='which images of the dataset (default: 0)')
     parser.add_argument('--epoch', type=int, default=0, help='0-based; every epoch draws other views (default: 0)')
-    parser.add_argument('--query', type=int, default=0, help='global view whose pairs are drawn (default: 0)')
+    parser.add_argument('--query', type=int, default=0,
+                        help='global view whose pairs are drawn; not for D3SSL (default: 0)')
     parser.add_argument('--out', default='work_dirs/views_{index}.png',
                         help='.png to write; {index} stands for the image (default: %(default)s)')
     parser.add_argument('--cfg-options', nargs='+', action=Overrides, help='key=value overrides of the config')
@@ -44,7 +46,7 @@ def check_args(args):
 
 
 def build_dataset(cfg, images, list_folder):
-    """The config's training dataset, whose samples keep their views as pictures (no `PackViews`).
+    """The config's training dataset, whose samples keep their views as pictures (they are not packed).
 
     Args:
         cfg: config.
@@ -58,10 +60,10 @@ def build_dataset(cfg, images, list_folder):
     from mmssl_geo.registry import DATASETS
     dataset = (cfg.get('train_dataloader') or {}).get('dataset') or {}
     steps = pipeline_steps(dataset.get('pipeline', ()))
-    pipeline = [step for step in steps if step['type'].rsplit('.')[-1] != 'PackViews']
-    if not any(step['type'].rsplit('.')[-1] == 'MultiCrop' for step in pipeline):
-        raise UserError(f'config {cfg.filename}: train_dataloader.dataset.pipeline makes no views (no MultiCrop in '
-                        'it): give a pretraining config')
+    pipeline = [step for step in steps if step['type'].rsplit('.')[-1] not in ('PackViews', 'PackRegionViews')]
+    if not any(step['type'].rsplit('.')[-1] in ('MultiCrop', 'RegionViews') for step in pipeline):
+        raise UserError(f'config {cfg.filename}: train_dataloader.dataset.pipeline makes no views (no MultiCrop or '
+                        'RegionViews in it): give a pretraining config')
     dataset = {**dataset, 'pipeline': pipeline}
     if images and Path(images).is_dir():
         dataset.update(data_root=images, data_prefix='', ann_file=None)
@@ -78,21 +80,33 @@ def draw(dataset, index, args):
     Raises:
         UserError: if there is no such image or no such global view.
     """
-    from mmssl_geo.visualization import view_figure
     if not 0 <= index < len(dataset):
         raise UserError(f'--index {index}: the images are 0 to {len(dataset) - 1}')
     sample = dataset[index, args.epoch]
     if sample['unreadable']:
         print(f'image {index} cannot be read, the next one is shown in its place: {sample["unreadable"]}')
+    name = Path(sample['img_path']).name
+    title = f'{name if len(name) <= 60 else "…" + name[-59:]}   (image {index}, epoch {args.epoch})'
+    figure = make_figure(dataset, index, sample, args, title)
+    out = Path(args.out.replace('{index}', str(index)))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out)
+    print(f'{out}: {len(sample["views"])} views of {sample["img_path"]}')
+
+
+def make_figure(dataset, index, sample, args, title):
+    """The picture of a multi-crop or D3SSL sample.
+
+    Raises:
+        UserError: if there is no such global view.
+    """
+    from mmssl_geo.visualization import region_figure, view_figure
+    if isinstance(sample['views'], dict):
+        return region_figure(sample, title, dataset[(index + 1) % len(dataset), args.epoch]['views']['x2']['img'])
     num_global = sum(record.is_global for _, record in sample['views'])
     if not 0 <= args.query < num_global:
         raise UserError(f'--query {args.query}: the global views are 0 to {num_global - 1}')
-    name = Path(sample['img_path']).name
-    title = f'{name if len(name) <= 60 else "…" + name[-59:]}   (image {index}, epoch {args.epoch})'
-    out = Path(args.out.replace('{index}', str(index)))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    view_figure(sample['img'], sample['views'], args.query, title).savefig(out)
-    print(f'{out}: {len(sample["views"])} views of {sample["img_path"]}')
+    return view_figure(sample['img'], sample['views'], args.query, title)
 
 
 def main():

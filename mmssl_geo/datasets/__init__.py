@@ -1,9 +1,26 @@
 """Datasets, samplers and transforms, registered in the scope `mmssl_geo`."""
 from .image_list import ImageListDataset, pipeline_steps
 from .samplers import EpochSampler
-from .transforms import MultiCrop, PackViews, RandomQuarterTurns, RandomViewPhotometrics
+from .transforms import (
+    ContextCrop,
+    DeriveView,
+    ForegroundShift,
+    GridRegions,
+    LoadRegions,
+    MultiCrop,
+    PackRegionViews,
+    PackViews,
+    RandomHorizontalFlips,
+    RandomQuarterTurns,
+    RandomViewPhotometrics,
+    RegionCutout,
+    RegionViews,
+    TokenCutout,
+    ViewPhotometrics,
+)
 
 __all__ = [
-    'EpochSampler', 'ImageListDataset', 'MultiCrop', 'PackViews', 'RandomQuarterTurns', 'RandomViewPhotometrics',
-    'pipeline_steps'
+    'ContextCrop', 'DeriveView', 'EpochSampler', 'ForegroundShift', 'GridRegions', 'ImageListDataset',
+    'LoadRegions', 'MultiCrop', 'PackRegionViews', 'PackViews', 'RandomHorizontalFlips', 'RandomQuarterTurns',
+    'RandomViewPhotometrics', 'RegionCutout', 'RegionViews', 'TokenCutout', 'ViewPhotometrics', 'pipeline_steps'
 ]

@@ -1,8 +1,12 @@
 """Pictures of views, features and runs. Arrays and files in, figures and arrays out; nothing is registered here."""
 from .feature_colours import pca_colours
+from .region_figure import region_figure
 from .report import report_figure
 from .scalars import read_scalars
 from .view_figure import view_figure
 from .view_pairs import ViewPair, view_pairs, view_title
 
-__all__ = ['ViewPair', 'pca_colours', 'read_scalars', 'report_figure', 'view_figure', 'view_pairs', 'view_title']
+__all__ = [
+    'ViewPair', 'pca_colours', 'read_scalars', 'region_figure', 'report_figure', 'view_figure', 'view_pairs',
+    'view_title'
+]

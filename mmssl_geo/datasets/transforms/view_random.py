@@ -21,3 +21,14 @@ def stream_seed(results, *names):
 def view_rng(results, name, view):
     """`numpy.random.Generator` of the stream `name` of view number `view` of one image."""
     return np.random.Generator(np.random.PCG64(stream_seed(results, name, view)))
+
+
+def sample_rng(results, name):
+    """`numpy.random.Generator` of the stream `name` of a plain sample, or of one of its views.
+
+    It is a function of `seed`, `epoch`, `sample_idx` and, for a view, its `name` where these keys are there; in other
+    pipelines it is seeded from numpy's global generator.
+    """
+    if all(key in results for key in ('seed', 'epoch', 'sample_idx')):
+        return view_rng(results, name, results.get('name'))
+    return np.random.default_rng(np.random.randint(2**32, size=4, dtype=np.uint32))
