@@ -16,6 +16,7 @@ from .stack import check_stack
 RUNNER_KEYS = ('auto_scale_lr', 'compile', 'custom_hooks', 'experiment_name', 'load_from', 'log_level', 'log_processor',
                'model_wrapper_cfg', 'param_scheduler', 'randomness', 'resume', 'sync_bn', 'visualizer', 'work_dir')
 PACKAGES = {'mmdet': 'mmdet', 'mmseg': 'mmseg', 'mmpretrain': 'mmpretrain', 'mmssl_geo': 'mmpretrain'}
+STRICT_PARTS = ('mmssl_geo.SSLVisionTransformer', 'mmssl_geo.SSLResNet', 'mmssl_geo.SSLRes5')
 CONFIG_ERRORS = (AssertionError, AttributeError, ImportError, KeyError, OSError, RuntimeError, SyntaxError, TypeError,
                  ValueError, ZeroDivisionError)
 
@@ -114,9 +115,9 @@ def _sentence(error):
 def _allow_code(cfg):
     if cfg.get('default_hooks', {}).get('strict_load'):
         cfg.default_hooks.strict_load.allow_code = True
-    init_cfg = cfg.model.get('backbone', {}).get('init_cfg')
-    if init_cfg and cfg.model.backbone.get('type') == 'mmssl_geo.SSLVisionTransformer':
-        init_cfg.allow_code = True
+    for part in (cfg.model.get('backbone', {}), (cfg.model.get('roi_head') or {}).get('shared_head') or {}):
+        if part.get('type') in STRICT_PARTS and part.get('init_cfg'):
+            part.init_cfg.allow_code = True
 
 
 def _prepare_cpu(cfg):

@@ -3,14 +3,17 @@ from mmssl_geo.stack import check_stack
 
 check_stack(required=('mmpretrain',))
 
-from .backbones import SSLVisionTransformer  # noqa: E402
+from .backbones import SSLRes5, SSLResNet, SSLVisionTransformer  # noqa: E402
 from .data_preprocessor import MultiViewDataPreprocessor  # noqa: E402
-from .heads import GTSAHead, RotationHead  # noqa: E402
-from .losses import CropSimilarityLoss, PatchCorrespondenceLoss  # noqa: E402
-from .necks import ConvProjector, ViTPyramid  # noqa: E402
-from .selfsup import GTSA  # noqa: E402
+from .heads import D3SSLHead, DINOHead, GTSAHead, RotationHead  # noqa: E402
+from .losses import CropSimilarityLoss, DINOLoss, PatchCorrespondenceLoss, RegionSimilarityLoss  # noqa: E402
+from .necks import ConvProjector, DINONeck, RegionProjector, ViTPyramid  # noqa: E402
+from .region_data_preprocessor import RegionViewDataPreprocessor  # noqa: E402
+from .selfsup import D3SSL, DINO, GTSA, PatchMixing  # noqa: E402
 
 __all__ = [
-    'ConvProjector', 'CropSimilarityLoss', 'GTSA', 'GTSAHead', 'MultiViewDataPreprocessor', 'PatchCorrespondenceLoss',
-    'RotationHead', 'SSLVisionTransformer', 'ViTPyramid'
+    'ConvProjector', 'CropSimilarityLoss', 'D3SSL', 'D3SSLHead', 'DINO', 'DINOHead', 'DINOLoss', 'DINONeck', 'GTSA',
+    'GTSAHead', 'MultiViewDataPreprocessor', 'PatchCorrespondenceLoss', 'PatchMixing', 'RegionProjector',
+    'RegionSimilarityLoss', 'RegionViewDataPreprocessor', 'RotationHead', 'SSLRes5', 'SSLResNet',
+    'SSLVisionTransformer', 'ViTPyramid'
 ]

@@ -99,3 +99,21 @@ def test_a_skipped_step_leaves_no_infinite_norm_in_the_log():
     net.scale.grad = torch.full((4,), float('inf'))
     wrapper._clip_grad()
     assert wrapper.message_hub.get_scalar('train/grad_norm').current() == known == 2
+
+
+def test_lars_adapts_and_decays_weights_and_leaves_1d_parameters_to_plain_momentum():
+    """Rate of a decayed tensor: eta |w| / (|g| + wd |w|); two steps with momentum 0.9."""
+    net = Net()
+    optimizer = dict(type='mmpretrain.LARS', lr=0.5, momentum=0.9, weight_decay=0.1, eta=0.02)
+    wrapper = DecayGroupsConstructor(dict(type='OptimWrapper', optimizer=optimizer))(net)
+    weight, bias = net.linear.weight.detach().clone(), net.linear.bias.detach().clone()
+    g_weight, g_bias = torch.randn(4, 4), torch.randn(4)
+    move_weight, move_bias = torch.zeros(4, 4), torch.zeros(4)
+    for _ in range(2):
+        wrapper.update_params((net.linear.weight * g_weight).sum() + (net.linear.bias * g_bias).sum())
+        rate = 0.02 * weight.norm() / (g_weight.norm() + 0.1 * weight.norm())
+        move_weight = 0.9 * move_weight + 0.5 * rate * (g_weight + 0.1 * weight)
+        move_bias = 0.9 * move_bias + 0.5 * g_bias
+        weight, bias = weight - move_weight, bias - move_bias
+    torch.testing.assert_close(net.linear.weight.detach(), weight)
+    torch.testing.assert_close(net.linear.bias.detach(), bias)

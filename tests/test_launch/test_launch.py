@@ -139,6 +139,12 @@ def test_allow_unsafe_reaches_every_reader(tmp_path):
         backbone.init_weights()  # it was read, and then found not to fit
 
 
+def test_allow_unsafe_reaches_both_parts_of_a_c4_detector():
+    detector = load_config(ROOT / 'configs/downstream/mmdet/mask-rcnn_r50_d3ssl_c4_1x_coco.py')
+    _allow_code(detector)
+    assert detector.model.backbone.init_cfg.allow_code and detector.model.roi_head.shared_head.init_cfg.allow_code
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason='about machines without a GPU')
 def test_slurm_needs_gpus(tmp_path):
     cfg = load_config(CONFIG, work_dir=str(tmp_path), launcher='slurm')

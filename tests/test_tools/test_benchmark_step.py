@@ -31,10 +31,11 @@ def run(*args):
         [sys.executable, str(BENCHMARKS / 'step.py'), *map(str, args)], capture_output=True, text=True)
 
 
-def test_stages_of_a_tiny_run_add_up_to_the_step(tmp_path):
+@pytest.mark.parametrize('method', ['gtsa', 'dino'])
+def test_stages_of_a_tiny_run_add_up_to_the_step(method, tmp_path):
     started = time.perf_counter()
     done = run(
-        ROOT / 'configs' / 'gtsa_quickstart.py', '--batch-size', 2, '--iters', 3, '--warmup', 1, '--device', 'cpu',
+        ROOT / 'configs' / f'{method}_quickstart.py', '--batch-size', 2, '--iters', 3, '--warmup', 1, '--device', 'cpu',
         '--out', tmp_path / 'new' / 'step.json', '--cfg-options', 'model.backbone.arch.num_layers=1')
     elapsed = time.perf_counter() - started
     assert done.returncode == 0, done.stderr
@@ -50,6 +51,17 @@ def test_stages_of_a_tiny_run_add_up_to_the_step(tmp_path):
     assert stages['teacher forward'] < stages['student forward'] + stages['backward']
     assert result['device'] == 'cpu' and result['dtype'] == 'float32' and 100 < result['peak_memory_mib'] < 20000
     assert all(stage in done.stdout for stage in STAGES) and 'step 4/4' in done.stderr
+
+
+def test_d3ssl_can_be_timed():
+    done = run(ROOT / 'configs' / 'd3ssl_r50_coco.py', '--batch-size', 2, '--iters', 1, '--warmup', 0,
+               '--device', 'cpu', '--cfg-options', 'model.backbone.depth=18', 'model.backbone.base_channels=8',
+               'model.backbone.stem_channels=8', 'train_dataloader.num_workers=0')
+    assert done.returncode == 0, done.stderr
+    stages = json.loads(done.stdout.splitlines()[-1])['stages_ms']
+    assert all(stages[stage] > 0 for stage in STAGES)
+    assert stages['losses'] < stages['student forward'], 'the forwards are not counted as losses'
+    assert stages['losses'] < stages['teacher forward']
 
 
 @pytest.mark.parametrize('args, sentence', [

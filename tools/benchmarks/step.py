@@ -20,10 +20,11 @@ from mmssl_geo.errors import UserError
 # Stage -> methods that make it up. Time within a nested one is its own only ('losses' is `loss` without the forwards).
 MODEL_STAGES = {
     'preprocess': ['data_preprocessor.forward'],
-    'student forward': ['extract_feat', 'neck.forward', 'head.predict'],
-    'teacher forward': ['teacher.forward'],
+    'student forward': ['extract_feat', 'project_student', 'neck.forward', 'head.predict'],
+    'teacher forward': ['teacher.forward', 'project_teacher'],
     'losses': ['loss'],
     'ema': ['update_teacher']}
+OPTIONAL = ('head.predict', 'project_student', 'project_teacher')  # DINO has no predictor, D3SSL projects regions
 OPTIMIZER_STAGES = {'backward': ['backward'], 'optimizer': ['step', 'zero_grad']}
 ORDER = ('data', 'preprocess', 'student forward', 'teacher forward', 'losses', 'backward', 'optimizer', 'ema', 'other')
 
@@ -75,6 +76,8 @@ def prepare_config(args, folder):
     if images is None:
         images = Path(folder) / 'noise'
         loader.dataset.ann_file = write_noise(images, (args.warmup + args.iters) * loader.batch_size)
+        if 'regions' in loader.dataset.pipeline:
+            loader.dataset.pipeline.regions = dict(type='mmssl_geo.GridRegions')  # noise has no proposals
     else:
         loader.dataset.ann_file = None
     loader.dataset.update(data_root=str(Path(images).absolute()), data_prefix='')
@@ -132,6 +135,9 @@ def time_steps(runner, warmup, iters):
         for owner, stages in ((model, MODEL_STAGES), (optimizer, OPTIMIZER_STAGES)):
             for stage, paths in stages.items():
                 for path in paths:
+                    holder, _, name = path.rpartition('.')
+                    if path in OPTIONAL and not hasattr(getattr(owner, holder) if holder else owner, name):
+                        continue
                     stack.enter_context(timed_method(clock, stage, owner, path))
         batches = endless(loader)
         for step in range(warmup + iters):

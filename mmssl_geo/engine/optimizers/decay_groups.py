@@ -11,7 +11,8 @@ class DecayGroupsConstructor:
     """Weight decay on everything but biases and 1-D parameters (GTSA and DINO, official code).
 
     Position embedding and [CLS] have more than one dimension and are decayed. Two groups, not one per parameter,
-    keep the optimizer's fused and multi-tensor paths fast. Each group says in `decayed` which one it is.
+    keep the optimizer's fused and multi-tensor paths fast. Each group says in `decayed` which one it is, and in
+    `lars_exclude` whether mmpretrain's LARS leaves its learning rate as it is (BYOL; SoCo's code): the same rule.
 
     Args:
         optim_wrapper_cfg: config of the wrapper with `optimizer` inside.
@@ -30,8 +31,9 @@ class DecayGroupsConstructor:
         named = [(name, param) for name, param in unwrap(model).named_parameters() if param.requires_grad]
         plain = {name for name, param in named if param.ndim == 1 or name.endswith('.bias')}
         groups = [
-            dict(params=[param for name, param in named if name not in plain], decayed=True),
-            dict(params=[param for name, param in named if name in plain], decayed=False, weight_decay=0.)]
+            dict(params=[param for name, param in named if name not in plain], decayed=True, lars_exclude=False),
+            dict(params=[param for name, param in named if name in plain], decayed=False, lars_exclude=True,
+                 weight_decay=0.)]
         wrapper = dict(self.optim_wrapper_cfg)
         optimizer = OPTIMIZERS.build({**wrapper.pop('optimizer'), 'params': groups})
         wrapper.setdefault('type', 'OptimWrapper')

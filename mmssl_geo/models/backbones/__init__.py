@@ -1,4 +1,5 @@
 """Backbones."""
+from .resnet import SSLRes5, SSLResNet
 from .vision_transformer import SSLVisionTransformer
 
-__all__ = ['SSLVisionTransformer']
+__all__ = ['SSLRes5', 'SSLResNet', 'SSLVisionTransformer']

@@ -1,10 +1,37 @@
 """Does a checkpoint fit a model? Says which keys do not, where mmengine's loader would only log it."""
 import torch
+from mmengine.model import PretrainedInit
 
+from ...convert import read_checkpoint
 from ...errors import UserError
 
 SHOWN = 10
 BACKBONE = 'backbone.'
+INIT_CFG_KEYS = {'type', 'checkpoint', 'prefix', 'allow_code'}
+
+
+def check_init_cfg(init_cfg):
+    """Refuses an `init_cfg` that strict loading cannot keep its word on.
+
+    Raises:
+        UserError: unless it is None or `dict(type='Pretrained', checkpoint=..., prefix=..., allow_code=...)`.
+    """
+    if init_cfg is not None and not (
+            isinstance(init_cfg, dict) and init_cfg.get('type') in ('Pretrained', PretrainedInit)
+            and set(init_cfg) <= INIT_CFG_KEYS):
+        raise UserError(
+            "backbone.init_cfg: only None or dict(type='Pretrained', checkpoint=..., prefix=...) will do "
+            f'(the initialisation is the method\'s), got {init_cfg}')
+
+
+def read_backbone(init_cfg):
+    """Weights of the backbone in the file that `init_cfg` names, and how many tensors of other parts it holds.
+
+    Raises:
+        UserError: the file is missing, unsafe or no checkpoint.
+    """
+    checkpoint = read_checkpoint(init_cfg['checkpoint'], allow_code=init_cfg.get('allow_code', False))
+    return backbone_weights(stored_weights(checkpoint), init_cfg.get('prefix'))
 
 
 def stored_weights(checkpoint):

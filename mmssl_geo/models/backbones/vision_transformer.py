@@ -1,16 +1,14 @@
 """mmpretrain's vision transformer with the method's initialisation and strict loading."""
 import math
 
+import torch
 from mmengine.logging import print_log
-from mmengine.model import PretrainedInit
 from mmpretrain.models import VisionTransformer
 from mmpretrain.models.utils import resize_pos_embed
 from torch import nn
 
-from ...convert import read_checkpoint
-from ...errors import UserError
 from ...registry import MODELS
-from .state_check import backbone_weights, check_weights, stored_weights
+from .state_check import check_init_cfg, check_weights, read_backbone
 
 ADVICE = ('Export it for this model: `python tools/convert_checkpoint.py {source} OUT.pth --to mmdet` (or `--to '
           'mmseg`), and compare `arch`, `patch_size` and `final_norm` of the config with what was pretrained.')
@@ -40,13 +38,46 @@ class SSLVisionTransformer(VisionTransformer):
 
     def __init__(self, init_cfg=None, **kwargs):
         super().__init__(init_cfg=init_cfg, **kwargs)
-        known = {'type', 'checkpoint', 'prefix', 'allow_code'}
-        if init_cfg is not None and not (
-                isinstance(init_cfg, dict) and init_cfg.get('type') in ('Pretrained', PretrainedInit)
-                and set(init_cfg) <= known):
-            raise UserError(
-                "backbone.init_cfg: only None or dict(type='Pretrained', checkpoint=..., prefix=...) will do "
-                f'(the initialisation is the method\'s), got {init_cfg}')
+        check_init_cfg(init_cfg)
+
+    @property
+    def stride(self):
+        """View pixels per cell of the patch map."""
+        return self.patch_embed.projection.stride[0]
+
+    def pooling_maps(self, images):
+        """Maps `(N, C, h, w)` to pool regions out of: the patch map of the last block; needs `out_type='featmap'`."""
+        return self(images)[-1]
+
+    def forward_mixed(self, images, others, marks):
+        """As the forward of images, with patch embeddings of other images at the marked places.
+
+        They take the place of the images' own before the position embedding, and no gradient flows into them
+        (de-coupling for ViTs, D3SSL's authors' later code).
+
+        Args:
+            images: `(N, 3, H, W)`.
+            others: `(N, 3, H, W)`.
+            marks: `(N, h, w)` bool, one for each patch.
+
+        Returns:
+            tuple: as the forward's.
+        """
+        replacement = self.patch_embed(others)[0].detach()
+
+        def replace(module, inputs, output):
+            tokens, resolution = output
+            return torch.where(marks.flatten(1).unsqueeze(-1), replacement, tokens), resolution
+        hook = self.patch_embed.register_forward_hook(replace)
+        try:
+            return self(images)
+        finally:
+            hook.remove()
+
+    @staticmethod
+    def region_vectors(patches):
+        """Mean of each pooled patch, `(M, C, s, s)` -> `(M, C)`."""
+        return patches.mean(dim=(2, 3))
 
     def init_weights(self):
         """Initialises as the method does, then loads `init_cfg.checkpoint` if there is one.
@@ -63,11 +94,11 @@ class SSLVisionTransformer(VisionTransformer):
         if source is None:
             print_log('backbone starts from random weights', logger='current')
         else:
-            self._load_strictly(source, self.init_cfg.get('prefix'), self.init_cfg.get('allow_code', False))
+            self._load_strictly(source)
         self._is_init = True
 
-    def _load_strictly(self, source, prefix, allow_code):
-        weights, others = backbone_weights(stored_weights(read_checkpoint(source, allow_code=allow_code)), prefix)
+    def _load_strictly(self, source):
+        weights, others = read_backbone(self.init_cfg)
         expected = self.state_dict()
         self._fit_pos_embed(weights, source)
         check_weights(expected, weights, source, 'backbone', ADVICE.format(source=source))

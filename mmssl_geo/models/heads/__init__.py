@@ -1,4 +1,6 @@
+from .d3ssl_head import D3SSLHead
+from .dino_head import DINOHead
 from .gtsa_head import GTSAHead
 from .rotation_head import RotationHead
 
-__all__ = ['GTSAHead', 'RotationHead']
+__all__ = ['D3SSLHead', 'DINOHead', 'GTSAHead', 'RotationHead']

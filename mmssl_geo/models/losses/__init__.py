@@ -1,4 +1,6 @@
 from .crop_similarity_loss import CropSimilarityLoss
+from .dino_loss import DINOLoss
 from .patch_correspondence_loss import PatchCorrespondenceLoss
+from .region_loss import RegionSimilarityLoss
 
-__all__ = ['CropSimilarityLoss', 'PatchCorrespondenceLoss']
+__all__ = ['CropSimilarityLoss', 'DINOLoss', 'PatchCorrespondenceLoss', 'RegionSimilarityLoss']

@@ -1,4 +1,6 @@
 from .conv_projector import ConvProjector
+from .dino_neck import DINONeck
+from .region_projector import RegionProjector
 from .vit_pyramid import ViTPyramid
 
-__all__ = ['ConvProjector', 'ViTPyramid']
+__all__ = ['ConvProjector', 'DINONeck', 'RegionProjector', 'ViTPyramid']

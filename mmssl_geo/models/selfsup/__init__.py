@@ -1,3 +1,6 @@
+from .d3ssl import D3SSL
+from .dino import DINO
 from .gtsa import GTSA
+from .patch_mixing import PatchMixing
 
-__all__ = ['GTSA']
+__all__ = ['D3SSL', 'DINO', 'GTSA', 'PatchMixing']

@@ -1,0 +1,16 @@
+# D3SSL on ResNet-50 (arXiv 2303.16947): regions pooled from C4, then res5; SoCo's widths. Head widths follow.
+model = dict(
+    type='mmssl_geo.D3SSL',
+    backbone=dict(type='mmssl_geo.SSLResNet', depth=50),
+    neck=dict(type='mmssl_geo.RegionProjector', hidden_channels=4096, out_channels=256),
+    head=dict(
+        type='mmssl_geo.D3SSLHead',
+        predictor=dict(type='mmssl_geo.RegionProjector', hidden_channels=4096, out_channels=256),
+        loss=dict(type='mmssl_geo.RegionSimilarityLoss'),
+        dc_weight=1.0,
+        dp_weight=1.0),
+    teacher_x1='clean',
+    data_preprocessor=dict(type='mmssl_geo.RegionViewDataPreprocessor'))
+
+# several GPUs: the statistics of a batch are those of all of them; one GPU or a CPU: plain BN
+sync_bn = 'torch'

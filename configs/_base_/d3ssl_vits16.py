@@ -1,0 +1,12 @@
+# D3SSL on ViT-S/16 (our choice of net): regions pooled from the patch map, then their mean.
+_base_ = 'd3ssl_r50.py'
+model = dict(
+    backbone=dict(
+        _delete_=True,
+        type='mmssl_geo.SSLVisionTransformer',
+        arch='deit-small',
+        img_size=224,
+        patch_size=16,
+        drop_path_rate=0.1,
+        out_type='featmap',
+        final_norm=True))

@@ -1,0 +1,16 @@
+# SoCo's optimisation: LARS on all but biases and 1-D parameters, all schedules per optimizer step. Nothing is clipped.
+# 400 epochs: train_cfg.max_epochs=400.
+_base_ = 'pretrain_runtime.py'
+train_cfg = dict(type='mmssl_geo.ResumableEpochLoop', max_epochs=100)
+optim_wrapper = dict(
+    type='mmssl_geo.PerTensorClipAmpOptimWrapper',
+    constructor='mmssl_geo.DecayGroupsConstructor',
+    dtype='float16',
+    optimizer=dict(type='mmpretrain.LARS', lr=1.0, momentum=0.9, weight_decay=1e-5, eta=0.001))
+default_hooks = dict(
+    schedule=dict(
+        type='mmssl_geo.ScheduleHook',
+        learning_rate=dict(base=1.0, batch=256, end=1e-6),
+        weight_decay=dict(start=1e-5, end=1e-5),
+        warmup_epochs=10),
+    teacher_update=dict(type='mmssl_geo.TeacherUpdateHook', momentum=dict(start=0.99, end=1.0)))

@@ -1,0 +1,23 @@
+# FCN with a slim head on ResNet-18 at stride 16 for CamVid's layout: a first look.
+#
+#   weights:  --cfg-options model.backbone.init_cfg.checkpoint=r18_mmseg.pth   (without it: random weights)
+#   data:     DATA_ROOT=/data/camvid in the environment, or by --cfg-options
+#             train_dataloader.dataset.data_root=R val_dataloader.dataset.data_root=R
+#             test_dataloader.dataset.data_root=R
+_base_ = [
+    '../_base_/mmseg_fcn_r50.py',
+    '../_base_/mmseg_camvid-360x480.py',
+    '../_base_/mmseg_schedule-40k_sgd.py',
+    '../_base_/mmseg_runtime.py',
+]
+
+model = dict(
+    data_preprocessor=dict(size=(360, 480)),
+    backbone=dict(depth=18, strides=(1, 2, 2, 1), dilations=(1, 1, 1, 2)),
+    decode_head=dict(in_channels=512, channels=128, num_classes=11),
+    auxiliary_head=dict(in_channels=256, channels=64, num_classes=11))
+
+train_cfg = dict(max_iters=1600, val_interval=400)
+param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=1e-4, by_epoch=False, begin=0, end=1600)]
+
+default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=400))

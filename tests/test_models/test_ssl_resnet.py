@@ -1,0 +1,171 @@
+import pytest
+import torch
+from mmpretrain.models import ResNet
+
+from mmssl_geo.errors import UserError
+from mmssl_geo.models import SSLRes5, SSLResNet
+from mmssl_geo.models.backbones import resnet as module
+
+NARROW = dict(depth=18, stem_channels=8, base_channels=8)
+
+
+def pretrained(path, **kwargs):
+    return dict(type='Pretrained', checkpoint=str(path), **kwargs)
+
+
+@pytest.fixture
+def log(monkeypatch):
+    lines = []
+    monkeypatch.setattr(module, 'print_log', lambda line, logger: lines.append(line))
+    return lines
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Writes a state dict, changed by `edit`, and gives the path."""
+    def save(edit=lambda state: None, prefix=''):
+        torch.manual_seed(1)
+        net = SSLResNet(**NARROW)
+        for value in net.state_dict().values():
+            if value.is_floating_point():
+                value.uniform_(0.5, 1.)
+        state = {prefix + key: value for key, value in net.state_dict().items()}
+        edit(state)
+        path = tmp_path / 'weights.pth'
+        torch.save(dict(state_dict=state), path)
+        return path
+    return save
+
+
+def test_it_is_mmpretrains_net_and_initialisation():
+    torch.manual_seed(0)
+    ours = SSLResNet(depth=18)
+    ours.init_weights()
+    torch.manual_seed(0)
+    theirs = ResNet(depth=18)
+    theirs.init_weights()
+    assert ours.state_dict().keys() == theirs.state_dict().keys()
+    assert all(torch.equal(value, theirs.state_dict()[key]) for key, value in ours.state_dict().items())
+    assert ours.layer1[0].bn2.weight.abs().max() == 0 and ours.frozen_stages == -1 and not ours.norm_eval
+
+
+@pytest.mark.parametrize('deep_stem', [False, True])
+def test_the_two_parts_make_the_whole(deep_stem):
+    net = SSLResNet(depth=18, stem_channels=8, base_channels=8, deep_stem=deep_stem, out_indices=(2, 3)).eval()
+    images = torch.randn(2, 3, 64, 96)
+    c4, c5 = net(images)
+    maps = net.pooling_maps(images)
+    torch.testing.assert_close(maps, c4)
+    torch.testing.assert_close(net.region_vectors(maps), c5.mean(dim=(2, 3)))
+    assert maps.shape[-2:] == (64 // net.stride, 96 // net.stride) and net.embed_dims == c5.shape[1]
+
+
+def test_the_papers_net():
+    net = SSLResNet(depth=50).eval()
+    assert (net.stride, net.embed_dims) == (16, 2048)
+    for side, cells in ((224, 14), (112, 7)):
+        with torch.no_grad():
+            assert net.pooling_maps(torch.zeros(1, 3, side, side)).shape == (1, 1024, cells, cells)
+            assert net.layer4(torch.zeros(1, 1024, cells, cells)).shape[-1] == (cells + 1) // 2  # 7 and 4
+
+
+@pytest.mark.parametrize('init_cfg', [None, dict(type='Pretrained', checkpoint=None)])
+def test_random_start_is_logged(init_cfg, log):
+    SSLResNet(init_cfg=init_cfg, **NARROW).init_weights()
+    assert log == ['backbone starts from random weights']
+
+
+@pytest.mark.parametrize('net', [SSLResNet, SSLRes5])
+def test_other_init_cfg_is_refused(net):
+    with pytest.raises(UserError, match='init_cfg: only None or'):
+        net(init_cfg=dict(type='Kaiming'), **NARROW)
+
+
+@pytest.mark.parametrize('stored, given', [('', None), ('backbone.', None), ('teacher.backbone.', 'teacher.backbone')])
+def test_strict_load(saved, log, stored, given):
+    path = saved(prefix=stored)
+    net = SSLResNet(init_cfg=pretrained(path, prefix=given), **NARROW)
+    net.init_weights()
+    state = torch.load(path)['state_dict']
+    assert all(torch.equal(value, state[stored + key]) for key, value in net.state_dict().items())
+    assert log == [f'loaded {len(state)} of {len(state)} backbone tensors from {path} (strict)']
+
+
+def drop(state):
+    del state['layer2.0.bn1.running_var']
+
+
+def rename_all(state):
+    for key in list(state):
+        state['encoder.' + key] = state.pop(key)
+
+
+def reshape(state):
+    state['layer3.1.conv2.weight'] = torch.ones(32, 32, 1, 1)
+
+
+def spoil(state):
+    state['layer1.0.bn2.running_mean'][3] = torch.nan
+
+
+def add(state):
+    state['fc.weight'] = torch.ones(32)
+
+
+@pytest.mark.parametrize('edit, message', [
+    (drop, r'1 of 120 are missing: layer2\.0\.bn1\.running_var\. Export'),
+    (rename_all, r'120 of 120 are missing: conv1\.weight, .*, and 110 more; 120 are unexpected: encoder\.'),
+    (reshape, r'1 have another shape: layer3\.1\.conv2\.weight \(file \(32, 32, 1, 1\), model \(32, 32, 3, 3\)\)'),
+    (spoil, r'1 hold NaN or infinite values: layer1\.0\.bn2\.running_mean'),
+    (add, r'1 are unexpected: fc\.weight'),
+])
+def test_misfit_is_named(saved, edit, message):
+    path = saved(edit)
+    with pytest.raises(UserError, match=message) as caught:
+        SSLResNet(init_cfg=pretrained(path), **NARROW).init_weights()
+    assert str(path) in str(caught.value) and '--to mmdet' in str(caught.value)
+
+
+def test_three_stages_and_res5_share_a_file(saved, log):
+    """mmdet's C4 detectors: what one of the two leaves aside, the other loads."""
+    path = saved()
+    c4 = SSLResNet(
+        num_stages=3, strides=(1, 2, 2), dilations=(1, 1, 1), out_indices=(2, ), init_cfg=pretrained(path), **NARROW)
+    res5 = SSLRes5(init_cfg=pretrained(path), **NARROW)
+    whole = SSLResNet(init_cfg=pretrained(path), **NARROW)
+    for net in (c4, res5, whole):
+        net.init_weights()
+        net.eval()
+    last = len(res5.state_dict())
+    assert log[0].endswith(f'(strict); {last} tensors of other parts left aside')
+    assert log[1] == (f'loaded {last} of {last} res5 tensors from {path} (strict); '
+                      f'{120 - last} tensors of other parts left aside')
+    images = torch.randn(1, 3, 64, 64)
+    torch.testing.assert_close(res5(c4(images)[-1]), whole(images)[-1])
+    assert [name for name, _ in res5.named_children()] == ['relu', 'maxpool', 'layer4']
+
+
+@pytest.mark.parametrize('edit, message', [
+    (lambda state: state.pop('layer4.1.conv1.weight'), r'fit the res5: .*1 of 30 are missing: layer4\.1\.conv1'),
+    (lambda state: state.update({'fc.weight': torch.ones(2)}), r'fit the res5: .*1 are unexpected: fc\.weight'),
+])
+def test_misfit_of_res5_is_named(saved, edit, message):
+    with pytest.raises(UserError, match=message):
+        SSLRes5(init_cfg=pretrained(saved(edit)), **NARROW).init_weights()
+
+
+def test_res5_starts_as_the_net_does():
+    torch.manual_seed(0)
+    res5 = SSLRes5(depth=18)
+    res5.init_weights()
+    assert res5.layer4[0].conv1.weight.std().item() == pytest.approx((2 / (9 * 512))**0.5, rel=0.02)
+    assert res5.layer4[0].bn2.weight.abs().max() == 0 and (res5.layer4[0].bn1.weight == 1).all()
+
+
+@pytest.mark.parametrize('stages', ['layer3', 'layer4'])
+def test_a_file_without_a_stage_is_refused(saved, stages):
+    def cut(state):
+        for key in [key for key in state if key.startswith(stages)]:
+            del state[key]
+    with pytest.raises(UserError, match=rf'30 of 120 are missing: {stages}\.0\.conv1\.weight'):
+        SSLResNet(init_cfg=pretrained(saved(cut)), **NARROW).init_weights()
