@@ -19,12 +19,17 @@ SUBSTITUTES = 64
 class ImageListDataset(Dataset):
     """Unlabelled images, each read as RGB and handed to a pipeline.
 
-    The pipeline starts with `dict(img, img_path, sample_idx, epoch, seed)`: `img` (H, W, 3) uint8 RGB, upright. All
-    randomness downstream has to be a function of seed, epoch and `sample_idx` (and the view), so that worker count,
-    batch order and resuming change nothing; no global random state is read or set here.
+    The pipeline starts with `dict(img, img_path, image_idx, sample_idx, epoch, seed)`: `img` (H, W, 3) uint8 RGB,
+    upright. All randomness downstream has to be a function of seed, epoch and `sample_idx` (and the view), so that
+    worker count, batch order and resuming change nothing; no global random state is read or set here.
 
     An unreadable image is replaced by the next readable one (index + 1, + 2, ..., around the end). The sample keeps
-    its own `sample_idx`, and its key `unreadable` names the files that were passed over.
+    its own `sample_idx`, `image_idx` is the index of the image that it shows, and its key `unreadable` names the files
+    that were passed over.
+
+    A step of the pipeline that has a method `bind(names)` is given the names of all images (strings, relative to the
+    image folder, in the order of the indices) once, when the dataset is built: for steps that look up data of their
+    own for every image, such as `LoadRegions`.
 
     Args:
         data_root (str): the data set's folder.
@@ -57,10 +62,13 @@ class ImageListDataset(Dataset):
         if ann_file is None:
             self.names = self._scan(tuple(ending.lower() for ending in extensions))
         else:
-            self.names = _read_ann_file(os.path.join(os.path.expanduser(data_root), os.path.expanduser(ann_file)))
+            self.names = read_ann_file(os.path.join(os.path.expanduser(data_root), os.path.expanduser(ann_file)))
         self._check_some_can_be_read()
         self.pipeline = Compose(
             [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline_steps(pipeline)])
+        for step in self.pipeline.transforms:
+            if hasattr(step, 'bind'):
+                step.bind(self.names)
 
     def __len__(self):
         return len(self.names)
@@ -86,18 +94,19 @@ class ImageListDataset(Dataset):
         index, epoch = (index, 0) if np.ndim(index) == 0 else index
         if not 0 <= index < len(self):
             raise IndexError(f'there is no image {index}: the dataset has {len(self)}')
-        image, path, unreadable = self._read_or_substitute(int(index))
+        image, shown, unreadable = self._read_or_substitute(int(index))
         sample = self.pipeline(
-            dict(img=image, img_path=path, sample_idx=int(index), epoch=int(epoch), seed=self.seed or 0))
+            dict(img=image, img_path=self.path(shown), image_idx=shown, sample_idx=int(index), epoch=int(epoch),
+                 seed=self.seed or 0))
         sample['unreadable'] = '\n'.join(map(str, unreadable))
         return sample
 
     def _read_or_substitute(self, index):
         unreadable = []
         for step in range(min(SUBSTITUTES, len(self))):
-            path = self.path((index + step) % len(self))
+            shown = (index + step) % len(self)
             try:
-                return read_rgb(path), path, unreadable
+                return read_rgb(self.path(shown)), shown, unreadable
             except UnreadableImage as error:
                 unreadable.append(error)
         raise UserError(f'{len(unreadable)} images in a row cannot be read, the first is {unreadable[0]}; '
@@ -133,7 +142,15 @@ def pipeline_steps(pipeline):
     return [step for step in steps if step is not None]
 
 
-def _read_ann_file(path):
+def read_ann_file(path):
+    """Image names in a list (`.txt`, a path a line) or a COCO file (`.json`).
+
+    Returns:
+        PathTable: the names, in the file's order.
+
+    Raises:
+        UserError: another ending, no such file, or no image in it.
+    """
     ending = os.path.splitext(path)[1].lower()
     if ending not in ('.txt', '.json'):
         raise UserError(f'ann_file {path} has to end in .txt (a path a line) or .json (COCO)')
