@@ -1,4 +1,4 @@
-"""Geometry of views: pure functions on tensors, free of OpenMMLab.
+"""Geometry of views: pure functions on tensors (regions of single images: numpy arrays), free of OpenMMLab.
 
 Boxes are half-open, continuous `x1, y1, x2, y2`; sizes are `(height, width)`; a turn counts counter-clockwise
 quarter turns as `torch.rot90(x, turn, (-2, -1))` makes them; maps are `B, C, H, W`.
