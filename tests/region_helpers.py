@@ -56,6 +56,7 @@ def tiny_run(name, photos, work_dir, **options):
     """A shipped config with a net of one or two blocks, on 64 px views of a few photos."""
     cfg = load_config(ROOT / f'configs/{name}.py', {
         'train_dataloader.dataset.data_prefix': '', 'train_dataloader.dataset.data_root': str(photos),
+        'train_dataloader.dataset.ann_file': None,
         'model.neck.hidden_channels': 32, 'model.neck.out_channels': 16,
         'model.head.predictor.hidden_channels': 32, 'model.head.predictor.out_channels': 16, **options},
         work_dir=str(work_dir))
