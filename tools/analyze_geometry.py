@@ -6,7 +6,6 @@ Writes a picture, and beside it the table as .md and all numbers as .json. `docs
 """
 import argparse
 import sys
-from pathlib import Path
 
 from mmssl_geo.cli import run_tool
 from mmssl_geo.errors import UserError
@@ -77,7 +76,6 @@ def main():
     from mmssl_geo.evaluation.geometry_images import list_images, read_some
     from mmssl_geo.visualization.geometry_figure import geometry_figure
     paths = list_images(args.images)
-    Path(args.out).parent.mkdir(parents=True, exist_ok=True)
     nets = load_nets(args)
     images, unreadable = read_some(paths, args.num_images, args.seed)
     print(f'{len(images)} of {len(paths)} images' + (

@@ -6,7 +6,6 @@ Writes a picture, and beside it the table as .md and all numbers as .json. `docs
 """
 import argparse
 import sys
-from pathlib import Path
 
 from mmssl_geo.cli import run_tool
 from mmssl_geo.errors import UserError
@@ -111,7 +110,6 @@ def main():
     paths = list_images(args.images)
     names = names_of(paths, args.images)
     source = BoxSource(names, args.proposals, args.annotations)
-    Path(args.out).parent.mkdir(parents=True, exist_ok=True)
     nets = load_nets(args)
     images, counts, unreadable = collect_region_images(
         paths, names, source, args.size, args.num_images, args.regions, args.min_side, args.seed)

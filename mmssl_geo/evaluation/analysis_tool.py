@@ -53,6 +53,8 @@ def check_shared(args, least):
     for path in args.checkpoints:
         if not Path(path).is_file():
             raise UserError(f'there is no checkpoint {path}')
+    if len(set(args.names or ())) < len(args.names or ()):
+        raise UserError('--names: two nets have the same name; give each its own')
     if args.names and len(args.names) != len(args.checkpoints):
         raise UserError(f'--names: {len(args.names)} given for {len(args.checkpoints)} checkpoints; give one for each')
     for name, value in least:
@@ -60,16 +62,30 @@ def check_shared(args, least):
             raise UserError(f'--{name} has to be at least {value}')
     if args.device == 'cuda' and not torch.cuda.is_available():
         raise UserError('--device cuda: torch sees no GPU; leave the option out to run on the CPU')
+    _make_place(Path(args.out))
+
+
+def _make_place(out):
+    """Makes sure that the three files can be written, before anything is measured."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        for path in (out, out.with_suffix('.md'), out.with_suffix('.json')):
+            is_new = not path.exists()
+            path.open('ab').close()
+            if is_new:
+                path.unlink()
+    except OSError as error:
+        raise UserError(f'--out {out}: cannot write there ({error.strerror}); name another place') from error
 
 
 def printer(measures):
-    """Function `(key, measured)` that prints a measure when it is done, with the seconds it took."""
+    """Function `(key, measured)` that prints a measure with the seconds it took, or why there is none."""
     started = time.perf_counter()
 
     def say(key, measured):
         nonlocal started
         now = time.perf_counter()
-        text = format_measured(measures[key], measured)
+        text = f'n/a: {measured}' if isinstance(measured, UserError) else format_measured(measures[key], measured)
         print(f'  {measures[key].title:<40} {text:<24} {now - started:6.1f} s', flush=True)
         started = now
 

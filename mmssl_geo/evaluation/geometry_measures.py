@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import torch
 
+from ..errors import UserError
 from .correspondence import correspondence_precision
 from .equivariance import crop_equivariance_error, turn_equivariance_error
 from .readouts import position_readout, rotation_readout
@@ -49,7 +50,7 @@ def measure_geometry(features, views, seeds, tolerance=1., on_measure=lambda nam
         views: their GeometryViews.
         seeds: numbers, of the splits.
         tolerance: of `correspondence_precision`, in cells.
-        on_measure: called with the name and the `Measured` when a measure is done.
+        on_measure: see `average_over_splits`.
 
     Returns:
         dict: name -> Measured, in the order of `MEASURES`.
@@ -60,16 +61,20 @@ def measure_geometry(features, views, seeds, tolerance=1., on_measure=lambda nam
 
 
 def average_over_splits(functions, splits, on_measure):
-    """Name -> Measured.
+    """Name -> Measured; a measure that these images or this map do not allow is missing.
 
     Args:
-        functions: name -> function from indices `(train, test)` to `(value, chance)`.
+        functions: name -> function from indices `(train, test)` to `(value, chance)`; may raise `UserError`.
         splits: list of `(train, test)`.
-        on_measure: called with the name and the `Measured` when a measure is done.
+        on_measure: called with the name and the `Measured`, or the `UserError` that says why there is none.
     """
     results = {}
     for name, function in functions.items():
-        values, chances = zip(*(function(train, test) for train, test in splits), strict=True)
+        try:
+            values, chances = zip(*(function(train, test) for train, test in splits), strict=True)
+        except UserError as error:
+            on_measure(name, error)
+            continue
         spread = statistics.stdev(values) if len(values) > 1 else 0.
         results[name] = Measured(statistics.fmean(values), spread, statistics.fmean(chances))
         on_measure(name, results[name])

@@ -14,7 +14,7 @@ def randomly_initialised(net, seed=0):
     """A copy of a backbone whose weights are drawn anew; the global generator is left as it was.
 
     A vision transformer is initialised as `SSLVisionTransformer` is before pretraining, any other net as torch and
-    its own `init_weights` do it.
+    its own `init_weights` do it, but with the residual branches of a ResNet at work.
 
     Args:
         net: backbone of mmpretrain.
@@ -32,6 +32,8 @@ def randomly_initialised(net, seed=0):
             for module in fresh.modules():
                 if hasattr(module, 'reset_parameters'):
                     module.reset_parameters()
+            # Zeroed residual branches help training begin; measured, they are a net of almost no depth.
+            fresh.zero_init_residual = False
             fresh.init_weights()
     fresh.eval()  # mmpretrain's backbones return nothing here
     return fresh

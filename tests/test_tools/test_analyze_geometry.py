@@ -135,6 +135,28 @@ def test_a_mistake_is_refused_before_any_image_is_read(run, photos, checkpoints,
         run(checkpoints[1], '--images', photos, *FAST, *args)
 
 
+@pytest.mark.parametrize('out', ['photos/0.png/a.png', 'taken.png', 'half.png'])
+def test_a_place_that_cannot_be_written_is_refused_at_once(run, tmp_path, photos, checkpoints, out):
+    for folder in ('taken.png', 'half.json'):
+        (tmp_path / folder).mkdir()
+    with pytest.raises(UserError, match=f'--out {out}: cannot write there'):
+        run(checkpoints[1], '--images', photos, *FAST, '--out', out)
+    assert not list(tmp_path.glob('*.md')) and not (tmp_path / 'half.png').exists()
+
+
+def test_two_nets_of_one_name_are_refused(run, photos, checkpoints):
+    with pytest.raises(UserError, match='--names: two nets have the same name'):
+        run(checkpoints[1], checkpoints[1], '--names', 'A', 'A', '--images', photos, *FAST)
+
+
+def test_a_measure_without_cells_is_not_available_and_the_others_are(run, tmp_path, photos, checkpoints, capsys):
+    run(checkpoints[1], '--images', photos, *FAST, '--tolerance', 50, '--out', 'a.png')
+    assert 'n/a: no patch lies more than 50' in capsys.readouterr().out
+    (measures, ) = nets_of(tmp_path / 'a.json')[1].values()
+    assert 'upright_precision' not in measures and 'crop_equivariance_error' in measures
+    assert (tmp_path / 'a.md').read_text().count('n/a') == 2
+
+
 def test_cuda_is_refused_where_there_is_none(run, photos, checkpoints, monkeypatch):
     monkeypatch.setattr('torch.cuda.is_available', lambda: False)
     with pytest.raises(UserError, match='--device cuda: torch sees no GPU'):
