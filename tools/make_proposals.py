@@ -10,8 +10,10 @@ annotations       the boxes of a COCO json (--annotations), for upper bounds
 """
 import argparse
 import contextlib
+import hashlib
 import os
 from dataclasses import asdict
+from pathlib import Path
 
 from mmssl_geo.cli import run_tool
 from mmssl_geo.datasets.image_list import EXTENSIONS, read_ann_file
@@ -104,6 +106,10 @@ def image_names(args):
     return sorted({os.fsencode(name) for name in names})
 
 
+def _sha256(path):
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
 @contextlib.contextmanager
 def open_method(args, limits, names):
     """The method, and what its result depends on besides the limits."""
@@ -116,7 +122,8 @@ def open_method(args, limits, names):
         if known == 0:
             raise UserError(f'{args.annotations} knows none of the images: it names them like '
                             f'{next(iter(method.entries), "nothing at all")}, the folder like {os.fsdecode(names[0])}')
-        yield method, dict(annotations=os.path.basename(args.annotations), crowd=bool(args.crowd))
+        yield method, dict(annotations=os.path.basename(args.annotations), sha256=_sha256(args.annotations),
+                           crowd=bool(args.crowd))
     else:
         mode, side = args.mode or 'fast', 500 if args.search_side is None else args.search_side
         python, versions = search_python(args.ss_env or default_folder(), say)

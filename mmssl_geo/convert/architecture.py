@@ -73,7 +73,7 @@ class Architecture(ABC):
 
 
 def check_weights(state, shapes, called, what):
-    """Raises unless every tensor has its shape and is finite.
+    """Raises unless every tensor has its shape, floating point numbers, all finite, and no negative variance.
 
     Args:
         state: name -> tensor.
@@ -82,15 +82,22 @@ def check_weights(state, shapes, called, what):
         what: the net, for messages.
 
     Raises:
-        UserError: names the first tensor that does not fit.
+        UserError: names the first tensor that does not fit, or cannot be a weight.
     """
     for key, value in state.items():
         if tuple(value.shape) != shapes[key]:
             raise UserError(f'{called[key]} has the shape {tuple(value.shape)}; {shapes[key]} is due for a {what}')
-        counts = key.endswith('num_batches_tracked')
-        if not counts and not (value.is_floating_point() and torch.isfinite(value).all()):
+        if key.endswith('num_batches_tracked'):
+            continue
+        if not value.is_floating_point():
+            raise UserError(f'{called[key]} holds {value.dtype} numbers; weights are floating point numbers: take the '
+                            'checkpoint before it was quantised')
+        if not torch.isfinite(value).all():
             raise UserError(f'{called[key]} holds values that are not finite numbers (NaN or Inf): the training '
                             'broke down; take an earlier checkpoint')
+        if key.endswith('running_var') and (value < 0).any():
+            raise UserError(f'{called[key]} holds negative numbers, which no variance is: the file is damaged; take '
+                            'another checkpoint')
 
 
 def net_class(module, name):

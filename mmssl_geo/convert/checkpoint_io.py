@@ -1,4 +1,5 @@
 """Reading checkpoints from anywhere without running what is in them, and writing them whole or not at all."""
+import contextlib
 import io
 import os
 import pickle
@@ -67,7 +68,8 @@ def write_checkpoint(state_dict, path, meta):
     except OSError as error:
         raise UserError(f'cannot write {path}: {error.strerror or error}') from error
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where nothing can be written, nothing can be removed
+            part.unlink(missing_ok=True)
 
 
 def _packed(weights, meta, suffix):

@@ -1,4 +1,5 @@
 """From a pretraining checkpoint to the file that a downstream package loads."""
+import contextlib
 import os
 from pathlib import Path
 
@@ -54,7 +55,8 @@ def convert(src, dst, to, weights='teacher', num_heads=None, patch_size=None, al
     except OSError as error:
         raise UserError(f'cannot write {dst}: {error.strerror}') from error
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where nothing can be written, nothing can be removed
+            part.unlink(missing_ok=True)
     taken = set(names.values())
     return ConversionReport(
         source=f'{src}: {source.description}', written=f'{dst}: for {to}', summary=facts.summary, prefix=found.prefix,
@@ -67,5 +69,8 @@ def _check_request(src, dst, to):
         raise UserError(f'cannot convert to {to!r}; there are {", ".join(TARGETS)}')
     if dst.suffix not in WRITABLE:
         raise UserError(f'cannot write {dst}: its name has to end in {" or ".join(WRITABLE)}')
+    folder = next(folder for folder in dst.absolute().parents if folder.exists())
+    if not folder.is_dir():
+        raise UserError(f'cannot write {dst}: {folder} is a file, not a folder')
     if dst.exists() and src.exists() and dst.samefile(src):
         raise UserError(f'{dst} is the source itself; name another file to write')

@@ -70,6 +70,7 @@ def read_facts(state, called, meta, num_heads=None, patch_size=None):
         UserError: a shape does not fit, a weight is not finite, the heads cannot be told, or the user's word is wrong.
     """
     width = state['cls_token'].numel()
+    _check_position_of_cls(state['pos_embed'], called['pos_embed'])
     kernel = tuple(state['patch_embed.projection.weight'].shape)
     grid = math.isqrt(max(state['pos_embed'].numel() // max(width, 1) - 1, 0))
     if len(kernel) != 4 or kernel[2] != kernel[3] or not grid:
@@ -84,6 +85,13 @@ def read_facts(state, called, meta, num_heads=None, patch_size=None):
     check_weights(state, _shapes(facts, state), called,
                   f'vision transformer of width {width}, patch {facts.patch_size}')
     return facts
+
+
+def _check_position_of_cls(pos_embed, name):
+    places = pos_embed.shape[1] if pos_embed.ndim == 3 else 0
+    if places and math.isqrt(places)**2 == places:
+        raise UserError(f'{name} has the shape {tuple(pos_embed.shape)}: it has {places} patches and no [CLS]; only '
+                        'vision transformers whose [CLS] has a position too are known')
 
 
 def _heads(width, meta, asked):

@@ -1,5 +1,6 @@
 """A folder, a list or a COCO json of unlabelled images as a dataset."""
 import os
+from itertools import pairwise
 
 import numpy as np
 from mmengine.dataset import Compose
@@ -45,7 +46,8 @@ class ImageListDataset(Dataset):
         extensions (Sequence[str]): endings that count as images in a scan, in any case.
 
     Raises:
-        UserError: a path does not exist, nothing is found, or none of up to 32 images, evenly spaced, can be read.
+        UserError: a path does not exist, nothing is found, none of up to 32 images, evenly spaced, can be read, or
+            the pipeline has an impossible step or one after the packing step.
     """
 
     # mmengine's loops ask for it; unlabelled images have no classes
@@ -64,8 +66,7 @@ class ImageListDataset(Dataset):
         else:
             self.names = read_ann_file(os.path.join(os.path.expanduser(data_root), os.path.expanduser(ann_file)))
         self._check_some_can_be_read()
-        self.pipeline = Compose(
-            [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline_steps(pipeline)])
+        self.pipeline = _build_pipeline(pipeline)
         for step in self.pipeline.transforms:
             if hasattr(step, 'bind'):
                 step.bind(self.names)
@@ -137,9 +138,31 @@ class ImageListDataset(Dataset):
 
 
 def pipeline_steps(pipeline):
-    """The steps of a pipeline in order: of a sequence, or of a dict of named steps without those that are None."""
-    steps = pipeline.values() if isinstance(pipeline, dict) else pipeline
-    return [step for step in steps if step is not None]
+    """The steps of a pipeline in order, without those that are None: of a sequence, or of a dict of named steps.
+
+    Raises:
+        UserError: a step is no config, no transform and not None.
+    """
+    return list(_named_steps(pipeline).values())
+
+
+def _named_steps(pipeline):
+    named = dict(pipeline.items() if isinstance(pipeline, dict) else enumerate(pipeline))
+    for name, step in named.items():
+        if not (step is None or isinstance(step, dict) or callable(step)):
+            raise UserError(f'step {name} of the pipeline must be a config, or None to leave it out, got {step!r}: '
+                            f'write ...pipeline.{name}=None')
+    return {name: step for name, step in named.items() if step is not None}
+
+
+def _build_pipeline(pipeline):
+    steps = {name: TRANSFORMS.build(step) if isinstance(step, dict) else step
+             for name, step in _named_steps(pipeline).items()}
+    for (name, step), (later, _) in pairwise(steps.items()):
+        if getattr(step, 'comes_last', False):
+            raise UserError(f'step {later} comes after {name}, which has to be the last of the pipeline '
+                            '(--cfg-options appends new steps): put it before it in a config file')
+    return Compose(list(steps.values()))
 
 
 def read_ann_file(path):

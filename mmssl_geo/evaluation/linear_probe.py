@@ -77,11 +77,18 @@ def fit_logistic(features, labels, num_classes, decay):
 
 
 def _moments(features):
-    """Mean and one over the deviation of each feature; 0 for one that does not vary beyond rounding."""
+    """Mean and one over the deviation of each feature; 0 for one that does not vary beyond rounding.
+
+    A feature that hardly varies, such as a ReLU that one sample just opens, is not scaled up to the others: what it
+    does on new samples would drown them (our choice: no deviation counts as less than a hundredth of the median).
+    """
     features = features.double()
     mean, deviation = features.mean(dim=0), features.std(dim=0, correction=0)
     varies = deviation > 1e-6 * features.abs().amax(dim=0)
-    return mean, torch.where(varies, 1 / deviation, 0.)
+    if not varies.any():
+        return mean, torch.zeros_like(mean)
+    floor = 0.01 * deviation[varies].median()
+    return mean, torch.where(varies, 1 / deviation.clamp(min=floor), 0.)
 
 
 def _for_raw_features(weight, bias, mean, scale):

@@ -74,7 +74,7 @@ def measure_regions(features, images, pastes, cells, seeds, k=20, on_measure=lam
         cells: of the map along a side.
         seeds: numbers, of the splits.
         k: neighbours of O-KNN.
-        on_measure: called with the name and the `Measured` when a measure is done.
+        on_measure: see `average_over_splits`.
 
     Returns:
         dict: name -> Measured, in the order of `REGION_MEASURES`.

@@ -8,7 +8,7 @@ import numpy as np
 from ..errors import UserError
 from .csv_files import BOXES, CLASSES, ROTATIONS, find_file, read_boxes, read_classes, read_rotated
 from .subset import boxes_of, choose_classes, choose_images, instances
-from .writer import ImageFolder, write_ids, write_split
+from .writer import OFFICIAL_NAMES, ImageFolder, remove_split, write_ids, write_split
 
 
 def make_subset(root, out, options, images=None, max_missing=0.01, say=print):
@@ -38,6 +38,8 @@ def make_subset(root, out, options, images=None, max_missing=0.01, say=print):
                   for number, label in enumerate(classes, start=1)}
     try:
         Path(out).mkdir(parents=True, exist_ok=True)
+        for split in set(OFFICIAL_NAMES) - set(chosen):
+            remove_split(out, split)
         for split, split_images in chosen.items():
             write_ids(out, split, split_images)
             if folder is not None:

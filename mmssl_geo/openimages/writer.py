@@ -16,9 +16,21 @@ OFFICIAL_NAMES = dict(train='train', val='validation')
 
 
 def write_ids(out, split, images):
-    """`{split}_ids.txt`: a line 'train/0001eeaf4aed83f9' for each image, as the site's own downloader reads them."""
+    """`{split}_ids.txt`: a line 'train/0001eeaf4aed83f9' for each image, as the site's own downloader reads them.
+
+    Files of an earlier call that chose other images are removed: they would contradict it.
+    """
     lines = ''.join(f'{OFFICIAL_NAMES[split]}/{int(image):016x}\n' for image in images)
-    (Path(out) / f'{split}_ids.txt').write_text(lines)
+    listing = Path(out) / f'{split}_ids.txt'
+    if not listing.is_file() or listing.read_text() != lines:
+        remove_split(out, split)
+    listing.write_text(lines)
+
+
+def remove_split(out, split):
+    """Removes all files of a split."""
+    for name in (f'{split}_ids.txt', f'{split}.txt', f'{split}_missing.txt', f'instances_{split}.json'):
+        (Path(out) / name).unlink(missing_ok=True)
 
 
 class ImageFolder:

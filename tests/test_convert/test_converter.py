@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmssl_geo.convert import convert, resnet, vit
+from mmssl_geo.convert import convert, resnet, vit, write_checkpoint
 from mmssl_geo.errors import UserError
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'convert_checkpoint.py'
@@ -118,6 +118,19 @@ def test_wrong_requests(tmp_path, vit_sources, resnet_sources, save):
     (tmp_path / 'dir.pth').mkdir()
     with pytest.raises(UserError, match='cannot write'):
         convert(src, tmp_path / 'dir.pth', 'mmdet')
+
+
+@pytest.mark.parametrize('name', ['file/a.pth', 'file/deeper/a.pth', 'a' * 250 + '.pth'])
+def test_places_that_cannot_be_written_to(tmp_path, vit_sources, save, name):
+    """Below a file, or too long with what the file is called while it is written."""
+    src = save(vit_sources['ours'][0])
+    (tmp_path / 'file').write_text('precious')
+    why = 'is a file, not a folder' if name.startswith('file') else 'File name too long'
+    with pytest.raises(UserError, match=f'^cannot write .*{why}'):
+        convert(src, tmp_path / name, 'mmdet')
+    with pytest.raises(UserError, match='^cannot write .*(File exists|Not a directory|File name too long)$'):
+        write_checkpoint(dict(a=torch.ones(1)), tmp_path / name, {})
+    assert {path.name for path in tmp_path.iterdir()} == {'file', 'source.pth'}
 
 
 @pytest.mark.parametrize('kind, key, named', [

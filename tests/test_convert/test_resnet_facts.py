@@ -56,6 +56,17 @@ def test_broken_values_are_named_as_in_the_file(key, value):
         facts_of(state)
 
 
+def test_integers_and_negative_variances_are_named():
+    state = weights()
+    with pytest.raises(UserError, match=r'^file\.layer1\.0\.bn1\.bias holds torch\.int8 numbers; .*floating point'):
+        facts_of({**state, 'layer1.0.bn1.bias': torch.zeros(64, dtype=torch.int8)})
+    below = torch.ones(64)
+    below[9] = -1e-3
+    facts_of({**state, 'layer1.0.bn1.running_mean': below})
+    with pytest.raises(UserError, match=r'^file\.layer1\.0\.bn1\.running_var holds negative numbers'):
+        facts_of({**state, 'layer1.0.bn1.running_var': below})
+
+
 def test_shapes_that_do_not_fit():
     for key, shape in (('layer2.1.bn1.running_var', (127, )), ('layer4.1.conv2.weight', (512, 512, 1, 1)),
                        ('bn1.num_batches_tracked', (1, )), ('layer1.0.conv1.weight', (64, )), ('conv1.weight', ())):

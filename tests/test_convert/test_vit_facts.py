@@ -82,9 +82,14 @@ def test_broken_values_are_named_as_in_the_file(value):
         facts_of(state, num_heads=3)
 
 
+def test_position_embedding_without_cls():
+    with pytest.raises(UserError, match=r'^file\.pos_embed has the shape \(1, 16, 48\): it has 16 patches and no '):
+        facts_of({**weights(), 'pos_embed': torch.zeros(1, 16, 48)}, num_heads=3)
+
+
 def test_shapes_that_do_not_fit():
     for name, shape in (('layers.0.attn.qkv.weight', (48, 48)), ('layers.1.ffn.layers.0.0.bias', (95, )),
-                        ('pos_embed', (1, 16, 48)), ('ln1.weight', (47, ))):
+                        ('pos_embed', (1, 18, 48)), ('ln1.weight', (47, ))):
         state = weights()
         state[name] = torch.zeros(shape)
         with pytest.raises(UserError, match=rf'file\.{name} has the shape'):

@@ -111,6 +111,14 @@ def test_photometric_draws_have_the_stated_frequencies():
     assert min(counts) > 0.2 * len(first), 'the order of the operations is random'
 
 
+@pytest.mark.parametrize('key', ['jitter_prob', 'grayscale_prob', 'blur_prob', 'solarise_prob'])
+@pytest.mark.parametrize('value', [-0.1, 1.01, float('nan'), '0.5', None, (), (1., 0.1, 2.)])
+def test_impossible_probabilities_are_refused(key, value):
+    RandomViewPhotometrics(**{key: (0, 1, 0.5)})
+    with pytest.raises(UserError, match=f'photometrics: {key} must be a probability'):
+        RandomViewPhotometrics(**{key: value})
+
+
 def test_photometric_operations_do_what_they_say():
     view = Image.fromarray(sample()['img'])
     assert (np.asarray(apply_photometrics(view, PhotometricParams((), False, 0.))) == np.asarray(view)).all()

@@ -8,6 +8,7 @@ from mmengine.logging import MessageHub
 from mmengine.optim import OptimWrapper
 
 from mmssl_geo.engine import CollapseGaugeHook, FreezeLastLayerHook, TeacherTemperatureHook
+from mmssl_geo.errors import UserError
 from mmssl_geo.models import MultiViewDataPreprocessor
 from mmssl_geo.registry import MODELS
 from tests.helpers import tiny_config
@@ -161,6 +162,16 @@ def test_the_hook_goes_with_the_run():
     net.loss().backward()
     optimizer.step()
     assert last_layer_states(net, optimizer) == [True, True]
+
+
+@pytest.mark.parametrize('layer,fault', [
+    ('neck.last', "has no layer 'neck.last'"), ('head.last_layer', "has no layer 'head.last_layer'"),
+    ('neck.empty', "'neck.empty' has no parameters")])
+def test_a_layer_that_cannot_be_frozen(layer, fault):
+    net = Net()
+    net.neck.empty = torch.nn.GELU()
+    with pytest.raises(UserError, match=f'FreezeLastLayerHook: the .*{fault}: correct `layer`'):
+        FreezeLastLayerHook(layer=layer).before_train(SimpleNamespace(model=net))
 
 
 def test_the_gauge_reads_dinos_patches(default_scope):

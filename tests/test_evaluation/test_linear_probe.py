@@ -30,7 +30,7 @@ def test_ridge_is_where_its_objective_has_no_slope():
 
 def test_ridge_does_not_depend_on_scale_and_offset_of_the_features():
     features, targets = torch.randn(40, 5).double(), torch.randn(40, 2).double()
-    moved = features * torch.tensor([1e-3, 1., 10., 1e3, -2.]) + torch.tensor([5., -1., 0., 9., 100.])
+    moved = features * torch.tensor([0.1, 1., 10., 1e3, -2.]) + torch.tensor([5., -1., 0., 9., 100.])
     torch.testing.assert_close(fit_ridge(features, targets, 0.1)(features), fit_ridge(moved, targets, 0.1)(moved))
 
 
@@ -64,6 +64,15 @@ def test_a_feature_that_does_not_vary_is_left_out(fit):
     probe = fit(features)
     assert (probe.weight[1] == 0).all() and (probe.weight[[0, 2]] != 0).all()
     assert torch.isfinite(probe.bias).all()
+
+
+def test_a_feature_that_hardly_varies_does_not_drown_the_others():
+    """A ReLU that one sample of the fitting half just opens, and others widely later."""
+    features, targets = torch.randn(60, 20).relu(), torch.randn(60, 2)
+    features[:, 0] = 0.
+    features[0, 0] = 1e-6
+    told = fit_ridge(features, targets, 1.)(torch.randn(200, 20).relu())
+    assert told.abs().max() < 10
 
 
 def test_logistic_works_where_gradients_are_switched_off():

@@ -68,14 +68,15 @@ def test_every_key_of_the_table_has_a_run():
         'model.head.rotation_head=None',
         'train_dataloader.dataset.pipeline.turns=None',
         'model.head.crop_targets=invariant',
-        'model.head.crop_targets.local=invariant',
+        'model.head.crop_targets=local_invariant',
+        'model.head.crop_targets=global_invariant',
         'train_dataloader.dataset.pipeline.crop.num_local=0',
         'model.head.correspondence_loss=None',
         'model.head.gate_correspondence=False',
         'model.head.crop_loss=None']
     assert {word for command in COMMANDS for word in command.split('--cfg-options')[1].split()} == set(TABLE_KEYS)
     work_dirs = [shlex.split(command)[2] for command in COMMANDS]
-    assert len(set(work_dirs)) == len(COMMANDS) == 11
+    assert len(set(work_dirs)) == len(COMMANDS) == 12
 
 
 @pytest.mark.parametrize('command', COMMANDS, ids=[shlex.split(command)[2].split('/')[1] for command in COMMANDS])

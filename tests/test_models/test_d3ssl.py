@@ -183,12 +183,22 @@ def test_wrong_settings_are_named(default_scope):
         build(teacher_x1='dirty')
     with pytest.raises(UserError, match='pooled_sizes names views that there are not: x9'):
         build(pooled_sizes=dict(x9=3))
+    with pytest.raises(UserError, match='pooled_sizes are whole numbers of cells, at least 1, got 0'):
+        build(pooled_sizes=dict(x1=0))
 
 
 def test_views_that_fit_no_whole_cells(model):
     views = random_regions()
     views.images['x2_small'] = torch.zeros(2, 3, 40, 40)
     with pytest.raises(UserError, match='view x2_small of 40 px is not cut into cells of 16 px: set its size'):
+        model(views, mode='loss')
+
+
+@pytest.mark.parametrize('name', ['x1', 'x2_small'])
+def test_only_x3_can_be_left_out(model, name):
+    views = random_regions()
+    del views.images[name]
+    with pytest.raises(UserError, match=f'has no view {name}; only x3 can be left out'):
         model(views, mode='loss')
 
 

@@ -5,6 +5,7 @@ import torch
 from mmengine.config import Config
 
 from mmssl_geo.convert import load_encoder
+from mmssl_geo.errors import UserError
 from mmssl_geo.models import DINONeck
 from mmssl_geo.registry import MODELS
 from tests.helpers import ROOT, random_views, tiny_config
@@ -149,6 +150,19 @@ def test_the_papers_net(default_scope):
 def test_fewer_prototypes(default_scope):
     model = MODELS.build(tiny_config(CONFIG, **{'model.neck.num_prototypes': 5}).model)
     assert model.head.center.shape == (5,) and model.neck.last_layer.weight.shape == (5, 16)
+
+
+@pytest.mark.parametrize('out_type', ['featmap', 'cls_token', 'avg_featmap', 'rwa', None])
+def test_a_backbone_without_tokens_is_refused(default_scope, out_type):
+    with pytest.raises(UserError, match=rf"model\.backbone\.out_type must be 'raw' .*, got {out_type!r}"):
+        MODELS.build(tiny_config(CONFIG, **{'model.backbone.out_type': out_type}).model)
+
+
+@pytest.mark.parametrize('key', ['in_channels', 'hidden_channels', 'bottleneck_channels', 'num_prototypes'])
+@pytest.mark.parametrize('value', [0, -3, 2.5, '9'])
+def test_widths_that_cannot_be(default_scope, key, value):
+    with pytest.raises(UserError, match=rf'model\.neck\.{key} must be a positive whole number, got {value!r}'):
+        MODELS.build(tiny_config(CONFIG, **{f'model.neck.{key}': value}).model)
 
 
 def test_the_converter_reads_teacher_and_student(model, tmp_path):

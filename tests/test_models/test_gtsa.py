@@ -153,3 +153,13 @@ def test_views_that_cannot_be_cut_into_patches(model):
 def test_unknown_mode(model):
     with pytest.raises(ValueError, match='mode must be'):
         model(random_views(), mode='predict')
+
+
+def test_pooled_sizes_can_be_set_in_a_config(default_scope):
+    cfg = tiny_config(**{'model.head.pooled_sizes': (5, 3)})
+    assert '(' in cfg.pretty_text  # mmengine writes it into every log and checkpoint
+    assert MODELS.build(cfg.model).head.pooled_sizes == {'global': 5, 'local': 3}
+    for wrong in ((5, ), (5, 0), (5, 2.5)):
+        cfg.model.head.pooled_sizes = wrong
+        with pytest.raises(UserError, match='pooled_sizes must be None or two whole numbers'):
+            MODELS.build(cfg.model)

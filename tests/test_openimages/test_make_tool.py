@@ -139,6 +139,17 @@ def test_images_that_do_not_stand_upright_are_left_out(download, tmp_path, run, 
     assert len(set(ids(tmp_path / 'a', 'train')) & set(ids(tmp_path / 'b', 'train'))) == 25
 
 
+def test_files_of_an_earlier_choice_do_not_stay(download, tmp_path, run):
+    out, images = tmp_path / 'out', tmp_path / 'images'
+    run(download, out, *OPTIONS)
+    write_images(images, [f'{line}.jpg' for split in ('train', 'val') for line in ids(out, split)])
+    run(download, out, *OPTIONS, '--images', images)
+    run(download, out, *OPTIONS)  # the same images: what was made of them stays
+    assert (out / 'instances_train.json').is_file() and (out / 'val.txt').is_file()
+    run(download, out, *OPTIONS, '--num-val', 0, '--seed', 1)
+    assert sorted(path.name for path in out.iterdir()) == ['subset.json', 'train_ids.txt']
+
+
 def test_without_a_validation_split_its_file_is_not_needed(download, tmp_path, run):
     (download / 'validation-annotations-bbox.csv').unlink()
     with pytest.raises(UserError, match='has a file validation-annotations-bbox.csv or'):

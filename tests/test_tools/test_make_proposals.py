@@ -74,6 +74,9 @@ def test_annotations_and_a_list_of_images(images, tmp_path, run):
     file = RegionsFile(out)
     assert [(name, file[row][0].tolist()) for row, name in enumerate(file.names())] == [
         ('sub/0.png', [[1, 2, 4, 6]]), ('sub/1.png', []), ('sub/4.png', [[0, 0, 5, 10]])]
+    coco.write_text(coco.read_text().replace('[1, 2, 3, 4]', '[1, 2, 5, 4]'))  # other boxes, the name as before
+    again = run(images, out, '--method', 'annotations', '--annotations', coco, '--ann-file', tmp_path / 'list.txt')
+    assert again.returncode == 1 and 'sha256' in again.stderr
 
 
 def test_unreadable_images_are_named_and_too_many_are_an_error(images, tmp_path, run):

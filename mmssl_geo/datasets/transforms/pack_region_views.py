@@ -16,6 +16,7 @@ class PackRegionViews(BaseTransform):
     `region_shares`, name -> (K,) float32, of the views with a cutout; `foreground` (S, S) bool if a view has one;
     `regions_fallback` (bool), `img_path`, `sample_idx`.
     """
+    comes_last = True  # what it returns has no views any more
 
     def transform(self, results):
         views = results['views']

@@ -16,6 +16,7 @@ class PackViews(BaseTransform):
     `crop_boxes_src` `(V, 4)` float32, `turns` `(V,)` int64, `flipped` `(V,)` bool (global views first), `img_path`,
     `sample_idx`.
     """
+    comes_last = True  # what it returns has no views any more
 
     def transform(self, results):
         views, records = zip(*results['views'], strict=True)

@@ -5,6 +5,7 @@ import torchvision.transforms.functional as F
 from mmcv.transforms import BaseTransform
 from PIL import ImageFilter, ImageOps
 
+from mmssl_geo.errors import UserError
 from mmssl_geo.registry import TRANSFORMS
 
 from .view_random import view_rng
@@ -40,6 +41,9 @@ class RandomViewPhotometrics(BaseTransform):
         jitter_prob, grayscale_prob, blur_prob, solarise_prob: how often each of them happens: a number, or one for
             each view in order, the last of which holds for all further views.
         blur_sigma: smallest and largest sigma, in pixels.
+
+    Raises:
+        UserError: if a probability is not in [0, 1].
     """
 
     def __init__(self, brightness=0.8, contrast=0.8, saturation=0.8, hue=0.2, jitter_prob=0.8, grayscale_prob=0.2,
@@ -50,7 +54,7 @@ class RandomViewPhotometrics(BaseTransform):
             'saturation': (max(0., 1 - saturation), 1 + saturation),
             'hue': (-hue, hue)}
         self.probs = {
-            name: tuple(prob) if isinstance(prob, (list, tuple)) else (prob,)
+            name: _checked_probs(f'{name}_prob', tuple(prob) if isinstance(prob, (list, tuple)) else (prob,))
             for name, prob in (('jitter', jitter_prob), ('grayscale', grayscale_prob), ('blur', blur_prob),
                                ('solarise', solarise_prob))}
         self.blur_sigma = blur_sigma
@@ -72,6 +76,13 @@ class RandomViewPhotometrics(BaseTransform):
             params = self.draw(view_rng(results, 'photometrics', number), number)
             results['views'][number] = (apply_photometrics(view, params), record)
         return results
+
+
+def _checked_probs(key, probs):
+    if not probs or not all(isinstance(prob, (int, float)) and 0 <= prob <= 1 for prob in probs):
+        raise UserError(f'photometrics: {key} must be a probability, or several of them, in [0, 1], got '
+                        f'{", ".join(map(repr, probs)) or "none"}')
+    return probs
 
 
 def apply_photometrics(view, params):

@@ -19,7 +19,7 @@ class FiniteHook(Hook):
     priority = 'VERY_HIGH'
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        bad = [name for name, value in (outputs or {}).items() if 'loss' in name and not math.isfinite(float(value))]
+        bad = [name for name, value in (outputs or {}).items() if 'loss' in name and not math.isfinite(_number(value))]
         if bad:
             raise NonFiniteLossError(bad)
 
@@ -30,3 +30,7 @@ class FiniteHook(Hook):
             raise UserError(
                 f'{len(bad)} of the model\'s weights are infinite or NaN (the first: {bad[0]}), so no checkpoint is '
                 f'written. {NonFiniteLossError.ADVICE}')
+
+
+def _number(value):
+    return value.item() if isinstance(value, torch.Tensor) else value

@@ -1,6 +1,7 @@
 """Keeps a head's last layer as it is while training begins."""
 from mmengine.hooks import Hook
 
+from mmssl_geo.errors import UserError
 from mmssl_geo.registry import HOOKS
 
 from ..progress import bare_model
@@ -16,6 +17,9 @@ class FreezeLastLayerHook(Hook):
     Args:
         epochs: how many epochs the layer is frozen.
         layer: name of the layer in the model.
+
+    Raises:
+        UserError: when the training begins, if the model has no such layer or it has no parameters.
     """
     priority = 'NORMAL'
 
@@ -24,7 +28,12 @@ class FreezeLastLayerHook(Hook):
         self.layer = layer
 
     def before_train(self, runner):
-        params = list(bare_model(runner).get_submodule(self.layer).parameters())
+        try:
+            params = list(bare_model(runner).get_submodule(self.layer).parameters())
+        except AttributeError as error:
+            raise UserError(f'FreezeLastLayerHook: the model has no layer {self.layer!r}: correct `layer`') from error
+        if not params:
+            raise UserError(f'FreezeLastLayerHook: the layer {self.layer!r} has no parameters: correct `layer`')
 
         def drop_gradients(optimizer, args, kwargs):
             if runner.epoch < self.epochs:

@@ -63,7 +63,8 @@ class SSLVisionTransformer(VisionTransformer):
         Returns:
             tuple: as the forward's.
         """
-        replacement = self.patch_embed(others)[0].detach()
+        with torch.no_grad():
+            replacement = self.patch_embed(others)[0]
 
         def replace(module, inputs, output):
             tokens, resolution = output

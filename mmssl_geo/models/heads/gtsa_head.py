@@ -22,18 +22,18 @@ class GTSAHead(BaseModule):
         correspondence_loss: config of the loss on matching tokens. None: it is not computed.
         correspondence_weight: its weight once the warm-up is over; 0 until then (`set_gate`).
         rotation_weight: weight of the rotation loss.
-        pooled_sizes: cells of the pooled patches by kind of the student's view, e.g. `dict(global=10, local=4)`.
-            None derives them from the maps: 5/7 of a global map's side and 2/3 of a local one's, which gives 10 and
-            4 for 224 and 96 px at patch 16, and 20 and 8 at patch 8 (our choice).
+        pooled_sizes: cells of a side of the pooled patches where the student's view is global, and where it is
+            local, e.g. `(10, 4)`. None derives them from the maps: 5/7 of a global map's side and 2/3 of a local
+            one's, which gives 10 and 4 for 224 and 96 px at patch 16, and 20 and 8 at patch 8 (our choice).
         rotation_targets: 'turned': the teacher's patch is turned as the student's view is. 'invariant': the loss is
             averaged over the four turns of the teacher's patch, so no turn of a view changes the target.
         crop_targets: 'pooled': patches of the part that both views show. 'invariant': the mean of either whole map,
-            so the target is the same wherever the student's view lies; turns then play no part. A dict sets it by
-            kind of the student's view, e.g. `dict(local='invariant')`.
+            so the target is the same wherever the student's view lies; turns then play no part. 'local_invariant',
+            'global_invariant': that where the student's view is of this kind, 'pooled' where it is of the other.
         gate_correspondence: whether the correspondence loss waits for the end of the warm-up.
 
     Raises:
-        UserError: if a switch has an unknown value, or the predictor is left without a loss.
+        UserError: if a switch has an unknown value, a part is no config, or the predictor is left without a loss.
     """
 
     def __init__(self, predictor, rotation_head, crop_loss, correspondence_loss, correspondence_weight=0.5,
@@ -41,19 +41,20 @@ class GTSAHead(BaseModule):
                  gate_correspondence=True, init_cfg=None):
         super().__init__(init_cfg)
         _check('rotation_targets', rotation_targets, ('turned', 'invariant'))
+        _check('crop_targets', crop_targets, ('pooled', 'invariant', 'local_invariant', 'global_invariant'))
         _check('gate_correspondence', gate_correspondence, (True, False))
         if crop_loss is None and (correspondence_loss is None or gate_correspondence):
             raise UserError('model.head.crop_loss=None leaves the predictor without a loss in the first epochs: keep '
                             'model.head.correspondence_loss and set model.head.gate_correspondence=False')
         self.predictor = MODELS.build(predictor)
-        self.rotation_head = _build_or_none(rotation_head)
-        self.crop_loss = _build_or_none(crop_loss)
-        self.correspondence_loss = _build_or_none(correspondence_loss)
+        self.rotation_head = _build_or_none('rotation_head', rotation_head)
+        self.crop_loss = _build_or_none('crop_loss', crop_loss)
+        self.correspondence_loss = _build_or_none('correspondence_loss', correspondence_loss)
         self.correspondence_weight = correspondence_weight
         self.rotation_weight = rotation_weight
-        self.pooled_sizes = pooled_sizes
+        self.pooled_sizes = _sizes_by_kind(pooled_sizes)
         self.rotation_targets = rotation_targets
-        self.crop_targets = _crop_targets_by_kind(crop_targets)
+        self.crop_targets = crop_targets
         self.gate_correspondence = gate_correspondence
         self.gate_open = True
 
@@ -111,11 +112,11 @@ class GTSAHead(BaseModule):
 
     def crop_losses(self, kind, student_maps, teacher_maps, group, patch_size):
         """Crop loss of every pair of one kind, `(Q * B * V,)`."""
-        if self.crop_targets[kind] == 'invariant':
+        if self.crop_targets in ('invariant', f'{kind}_invariant'):
             student = student_maps.mean(dim=(2, 3), keepdim=True)[group.student_index.flatten()]
             teacher = teacher_maps.mean(dim=(2, 3), keepdim=True)[group.teacher_index.flatten()]
         else:
-            size = (self.pooled_sizes or {}).get(kind) or _default_pooled_size(kind, student_maps.shape[-1])
+            size = self.pooled_sizes.get(kind) or _default_pooled_size(kind, student_maps.shape[-1])
             student = pool_boxes(
                 student_maps, group.student_boxes_view.flatten(0, 2) / patch_size, group.student_index.flatten(), size)
             teacher = pool_boxes(
@@ -135,7 +136,10 @@ class GTSAHead(BaseModule):
         return self.correspondence_loss(student, teacher).flatten()
 
 
-def _build_or_none(config):
+def _build_or_none(key, config):
+    if not (config is None or isinstance(config, dict)):
+        raise UserError(f'model.head.{key} must be a config, or None to leave the part out, got {config!r}: write '
+                        f'model.head.{key}=None')
     return None if config is None else MODELS.build(config)
 
 
@@ -144,13 +148,13 @@ def _check(key, value, allowed):
         raise UserError(f'model.head.{key} must be {" or ".join(map(repr, allowed))}, got {value!r}')
 
 
-def _crop_targets_by_kind(crop_targets):
-    given = crop_targets if isinstance(crop_targets, dict) else {'global': crop_targets, 'local': crop_targets}
-    by_kind = {'global': 'pooled', 'local': 'pooled', **given}
-    for kind, target in by_kind.items():
-        _check('crop_targets, by kind,', kind, ('global', 'local'))
-        _check('crop_targets', target, ('pooled', 'invariant'))
-    return by_kind
+def _sizes_by_kind(pooled_sizes):
+    if pooled_sizes is None:
+        return {}
+    if len(pooled_sizes) != 2 or not all(isinstance(size, int) and size > 0 for size in pooled_sizes):
+        raise UserError('model.head.pooled_sizes must be None or two whole numbers of cells, for global and for local '
+                        f'views, got {pooled_sizes!r}')
+    return dict(zip(('global', 'local'), pooled_sizes, strict=True))
 
 
 def _default_pooled_size(kind, map_side):

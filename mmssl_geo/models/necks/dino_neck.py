@@ -4,6 +4,7 @@ from mmengine.model import BaseModule
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from mmssl_geo.errors import UserError
 from mmssl_geo.registry import MODELS
 
 
@@ -20,11 +21,18 @@ class DINONeck(BaseModule):
         bottleneck_channels: width in which the prototypes lie.
         num_prototypes: how many there are.
         norm_last_layer: whether their magnitude stays 1; if not, it is learnt.
+
+    Raises:
+        UserError: if a width or the number of prototypes is no positive whole number.
     """
 
     def __init__(self, in_channels, hidden_channels=2048, bottleneck_channels=256, num_prototypes=65536,
                  norm_last_layer=True, init_cfg=None):
         super().__init__(init_cfg)
+        for key, value in dict(in_channels=in_channels, hidden_channels=hidden_channels,
+                               bottleneck_channels=bottleneck_channels, num_prototypes=num_prototypes).items():
+            if not isinstance(value, int) or value < 1:
+                raise UserError(f'model.neck.{key} must be a positive whole number, got {value!r}')
         self.out_channels = num_prototypes
         self.mlp = nn.Sequential(
             nn.Linear(in_channels, hidden_channels), nn.GELU(),

@@ -44,6 +44,9 @@ class D3SSL(StudentTeacher):
         unknown = set(pooled_sizes or {}) - {'x1', 'x2', *STUDENT_VIEWS}
         if unknown:
             raise UserError(f'model.pooled_sizes names views that there are not: {", ".join(sorted(unknown))}')
+        wrong = [size for size in (pooled_sizes or {}).values() if not isinstance(size, int) or size < 1]
+        if wrong:
+            raise UserError(f'model.pooled_sizes are whole numbers of cells, at least 1, got {wrong[0]!r}')
         super().__init__(
             backbone, neck, head, data_preprocessor or dict(type='mmssl_geo.RegionViewDataPreprocessor'), init_cfg,
             batch_statistics=True, mixing=mixing)
@@ -130,6 +133,10 @@ class D3SSL(StudentTeacher):
         return network.neck(network.backbone.region_vectors(patches))
 
     def _check(self, views):
+        missing = [name for name in ('x1', 'x2', 'x1_cut', 'x2_small') if name not in views.images]
+        if missing:
+            raise UserError(f'D3SSL has no view {missing[0]}; only x3 can be left out of '
+                            'train_dataloader.dataset.pipeline (an x1_cut without cuts has steps=None)')
         for name, images in views.images.items():
             if images.shape[-1] % self.patch_size:
                 raise UserError(f'view {name} of {images.shape[-1]} px is not cut into cells of {self.patch_size} px: '

@@ -1,6 +1,7 @@
 """DINO: self-distillation with no labels (arXiv 2104.14294)."""
 import torch
 
+from mmssl_geo.errors import UserError
 from mmssl_geo.registry import MODELS
 
 from .student_teacher import StudentTeacher
@@ -16,7 +17,16 @@ class DINO(StudentTeacher):
         neck: config of `DINONeck`; `in_channels` follows the backbone unless given.
         head: config of `DINOHead`; `num_prototypes` follows the neck unless given.
         data_preprocessor: config of `MultiViewDataPreprocessor`.
+
+    Raises:
+        UserError: if the backbone gives no tokens.
     """
+
+    def __init__(self, backbone, *args, **kwargs):
+        if backbone.get('out_type') != 'raw':
+            raise UserError("model.backbone.out_type must be 'raw' (a vision transformer's tokens, of which DINO takes "
+                            f'[CLS]), got {backbone.get("out_type")!r}')
+        super().__init__(backbone, *args, **kwargs)
 
     @staticmethod
     def complete_head(head, backbone_channels, neck_channels):

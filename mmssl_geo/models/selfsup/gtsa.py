@@ -67,7 +67,7 @@ class GTSA(StudentTeacher):
 
 
 def _fill_in_channels(head, **in_channels):
-    """Copy of a head's config in which the named parts that are not None have their `in_channels` unless given."""
+    """Copy of a head's config in which the named parts have their `in_channels` unless given; the head checks them."""
     filled = {part: {'in_channels': width, **head[part]}
-              for part, width in in_channels.items() if head.get(part) is not None}
+              for part, width in in_channels.items() if isinstance(head.get(part), dict)}
     return {**head, **filled}

@@ -85,7 +85,7 @@ class PatchMixing:
             normalisation: has the `mean` and `std` `(1, 3, 1, 1)`, in grey levels, that the views are normalised by.
 
         Returns:
-            `MixedViews` with R = V x the the number of images chosen; None if B = 1: there is no other image.
+            `MixedViews` with R = V x the number of images chosen; None if B = 1: there is no other image.
         """
         batch_size = len(clean_images) // num_views
         if batch_size < 2:

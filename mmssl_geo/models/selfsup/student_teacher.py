@@ -109,6 +109,6 @@ class StudentTeacher(BaseSelfSupervisor):
         """
         names = [name for name in losses if 'loss' in name]
         finite = torch.stack([losses[name].detach() for name in names]).isfinite()
-        if not finite.all():  # the one moment of a step at which the host waits for the device
+        if not finite.all():  # here the host waits for the device
             raise NonFiniteLossError([name for name, good in zip(names, finite.tolist(), strict=True) if not good])
         return super().parse_losses(losses)
