@@ -1,4 +1,5 @@
-"""Compares this package with values that the official GTSA code has computed, one line a quantity.
+"""Compares this package with values that the official GTSA code has computed, one line a quantity
+after a line with the counts of the set.
 
     python tools/check_parity.py tests/data/parity
 
@@ -21,11 +22,12 @@ def parse_args(argv=None):
 
 
 def compare(folder):
-    """Prints a line a quantity; returns how many there were and how many of them differ."""
+    """Prints a line of counts and one a quantity; returns how many there were and how many of them differ."""
     from mmssl_geo.launch import load_config
-    from mmssl_geo.parity import Reference, check_parity
+    from mmssl_geo.parity import Reference, check_parity, describe
     from mmssl_geo.resources import resource_root
     reference = Reference.read(folder)
+    print(describe(reference), flush=True)
     quantities = []
     for quantity in check_parity(load_config(resource_root() / CONFIG), reference):
         print(quantity, flush=True)

@@ -40,6 +40,17 @@ def build_model(cfg, reference, **parts):
     return model, called
 
 
+def net_size(weights):
+    """Width and number of blocks of the official student.
+
+    Raises:
+        UserError: names the weight that is missing or has other dimensions.
+    """
+    # counted: a number with a gap before it would ask for blocks that nobody has stored
+    depth = len({found[1] for name in weights if (found := re.match(r'base_encoder\.blocks\.(\d+)\.', name))})
+    return _size(weights, 'base_encoder.cls_token', -1, 3), depth
+
+
 def official_names(model):
     """Our name -> official name of every parameter."""
     depth = len(model.backbone.layers)
@@ -56,25 +67,31 @@ def _set_widths(model_cfg, reference):
     """Writes what the checkpoint's shapes and the stored head count say into the config."""
     weights = reference.weights
 
-    def rows(name):
-        return _shape(weights, name)[0]
+    def rows(name, ndim):
+        return _size(weights, name, 0, ndim)
 
-    patch_size = number(reference.tiny_model, 'patch_size')
-    grid = (_shape(weights, 'base_encoder.pos_embed')[1] - 1)**0.5
-    depth = 1 + max((int(found[1]) for name in weights if (found := re.match(r'base_encoder\.blocks\.(\d+)\.', name))),
-                    default=-1)
-    width, num_heads = _shape(weights, 'base_encoder.cls_token')[-1], number(reference.tiny_model, 'num_heads')
+    patch_size, num_heads = number(reference.tiny_model, 'patch_size'), number(reference.tiny_model, 'num_heads')
+    grid = max(1, round((_size(weights, 'base_encoder.pos_embed', 1, 3) - 1)**0.5))
+    width, depth = net_size(weights)
     if width % num_heads:
         raise UserError(f'tiny_model.npz: {num_heads} heads do not divide the width {width} of {CHECKPOINT}')
     model_cfg.backbone.pop('arch')
     model_cfg.backbone.update(
         arch=dict(
             embed_dims=width, num_layers=depth, num_heads=num_heads,
-            feedforward_channels=rows('base_encoder.blocks.0.mlp.fc1.weight')),
-        img_size=round(grid) * patch_size, patch_size=patch_size)
+            feedforward_channels=rows('base_encoder.blocks.0.mlp.fc1.weight', 2)),
+        img_size=grid * patch_size, patch_size=patch_size)
     for part, official in ((model_cfg.neck, 'base_projector'), (model_cfg.head.predictor, 'base_predictor')):
-        part.update(hidden_channels=rows(f'{official}.blocks.0.0.weight'), out_channels=rows(f'{official}.proj.weight'))
-    model_cfg.head.rotation_head.hidden_channels = [rows(f'rot_predictor.{layer}.weight') for layer in (0, 3, 6)]
+        part.update(hidden_channels=rows(f'{official}.blocks.0.0.weight', 4),
+                    out_channels=rows(f'{official}.proj.weight', 4))
+    model_cfg.head.rotation_head.hidden_channels = [rows(f'rot_predictor.{layer}.weight', 2) for layer in (0, 3, 6)]
+
+
+def _size(weights, name, axis, ndim):
+    shape = _shape(weights, name)
+    if len(shape) != ndim:
+        raise UserError(f'{CHECKPOINT}: {name} has the shape {shape}, {ndim} dimensions are due')
+    return shape[axis]
 
 
 def _shape(weights, name):

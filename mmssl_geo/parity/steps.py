@@ -88,7 +88,7 @@ def _check_names(model, called, steps):
             raise UserError(f'train_steps.npz has no array {name}')
         if steps[name].shape != steps['lr'].shape:
             raise UserError(f'train_steps.npz: {name} has the shape {tuple(steps[name].shape)}, '
-                            f'{tuple(steps["lr"].shape)} is due')
+                            f'{tuple(steps["lr"].shape)} is due, as lr has')
     unknown = sorted(name for name in steps if '/' in name and name.split('/')[1] not in called.values())
     if unknown:
         raise UserError(f'train_steps.npz: {unknown[0]} belongs to no weight of the model')

@@ -158,6 +158,7 @@ def test_every_part_of_the_checkpoint_is_used(weight, cfg, reference):
                                         ('losses', 'student_local'), ('tiny_model', 'view0'), ('train_steps', 'lr'),
                                         ('schedules', 'lr'), ('schedules', 'base_lr')])
 def test_nan_never_holds(file, array, cfg, reference):
+    """Reading refuses a stored one; here it stands for one that a comparison comes by."""
     def spoil(values):
         values.view(-1)[-6 % values.numel()] = math.nan
         return values
