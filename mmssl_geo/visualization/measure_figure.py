@@ -59,11 +59,23 @@ def _draw_panel(axes, panel, rows, measures):
     axes.set_xticks(middles, [text for _, text in groups], fontsize=10.5)
     axes.set_xlim(-0.8, middles[-1] + (len(rows) - 1) / 2 + 0.8)
     axes.set_ylim(bottom=0)
+    _zoom_to_bars(axes, [(measures[key].factor, results[key]) for key, _ in groups for _, results in rows
+                         if results.get(key) is not None])
     axes.tick_params(axis='x', length=0, pad=20 if len(rows) <= MAX_UPRIGHT else 34)
     axes.tick_params(axis='y', labelsize=9)
     axes.spines[['top', 'right']].set_visible(False)
     axes.grid(axis='y', color='#e6e6e6', linewidth=0.8)
     axes.set_axisbelow(True)
+
+
+def _zoom_to_bars(axes, drawn):
+    """Where chance would leave the bars too low to be seen, the axis ends above the bars and says where chance is."""
+    highest = max((factor * (measured.mean + measured.std) for factor, measured in drawn), default=0)
+    chance = max((factor * measured.chance for factor, measured in drawn), default=0)
+    if 0 < highest < 0.25 * chance:
+        axes.set_ylim(top=1.25 * highest)
+        axes.text(1, 0.97, f'chance: {chance:g}, above', fontsize=9.5, color=INK, ha='right', va='top',
+                  transform=axes.transAxes)
 
 
 def _draw_bar(axes, x, measured, factor, style, angle):

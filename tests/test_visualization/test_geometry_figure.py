@@ -77,3 +77,12 @@ def test_a_measure_that_was_not_taken_is_said():
     axes = geometry_figure(one).axes[0]
     assert sorted(text.get_text() for text in axes.texts)[:2] == ['10.0', 'higher: the turn can be read']
     assert [text.get_text() for text in axes.texts].count('n/a') == 1 and len(axes.patches) == 1
+
+
+def test_bars_far_below_chance_can_be_seen():
+    low = [('net', {name: Measured(0.004, 0.001, 1.) for name in MEASURES})]
+    axes = geometry_figure(low, 'title').axes[2]
+    assert axes.get_ylim()[1] == pytest.approx(1.25 * 0.005)
+    assert 'chance: 1, above' in [text.get_text() for text in axes.texts]
+    near = geometry_figure([('net', {name: Measured(0.3, 0.1, 1.) for name in MEASURES})], 'title').axes[2]
+    assert near.get_ylim()[1] > 1 and not any('above' in text.get_text() for text in near.texts)
