@@ -1,5 +1,6 @@
 """From a config file to a runner, on GPUs or on a CPU, alone or in many processes."""
 import difflib
+import gc
 import sys
 from pathlib import Path
 
@@ -182,3 +183,19 @@ def _read_or_name_others(cfg):
         others = [str(path) for path in _checkpoints_newest_first(cfg.work_dir) if str(path) != str(cfg.load_from)]
         hint = f'. Other checkpoints, newest first: {", ".join(others[:3])}' if others else ''
         raise UserError(f'{error}{hint}') from error
+
+
+def leave_process_group(runner):
+    """Ends a run of several processes: waits for all of them, then closes what connects them.
+
+    A process that just ended, while another still writes the last checkpoint, may abort in the destructors of its
+    connections, and the launcher would kill the others.
+
+    Args:
+        runner: the runner, done; it has no model afterwards, because the model's wrapper holds the connections too.
+    """
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        runner.model = None
+        gc.collect()
+        torch.distributed.destroy_process_group()

@@ -32,7 +32,7 @@ def parse_args():
 
 def main():
     args = parse_args()
-    from mmssl_geo.launch import build_runner, load_config
+    from mmssl_geo.launch import build_runner, leave_process_group, load_config
     cfg = load_config(args.config, args.cfg_options, work_dir=args.work_dir, launcher=args.launcher)
     if args.auto_scale_lr:
         if 'auto_scale_lr' not in cfg:
@@ -40,6 +40,7 @@ def main():
         cfg.auto_scale_lr.enable = True
     runner = build_runner(cfg, resume=args.resume, amp=args.amp, allow_unsafe=args.allow_unsafe)
     runner.train()
+    leave_process_group(runner)
 
 
 if __name__ == '__main__':

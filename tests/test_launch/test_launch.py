@@ -1,13 +1,14 @@
 import itertools
 import os
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
 from PIL import Image
 
 from mmssl_geo.errors import UserError
-from mmssl_geo.launch import _allow_code, _checkpoint_to_resume, build_runner, load_config
+from mmssl_geo.launch import _allow_code, _checkpoint_to_resume, build_runner, leave_process_group, load_config
 from mmssl_geo.registry import MODELS
 from mmssl_geo.resources import resource_root
 from tests.helpers import ROOT, TINY
@@ -160,3 +161,11 @@ def test_amp_for_an_unknown_wrapper(tmp_path):
 
 def test_configs_and_tools_lie_in_the_checkout():
     assert (resource_root() / 'configs').is_dir() and (resource_root() / 'tools').is_dir()
+
+
+def test_the_process_group_is_left_in_order(tmp_path):
+    torch.distributed.init_process_group('gloo', init_method=f'file://{tmp_path}/store', rank=0, world_size=1)
+    runner = SimpleNamespace(model=object())
+    leave_process_group(runner)
+    assert not torch.distributed.is_initialized() and runner.model is None
+    leave_process_group(runner)  # nothing to leave in a run of one process
