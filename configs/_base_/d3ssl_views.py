@@ -1,6 +1,7 @@
 # Views of D3SSL: x1 (almost the whole image) and x2 (a crop of it) with 4 regions each; made of them, x1_cut, x2_small
 # and x3 (its background comes from another image of the batch, in the data preprocessor). Photometrics come before what
-# is cut out, so that this has the colour of the mean; every view has its own draw, x1 and x1_cut of BYOL's first kind.
+# is cut out, so that this has the colour of the mean, hence in the workers; every view has its own draw, x1 and x1_cut
+# of BYOL's first kind.
 # Regions are bounded relative to the view: for other sizes change the two `size` alone.
 # From the figure: the shares 0.3 to 0.45 and 0.2 (x3's as x2_small's: our choice).
 train_dataloader = dict(

@@ -1,5 +1,6 @@
 # Any images: a folder (recursively), a list file or a COCO json (`ann_file`). 2 x 224 + 8 x 96 px views an image.
 # Steps have names: `train_dataloader.dataset.pipeline.crop.num_local=6` changes one, `...photometrics=None` drops one.
+# Photometrics: drawn by the workers, computed by the model's device if it is no CPU (`where='worker'`: always there).
 train_dataloader = dict(
     batch_size=64,
     num_workers=10,

@@ -3,6 +3,7 @@ custom_imports = dict(
 default_scope = 'mmssl_geo'
 
 default_hooks = dict(
+    runtime_info=dict(type='mmssl_geo.DeferredInfoHook'),
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=True),
     checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=3, save_last=True),

@@ -1,8 +1,11 @@
 """Hooks, loops and optimizer wrappers, registered in the scope `mmssl_geo`."""
 from .hooks import (
     CollapseGaugeHook,
+    CompileHook,
+    DeferredInfoHook,
     FiniteHook,
     FreezeLastLayerHook,
+    ProbeHook,
     ReplicaCheckHook,
     ScheduleHook,
     StepSeedHook,
@@ -13,10 +16,17 @@ from .hooks import (
     UnreadableImagesHook,
 )
 from .loops import ResumableEpochLoop
-from .optimizers import DecayGroupsConstructor, PerTensorClipAmpOptimWrapper, PerTensorClipOptimWrapper
+from .optimizers import (
+    DecayGroupsConstructor,
+    LayerDecayConstructor,
+    PerTensorClipAmpOptimWrapper,
+    PerTensorClipOptimWrapper,
+    PortableAmpOptimWrapper,
+)
 
 __all__ = [
-    'CollapseGaugeHook', 'DecayGroupsConstructor', 'FiniteHook', 'FreezeLastLayerHook', 'PerTensorClipAmpOptimWrapper',
-    'PerTensorClipOptimWrapper', 'ReplicaCheckHook', 'ResumableEpochLoop', 'ScheduleHook', 'StepSeedHook',
+    'CollapseGaugeHook', 'CompileHook', 'DecayGroupsConstructor', 'DeferredInfoHook', 'FiniteHook',
+    'FreezeLastLayerHook', 'LayerDecayConstructor', 'PerTensorClipAmpOptimWrapper', 'PerTensorClipOptimWrapper',
+    'PortableAmpOptimWrapper', 'ProbeHook', 'ReplicaCheckHook', 'ResumableEpochLoop', 'ScheduleHook', 'StepSeedHook',
     'StrictLoadHook', 'TeacherTemperatureHook', 'TeacherUpdateHook', 'ThroughputHook', 'UnreadableImagesHook'
 ]

@@ -1,12 +1,17 @@
-import json
 from contextlib import ExitStack
 from pathlib import Path
 
-import numpy as np
 import pytest
+from mmdet.datasets import CocoDataset
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
-from PIL import Image
+
+from tests.tiny_data.ade20k import write_ade20k
+from tests.tiny_data.camvid import write_camvid
+from tests.tiny_data.cityscapes import write_cityscapes
+from tests.tiny_data.coco import write_coco
+from tests.tiny_data.inat import write_inat
+from tests.tiny_data.voc import write_voc
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'downstream'
 # widths and sizes for a test; depth and everything else are the config's
@@ -25,44 +30,31 @@ def load_config():
         yield load
 
 
-def write_photo(path, rng, size=(64, 96)):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(rng.integers(0, 255, (*size, 3), dtype=np.uint8)).save(path)
+@pytest.fixture(scope='session')
+def coco_root(tmp_path_factory):
+    return write_coco(tmp_path_factory.mktemp('coco'), CocoDataset.METAINFO['classes'])
 
 
 @pytest.fixture(scope='session')
-def coco_root(tmp_path_factory):
-    """A COCO-style folder: two images of 96 x 64 in each split, with one car and one person."""
-    root, rng = tmp_path_factory.mktemp('coco'), np.random.default_rng(0)
-    for split in ('train2017', 'val2017'):
-        images = [dict(id=i, file_name=f'{i}.jpg', height=64, width=96) for i in range(2)]
-        boxes = [[8, 8, 40, 40], [50, 10, 36, 44]]
-        annotations = [
-            dict(id=2 * i + j + 1, image_id=i, category_id=(1, 3)[j], bbox=box, area=box[2] * box[3], iscrowd=0,
-                 segmentation=[[box[0], box[1], box[0] + box[2], box[1], box[0] + box[2], box[1] + box[3],
-                                box[0], box[1] + box[3]]])
-            for i in range(2) for j, box in enumerate(boxes)]
-        for image in images:
-            write_photo(root / split / image['file_name'], rng)
-        path = root / 'annotations' / f'instances_{split}.json'
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps(dict(
-            images=images, annotations=annotations,
-            categories=[dict(id=1, name='person'), dict(id=3, name='car')])))
-    return root
+def voc_root(tmp_path_factory):
+    return write_voc(tmp_path_factory.mktemp('VOCdevkit'))
 
 
 @pytest.fixture(scope='session')
 def camvid_root(tmp_path_factory):
-    """CamVid's layout: two images of 96 x 64 in each split; left half class 0, right half 3, a border to ignore."""
-    root, rng = tmp_path_factory.mktemp('camvid'), np.random.default_rng(0)
-    label = np.zeros((64, 96), np.uint8)
-    label[:, 48:] = 3
-    label[:2] = 255
-    for split in ('train', 'val', 'test'):
-        for i in range(2):
-            write_photo(root / 'images' / split / f'{i}.jpg', rng)
-            path = root / 'labels' / split / f'{i}.png'
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(label).save(path)
-    return root
+    return write_camvid(tmp_path_factory.mktemp('camvid'))
+
+
+@pytest.fixture(scope='session')
+def ade20k_root(tmp_path_factory):
+    return write_ade20k(tmp_path_factory.mktemp('ADEChallengeData2016'))
+
+
+@pytest.fixture(scope='session')
+def cityscapes_root(tmp_path_factory):
+    return write_cityscapes(tmp_path_factory.mktemp('cityscapes'))
+
+
+@pytest.fixture(scope='session')
+def inat_root(tmp_path_factory):
+    return write_inat(tmp_path_factory.mktemp('inat19'))

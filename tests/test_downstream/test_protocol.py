@@ -43,7 +43,8 @@ def test_detection_model(load_config):
     assert backbone.out_indices == [3, 5, 7, 11] and backbone.final_norm is False
     assert pyramid.type == 'mmssl_geo.ViTPyramid' and 'rescales' not in pyramid and 'norm_cfg' not in pyramid
     assert (fpn.type, fpn.out_channels) == ('FPN', 256)
-    assert cfg.sync_bn == 'torch'
+    # each GPU has its own BN; its statistics are averaged before an evaluation
+    assert cfg.sync_bn is None and cfg.default_hooks.sync_buffers.type == 'SyncBuffersHook'
     assert cfg.model.data_preprocessor.mean == [123.675, 116.28, 103.53]
 
 

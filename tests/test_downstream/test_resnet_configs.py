@@ -11,10 +11,14 @@ from mmssl_geo.models import SSLResNet
 
 from .conftest import CONFIGS
 from .test_config_steps import REGISTRIES, SIDE, batch
+from .test_protocol import learning_rates
 
 NAMES = sorted(str(path.relative_to(CONFIGS)) for path in CONFIGS.glob('mm*/*_r[0-9]*.py'))
 FPN = 'mmdet/mask-rcnn_r50_d3ssl_fpn_1x_coco.py'
 C4 = 'mmdet/mask-rcnn_r50_d3ssl_c4_1x_coco.py'
+FPN_2X = 'mmdet/mask-rcnn_r50_d3ssl_fpn_2x_coco.py'
+C4_2X = 'mmdet/mask-rcnn_r50_d3ssl_c4_2x_coco.py'
+VOC = 'mmdet/faster-rcnn_r50_d3ssl_c4_24k_voc0712.py'
 FCN = 'mmseg/fcn_r50_d3ssl_40k_ade20k-512x512.py'
 
 
@@ -26,13 +30,16 @@ def narrow(cfg):
     if cfg.default_scope == 'mmseg':
         cfg.model.data_preprocessor.size = (SIDE, SIDE)
         cfg.model.decode_head.update(in_channels=widths[3], channels=16)
-        cfg.model.auxiliary_head.update(in_channels=widths[2], channels=16)
+        if cfg.model.auxiliary_head is not None:
+            cfg.model.auxiliary_head.update(in_channels=widths[2], channels=16)
     elif 'shared_head' in cfg.model.roi_head:
         head = cfg.model.roi_head
         head.shared_head.update(stem_channels=8, base_channels=8)
         cfg.model.rpn_head.update(in_channels=widths[2], feat_channels=16)
         head.bbox_roi_extractor.out_channels = widths[2]
-        head.bbox_head.in_channels = head.mask_head.in_channels = widths[3]
+        for part in (head.bbox_head, head.mask_head):
+            if part is not None:
+                part.in_channels = widths[3]
     else:
         cfg.model.neck.in_channels = widths
     if cfg.default_scope == 'mmdet':
@@ -63,8 +70,8 @@ def saved(tmp_path):
 
 
 def test_all_are_here():
-    assert {FPN, C4, FCN, 'mmdet/mask-rcnn_r18_small_coco-style.py', 'mmseg/fcn_r18_small_camvid-360x480.py'} == set(
-        NAMES)
+    assert {FPN, C4, FPN_2X, C4_2X, VOC, FCN, 'mmdet/mask-rcnn_r18_small_coco-style.py',
+            'mmseg/fcn_r18_small_camvid-360x480.py'} <= set(NAMES)
 
 
 @pytest.mark.parametrize('name', NAMES)
@@ -86,14 +93,28 @@ def test_config_takes_a_step(build, name):
         assert {'roi_head.shared_head.layer4.0.conv1.weight', 'roi_head.shared_head.layer4.2.bn3.bias'} <= changed
 
 
-def test_one_file_fills_c4_and_res5(build, saved):
+@pytest.mark.parametrize('name', [C4, VOC])
+@pytest.mark.parametrize('by', ['variable', 'options'])
+def test_one_file_fills_c4_and_res5(build, saved, monkeypatch, by, name):
     path, state = saved(50)
-    _, model = build(C4, **{'model.backbone.init_cfg.checkpoint': path,
-                            'model.roi_head.shared_head.init_cfg.checkpoint': path})
+    if by == 'variable':
+        monkeypatch.setenv('CHECKPOINT', path)
+        _, model = build(name)
+    else:
+        monkeypatch.setenv('CHECKPOINT', '/nowhere/else.pth')
+        _, model = build(name, **{'model.backbone.init_cfg.checkpoint': path,
+                                  'model.roi_head.shared_head.init_cfg.checkpoint': path})
     model.init_weights()
     loaded = {**model.backbone.state_dict(), **model.roi_head.shared_head.state_dict()}
-    assert loaded.keys() == state.keys()
-    assert all(torch.equal(value, state[key]) for key, value in loaded.items())
+    assert loaded.keys() - state.keys() == set(nn.BatchNorm2d(1).state_dict(prefix='norm.'))
+    assert all(torch.equal(loaded[key], value) for key, value in state.items())
+
+
+def test_options_of_c4_and_res5_are_apart(load_config, monkeypatch):
+    monkeypatch.setenv('CHECKPOINT', 'both.pth')
+    cfg = load_config(C4, **{'model.backbone.init_cfg.checkpoint': 'one.pth'})
+    assert (cfg.model.backbone.init_cfg.checkpoint, cfg.model.roi_head.shared_head.init_cfg.checkpoint) == (
+        'one.pth', 'both.pth')
 
 
 @pytest.mark.parametrize('name, key', [
@@ -106,18 +127,47 @@ def test_a_misfit_file_stops_the_model(build, saved, name, key):
         model.init_weights()
 
 
-def test_socos_detectors(load_config):
-    for name in (FPN, C4):
-        cfg = load_config(name)
-        assert cfg.sync_bn == 'torch' and cfg.train_dataloader.batch_size == 2
-        assert cfg.optim_wrapper.optimizer == dict(type='SGD', lr=0.02, momentum=0.9, weight_decay=2.5e-5)
-        assert cfg.train_cfg.max_epochs == 12 and cfg.auto_scale_lr.base_batch_size == 16
-        assert cfg.model.data_preprocessor.mean == [123.675, 116.28, 103.53] and cfg.model.data_preprocessor.bgr_to_rgb
-        assert cfg.model.data_preprocessor.std == [58.395, 57.12, 57.375]
-        assert [scale[0] for scale in cfg.train_dataloader.dataset.pipeline[2].scales] == list(range(640, 801, 32))
-    heads = load_config(FPN).model
-    assert heads.neck.norm_cfg.type == heads.roi_head.bbox_head.norm_cfg.type == heads.roi_head.mask_head.norm_cfg.type
-    assert heads.roi_head.bbox_head.type == 'Shared4Conv1FCBBoxHead'
+@pytest.mark.parametrize('name', [FPN, C4, FPN_2X, C4_2X])
+def test_socos_detectors(load_config, name):
+    cfg = load_config(name)
+    assert cfg.sync_bn == 'torch' and cfg.train_dataloader.batch_size == 2
+    assert cfg.optim_wrapper.optimizer == dict(type='SGD', lr=0.02, momentum=0.9, weight_decay=2.5e-5)
+    assert cfg.auto_scale_lr.base_batch_size == 16
+    assert cfg.model.data_preprocessor.mean == [123.675, 116.28, 103.53] and cfg.model.data_preprocessor.bgr_to_rgb
+    assert cfg.model.data_preprocessor.std == [58.395, 57.12, 57.375]
+    assert [scale[0] for scale in cfg.train_dataloader.dataset.pipeline[2].scales] == list(range(640, 801, 32))
+    train = cfg.model.train_cfg
+    assert (train.rpn.allowed_border, train.rcnn.assigner.match_low_quality, train.rpn.sampler.num) == (-1, False, 256)
+    heads = cfg.model
+    if '_c4_' in name:
+        assert (heads.roi_head.shared_head.extra_norm, train.rpn_proposal.nms_pre) == (True, 12000)
+    else:
+        assert {head.norm_cfg.type for head in (heads.neck, heads.roi_head.bbox_head, heads.roi_head.mask_head)} == {
+            'BN'}
+        assert heads.roi_head.bbox_head.type == 'Shared4Conv1FCBBoxHead'
+
+
+@pytest.mark.parametrize('name, epochs, steps', [
+    (FPN, 12, (8, 11)), (C4, 12, (8, 11)), (FPN_2X, 24, (16, 22)), (C4_2X, 24, (16, 22))])
+def test_socos_schedules(load_config, name, epochs, steps):
+    cfg = load_config(name)
+    length = 1500
+    ends = [(epochs - 1) * length, steps[1] * length - 1, steps[1] * length, steps[0] * length - 1, steps[0] * length]
+    rates = learning_rates(cfg, epochs * length, length, (0, 500, 1000, *sorted(ends)))
+    by_iteration = dict(zip((0, 500, 1000, *sorted(ends)), rates, strict=True))
+    assert [by_iteration[i] for i in (0, 500, 1000)] == pytest.approx(
+        [2e-5, 0.02 * (0.001 + 0.999 * 500 / 999), 0.02], rel=1e-3)
+    assert [by_iteration[i] for i in ends] == pytest.approx([2e-4, 2e-3, 2e-4, 0.02, 2e-3], rel=1e-6)
+    assert cfg.train_cfg.max_epochs == epochs
+
+
+@pytest.mark.parametrize('name, weight_decay', [(FPN, 2.5e-5), (C4_2X, 2.5e-5), (VOC, 1e-4)])
+def test_norms_of_detectron2s_protocols_are_not_decayed(build, name, weight_decay):
+    cfg, model = build(name)
+    groups = build_optim_wrapper(model, cfg.optim_wrapper).optimizer.param_groups
+    decay = {id(p): group['weight_decay'] for group in groups for p in group['params']}
+    norms = {id(p) for module in model.modules() if isinstance(module, nn.BatchNorm2d) for p in module.parameters()}
+    assert {decay[key] for key in norms} == {0} and {decay[key] for key in decay.keys() - norms} == {weight_decay}
 
 
 def test_fcn_has_stride_8(build):

@@ -1,8 +1,11 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
 
 from mmssl_geo.engine import DecayGroupsConstructor, PerTensorClipAmpOptimWrapper
+from mmssl_geo.engine.optimizers.decay_groups import fused_on_gpu
 from mmssl_geo.engine.optimizers.optim_wrappers import clip_each_
 
 
@@ -45,7 +48,7 @@ def test_each_tensor_is_clipped_by_its_own_norm():
     assert grads[2].abs().sum() == 0
 
 
-def test_the_wrapper_clips_before_the_step_and_logs_the_norm():
+def test_the_wrapper_clips_before_the_step_and_keeps_the_norm():
     net = Net()
     wrapper = build(net, clip_grad=dict(max_norm=1.))
     wrapper.optimizer = torch.optim.SGD(wrapper.optimizer.param_groups, lr=1.)
@@ -54,7 +57,7 @@ def test_the_wrapper_clips_before_the_step_and_logs_the_norm():
         group['weight_decay'] = 0
     wrapper.update_params((net.linear.weight * 100).sum())
     assert (net.linear.weight - before).norm().item() == pytest.approx(0.1 * 1., rel=1e-5)  # learning rate x max_norm
-    assert wrapper.message_hub.get_scalar('train/grad_norm').current() == pytest.approx(400)
+    assert wrapper.grad_norm.item() == pytest.approx(400)
 
 
 def test_accumulation_steps_once_with_the_mean_gradient():
@@ -83,6 +86,19 @@ def test_mixed_precision_without_a_gpu_is_float32():
     build(Net(), 'mmssl_geo.PerTensorClipAmpOptimWrapper').load_state_dict(state)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason='bfloat16 on the CPU')
+@pytest.mark.parametrize('kind', ['mmssl_geo.AmpOptimWrapper', 'mmssl_geo.PerTensorClipAmpOptimWrapper'])
+def test_bfloat16_is_kept_on_a_cpu(kind):
+    net = Net()
+    wrapper = build(net, kind, clip_grad=dict(max_norm=3.), dtype='bfloat16')
+    with wrapper.optim_context(net):
+        out = net.linear(torch.ones(1, 4))
+    assert out.dtype == torch.bfloat16
+    before = net.linear.weight.detach().clone()
+    wrapper.update_params(out.float().sum())
+    assert net.linear.weight.dtype == torch.float32 and not torch.equal(before, net.linear.weight)
+
+
 def test_a_checkpoint_from_a_cpu_resumes_with_a_live_loss_scaler():
     """An enabled scaler refuses an empty state; such a checkpoint lets it start anew."""
     wrapper = build(Net(), 'mmssl_geo.PerTensorClipAmpOptimWrapper')
@@ -91,14 +107,13 @@ def test_a_checkpoint_from_a_cpu_resumes_with_a_live_loss_scaler():
     assert wrapper.loss_scaler.get_scale() == 65536
 
 
-def test_a_skipped_step_leaves_no_infinite_norm_in_the_log():
-    net = Net()
-    wrapper = build(net, clip_grad=dict(max_norm=1.))
-    wrapper.update_params(net.scale.sum())
-    known = wrapper.message_hub.get_scalar('train/grad_norm').current()
-    net.scale.grad = torch.full((4,), float('inf'))
-    wrapper._clip_grad()
-    assert wrapper.message_hub.get_scalar('train/grad_norm').current() == known == 2
+@pytest.mark.parametrize('options,expected', [
+    (dict(type='AdamW'), True), (dict(type='mmpretrain.LARS'), None), (dict(type='AdamW', fused=False), False),
+    (dict(type='AdamW', foreach=True), None)])
+def test_the_fused_optimizer_is_taken_on_a_gpu(options, expected):
+    on_gpu, on_cpu = [('a', SimpleNamespace(is_cuda=True))], [('a', torch.ones(2))]
+    assert fused_on_gpu(options, on_gpu).get('fused') is expected
+    assert fused_on_gpu(options, on_cpu) == options
 
 
 def test_lars_adapts_and_decays_weights_and_leaves_1d_parameters_to_plain_momentum():

@@ -10,6 +10,7 @@ from mmengine.registry import DefaultScope
 from mmssl_geo.errors import UserError
 from mmssl_geo.models import SSLVisionTransformer
 from mmssl_geo.models.backbones import vision_transformer
+from mmssl_geo.models.backbones.vision_transformer import attention
 
 ARCH = dict(embed_dims=32, num_layers=3, num_heads=2, feedforward_channels=64)
 
@@ -74,7 +75,8 @@ def test_init_is_the_methods():
     assert conv_before.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.02)
 
 
-@pytest.mark.parametrize('init_cfg', [None, dict(type='Pretrained', checkpoint=None)])
+@pytest.mark.parametrize('init_cfg', [
+    None, dict(type='Pretrained', checkpoint=None), dict(type='Pretrained', checkpoint='')])
 def test_random_start_is_logged(init_cfg, log):
     make_vit(init_cfg=init_cfg).init_weights()
     assert log == ['backbone starts from random weights']
@@ -207,3 +209,22 @@ def test_final_norm_is_applied_only_if_asked():
         vit.eval()
         means = vit(image)[-1].mean(dim=1)
         assert torch.allclose(means, torch.zeros_like(means), atol=1e-5) == final_norm
+
+
+@pytest.mark.parametrize('dtype, bound', [(torch.float32, 1e-6), (torch.bfloat16, 2e-2)])
+def test_attention_is_softmax_of_scaled_products(dtype, bound):
+    query, key, value = torch.randn(3, 2, 3, 7, 16, dtype=torch.float64)
+    expected = torch.softmax(query @ key.mT / 16 ** 0.5, dim=-1) @ value
+    found = attention(query.to(dtype), key.to(dtype), value.to(dtype))
+    assert found.dtype == dtype
+    torch.testing.assert_close(found.double(), expected, atol=bound, rtol=bound)
+
+
+def test_attention_of_bfloat16_on_a_cpu_is_not_the_fused_kernel():
+    """Its backward pass is several times slower there."""
+    query = torch.randn(1, 1, 4, 8, dtype=torch.bfloat16)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as calls:
+        attention(query, query, query)
+    assert not any('scaled_dot_product' in call.key for call in calls.key_averages())
+    for layer in SSLVisionTransformer(arch='deit-tiny').layers:
+        assert layer.attn.scaled_dot_product_attention is attention

@@ -69,7 +69,8 @@ def test_the_papers_net():
             assert net.layer4(torch.zeros(1, 1024, cells, cells)).shape[-1] == (cells + 1) // 2  # 7 and 4
 
 
-@pytest.mark.parametrize('init_cfg', [None, dict(type='Pretrained', checkpoint=None)])
+@pytest.mark.parametrize('init_cfg', [
+    None, dict(type='Pretrained', checkpoint=None), dict(type='Pretrained', checkpoint='')])
 def test_random_start_is_logged(init_cfg, log):
     SSLResNet(init_cfg=init_cfg, **NARROW).init_weights()
     assert log == ['backbone starts from random weights']
@@ -142,7 +143,7 @@ def test_three_stages_and_res5_share_a_file(saved, log):
                       f'{120 - last} tensors of other parts left aside')
     images = torch.randn(1, 3, 64, 64)
     torch.testing.assert_close(res5(c4(images)[-1]), whole(images)[-1])
-    assert [name for name, _ in res5.named_children()] == ['relu', 'maxpool', 'layer4']
+    assert [name for name, _ in res5.named_children()] == ['relu', 'maxpool', 'layer4', 'norm']
 
 
 @pytest.mark.parametrize('edit, message', [
@@ -152,6 +153,26 @@ def test_three_stages_and_res5_share_a_file(saved, log):
 def test_misfit_of_res5_is_named(saved, edit, message):
     with pytest.raises(UserError, match=message):
         SSLRes5(init_cfg=pretrained(saved(edit)), **NARROW).init_weights()
+
+
+def test_the_extra_norm_of_res5_is_new(saved, log):
+    path = saved()
+    plain, extra = (SSLRes5(init_cfg=pretrained(path), extra_norm=extra, **NARROW) for extra in (False, True))
+    for net in (plain, extra):
+        net.init_weights()
+    assert log[0] == log[1] and log[1].startswith('loaded 30 of 30 res5 tensors')
+    patches = torch.randn(4, extra.layer4[0].conv1.in_channels, 6, 6)
+    maps = plain.eval()(patches)
+    torch.testing.assert_close(extra.eval()(patches), maps / (1 + 1e-5)**0.5)  # fresh statistics: 0 and 1
+    extra.norm.train()
+    mean, std = maps.mean((0, 2, 3), keepdim=True), maps.std((0, 2, 3), correction=0, keepdim=True)
+    torch.testing.assert_close(extra(patches), (maps - mean) / (std**2 + 1e-5)**0.5)
+
+
+def test_an_extra_norm_is_not_taken_from_the_file(saved):
+    path = saved(lambda state: state.update({'norm.weight': torch.ones(2)}))
+    with pytest.raises(UserError, match=r'fit the res5: .*1 are unexpected: norm\.weight'):
+        SSLRes5(init_cfg=pretrained(path), extra_norm=True, **NARROW).init_weights()
 
 
 def test_res5_starts_as_the_net_does():

@@ -1,4 +1,6 @@
 # GTSA's detector: Mask R-CNN on the maps of blocks 4, 6, 8 and 12 of ViT-S/16, without its last LayerNorm.
+import os
+
 _base_ = 'mmdet::_base_/models/mask-rcnn_r50_fpn.py'
 
 model = dict(
@@ -12,7 +14,7 @@ model = dict(
         out_indices=[3, 5, 7, 11],
         out_type='featmap',
         final_norm=False,
-        init_cfg=dict(type='Pretrained', checkpoint=None)),
+        init_cfg=dict(type='Pretrained', checkpoint=os.environ.get('CHECKPOINT'))),
     neck=[
         dict(type='mmssl_geo.ViTPyramid', channels=384),
         dict(type='FPN', in_channels=[384, 384, 384, 384], out_channels=256, num_outs=5),

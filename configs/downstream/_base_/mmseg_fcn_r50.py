@@ -1,4 +1,6 @@
 # FCN on ResNet-50 at stride 8 (mmseg's fcn_r50-d8 without its stem of three convolutions).
+import os
+
 norm_cfg = dict(type='BN', requires_grad=True)
 model = dict(
     type='EncoderDecoder',
@@ -16,7 +18,7 @@ model = dict(
         out_indices=(0, 1, 2, 3),
         strides=(1, 2, 1, 1),
         dilations=(1, 1, 2, 4),
-        init_cfg=dict(type='Pretrained', checkpoint=None)),
+        init_cfg=dict(type='Pretrained', checkpoint=os.environ.get('CHECKPOINT'))),
     decode_head=dict(
         type='FCNHead',
         in_channels=2048,

@@ -1,5 +1,7 @@
 # GTSA's segmenter: Semantic FPN on the maps of blocks 3, 6, 9 and 12 of ViT-S/16, without its last LayerNorm. All
 # four have stride 16 and stay so; the head treats them as strides 4, 8, 16 and 32, as the authors' does.
+import os
+
 model = dict(
     type='EncoderDecoder',
     data_preprocessor=dict(
@@ -19,7 +21,7 @@ model = dict(
         out_indices=[2, 5, 8, 11],
         out_type='featmap',
         final_norm=False,
-        init_cfg=dict(type='Pretrained', checkpoint=None)),
+        init_cfg=dict(type='Pretrained', checkpoint=os.environ.get('CHECKPOINT'))),
     neck=dict(type='FPN', in_channels=[384, 384, 384, 384], out_channels=256, num_outs=4),
     decode_head=dict(
         type='FPNHead',

@@ -1,6 +1,7 @@
 # Mask R-CNN with slim heads on ViT-Ti/16, for any small folder laid out as COCO is: a first look on one GPU or a CPU.
 #
-#   weights:  --cfg-options model.backbone.init_cfg.checkpoint=vitt16_mmdet.pth   (without it: random weights)
+#   weights:  CHECKPOINT=vitt16_mmdet.pth in the environment (without it: random weights), or by --cfg-options
+#             model.backbone.init_cfg.checkpoint=vitt16_mmdet.pth
 #   data:     DATA_ROOT=/data/mine in the environment; it holds train2017/, val2017/ and
 #             annotations/instances_{train,val}2017.json; other names by --cfg-options
 #             train_dataloader.dataset.ann_file=... train_dataloader.dataset.data_prefix.img=... (and val_, test_),

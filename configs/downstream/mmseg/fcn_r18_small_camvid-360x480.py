@@ -1,6 +1,7 @@
 # FCN with a slim head on ResNet-18 at stride 16 for CamVid's layout: a first look.
 #
-#   weights:  --cfg-options model.backbone.init_cfg.checkpoint=r18_mmseg.pth   (without it: random weights)
+#   weights:  CHECKPOINT=r18_mmseg.pth in the environment (without it: random weights), or by --cfg-options
+#             model.backbone.init_cfg.checkpoint=r18_mmseg.pth
 #   data:     DATA_ROOT=/data/camvid in the environment, or by --cfg-options
 #             train_dataloader.dataset.data_root=R val_dataloader.dataset.data_root=R
 #             test_dataloader.dataset.data_root=R

@@ -1,6 +1,7 @@
 # FCN on a D3SSL-pretrained ResNet-50, ADE20K, 40k iterations on 8 GPUs x 2 images (our choice of protocol).
 #
-#   weights:  --cfg-options model.backbone.init_cfg.checkpoint=r50_mmseg.pth   (without it: random weights)
+#   weights:  CHECKPOINT=r50_mmseg.pth in the environment (without it: random weights), or by --cfg-options
+#             model.backbone.init_cfg.checkpoint=r50_mmseg.pth
 #   data:     DATA_ROOT=/data/ADEChallengeData2016 in the environment, or by --cfg-options
 #             train_dataloader.dataset.data_root=R val_dataloader.dataset.data_root=R
 #             test_dataloader.dataset.data_root=R

@@ -1,7 +1,8 @@
 # Semantic FPN with a slim head on the quick start's net, for scenes by `tools/make_scenes.py` with its default classes:
 # about a minute on two CPU cores.
 #
-#   weights:  --cfg-options model.backbone.init_cfg.checkpoint=quickstart_mmseg.pth   (without it: random weights)
+#   weights:  CHECKPOINT=quickstart_mmseg.pth in the environment (without it: random weights), or by --cfg-options
+#             model.backbone.init_cfg.checkpoint=quickstart_mmseg.pth
 #   data:     DATA_ROOT=/data/scenes in the environment: images/{train,val}/*.jpg, semantic/{train,val}/*.png
 _base_ = [
     '../_base_/mmseg_semfpn_vits16.py',

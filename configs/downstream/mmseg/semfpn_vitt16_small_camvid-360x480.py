@@ -1,7 +1,8 @@
 # Semantic FPN with a slim head on ViT-Ti/16 for CamVid's layout: a first look (about 35 epochs). An iteration takes
 # about 4.6 s on one CPU core; `--cfg-options train_cfg.max_iters=200 train_cfg.val_interval=200` for a shorter one.
 #
-#   weights:  --cfg-options model.backbone.init_cfg.checkpoint=vitt16_mmseg.pth   (without it: random weights)
+#   weights:  CHECKPOINT=vitt16_mmseg.pth in the environment (without it: random weights), or by --cfg-options
+#             model.backbone.init_cfg.checkpoint=vitt16_mmseg.pth
 #   data:     DATA_ROOT=/data/camvid in the environment, or by --cfg-options
 #             train_dataloader.dataset.data_root=R val_dataloader.dataset.data_root=R
 #             test_dataloader.dataset.data_root=R

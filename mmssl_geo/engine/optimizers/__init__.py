@@ -1,4 +1,7 @@
 from .decay_groups import DecayGroupsConstructor
-from .optim_wrappers import PerTensorClipAmpOptimWrapper, PerTensorClipOptimWrapper
+from .layer_decay import LayerDecayConstructor
+from .optim_wrappers import PerTensorClipAmpOptimWrapper, PerTensorClipOptimWrapper, PortableAmpOptimWrapper
 
-__all__ = ['DecayGroupsConstructor', 'PerTensorClipAmpOptimWrapper', 'PerTensorClipOptimWrapper']
+__all__ = [
+    'DecayGroupsConstructor', 'LayerDecayConstructor', 'PerTensorClipAmpOptimWrapper', 'PerTensorClipOptimWrapper',
+    'PortableAmpOptimWrapper']

@@ -5,6 +5,8 @@ from mmssl_geo.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
 
 from ..progress import unwrap
 
+FUSED = ('Adam', 'AdamW', 'SGD')  # torch's optimizers that have a fused kernel
+
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class DecayGroupsConstructor:
@@ -35,6 +37,17 @@ class DecayGroupsConstructor:
             dict(params=[param for name, param in named if name in plain], decayed=False, lars_exclude=True,
                  weight_decay=0.)]
         wrapper = dict(self.optim_wrapper_cfg)
-        optimizer = OPTIMIZERS.build({**wrapper.pop('optimizer'), 'params': groups})
+        optimizer = OPTIMIZERS.build({**fused_on_gpu(wrapper.pop('optimizer'), named), 'params': groups})
         wrapper.setdefault('type', 'OptimWrapper')
         return OPTIM_WRAPPERS.build(wrapper, default_args=dict(optimizer=optimizer))
+
+
+def fused_on_gpu(optimizer_cfg, named_params):
+    """The optimizer's config, with `fused=True` where torch has such a kernel, unless the config decides itself.
+
+    It is one pass over the weights, and with a loss scaler the only way that does not wait for the device.
+    """
+    on_gpu = all(param.is_cuda for _, param in named_params)
+    if on_gpu and optimizer_cfg['type'] in FUSED and 'foreach' not in optimizer_cfg:
+        return {'fused': True, **optimizer_cfg}
+    return optimizer_cfg

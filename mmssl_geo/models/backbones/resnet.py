@@ -3,6 +3,7 @@ import math
 
 from mmengine.logging import print_log
 from mmpretrain.models import ResNet
+from torch import nn
 
 from ...registry import MODELS
 from .state_check import check_init_cfg, check_weights, read_backbone
@@ -22,7 +23,7 @@ class SSLResNet(ResNet):
     `mmpretrain.ResNet`'s.
 
     Args:
-        init_cfg: None or `dict(type='Pretrained', checkpoint=None)` for that initialisation;
+        init_cfg: None or `dict(type='Pretrained', checkpoint=None)` for that initialisation ('' is as None);
             `dict(type='Pretrained', checkpoint=PATH, prefix=None)` to load a file afterwards. `prefix` is what the
             backbone's names start with in the file; None finds out whether it is `backbone.` or nothing. Stages
             that this net does not have (`num_stages=3`) are left aside. `allow_code=True` reads a file that needs
@@ -75,7 +76,7 @@ class SSLResNet(ResNet):
         """
         super().init_weights()
         source = self.pretrained.get('checkpoint')
-        if source is None:
+        if not source:
             print_log(f'{self.what} starts from random weights', logger='current')
         else:
             self._load_strictly(source)
@@ -85,9 +86,9 @@ class SSLResNet(ResNet):
         own_parts = dict(self.named_children())
         own = {key: value for key, value in weights.items()
                if key.split('.')[0] in own_parts or key.split('.')[0] not in PARTS}
-        expected = self.state_dict()
+        expected = {key: value for key, value in self.state_dict().items() if key.split('.')[0] in PARTS}
         check_weights(expected, own, source, self.what, ADVICE.format(source=source))
-        self.load_state_dict(own, strict=True)
+        self.load_state_dict(own, strict=False)  # an extra norm is new
         others += len(weights) - len(own)
         left = f'; {others} tensors of other parts left aside' if others else ''
         print_log(
@@ -100,15 +101,17 @@ class SSLRes5(SSLResNet):
 
     Args:
         depth, init_cfg, **kwargs: as of `SSLResNet`; of the file, the last stage is loaded, strictly.
+        extra_norm: one more BN behind the stage, new and not loaded (MoCo's and SoCo's code).
     """
     what = 'res5'
 
-    def __init__(self, depth, init_cfg=None, **kwargs):
+    def __init__(self, depth, init_cfg=None, extra_norm=False, **kwargs):
         super().__init__(depth, init_cfg=init_cfg, **kwargs)
         for part in PARTS[:-1]:
             if hasattr(self, part):
                 delattr(self, part)
+        self.norm = nn.BatchNorm2d(self.feat_dim) if extra_norm else nn.Identity()
 
     def forward(self, patches):
         """`(M, C, s, s)` -> `(M, D, s / 2, s / 2)`."""
-        return self.layer4(patches)
+        return self.norm(self.layer4(patches))

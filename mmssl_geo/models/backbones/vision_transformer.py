@@ -1,17 +1,22 @@
 """mmpretrain's vision transformer with the method's initialisation and strict loading."""
 import math
+from functools import partial
 
 import torch
 from mmengine.logging import print_log
 from mmpretrain.models import VisionTransformer
 from mmpretrain.models.utils import resize_pos_embed
+from mmpretrain.models.utils.attention import scaled_dot_product_attention_pyimpl
 from torch import nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
+from ...errors import UserError
 from ...registry import MODELS
 from .state_check import check_init_cfg, check_weights, read_backbone
 
 ADVICE = ('Export it for this model: `python tools/convert_checkpoint.py {source} OUT.pth --to mmdet` (or `--to '
-          'mmseg`), and compare `arch`, `patch_size` and `final_norm` of the config with what was pretrained.')
+          'mmseg`; `--to mmpretrain` where the config keeps the final LayerNorm), and compare `arch`, `patch_size` and `final_norm` of the config with what was pretrained.')
 
 
 @MODELS.register_module()
@@ -26,19 +31,30 @@ class SSLVisionTransformer(VisionTransformer):
     position embedding and [CLS]; zero biases; LayerNorm 1 and 0; torch's default for the patch embedding.
 
     Args:
-        init_cfg: None or `dict(type='Pretrained', checkpoint=None)` for that initialisation;
+        norm_every_map: apply the final LayerNorm, the same one, to every map that is given out, not to the last
+            block's only (iBOT's `out_with_norm`); needs `out_type='featmap'` and `final_norm=True`.
+        init_cfg: None or `dict(type='Pretrained', checkpoint=None)` for that initialisation ('' is as None);
             `dict(type='Pretrained', checkpoint=PATH, prefix=None)` to load a file afterwards. `prefix` is what the
             backbone's names start with in the file; None finds out whether it is `backbone.` or nothing.
             `allow_code=True` reads a file that needs code to be run: only one of your own making.
+        with_cp: activation checkpointing: every block is computed once more in the backward pass, and only its input
+            is kept until then. The gradients are the same.
         **kwargs: as `mmpretrain.VisionTransformer` takes them.
 
     Raises:
-        UserError: `init_cfg` is of another type.
+        UserError: `init_cfg` is of another type, or there is nothing that `norm_every_map` could work with.
     """
 
-    def __init__(self, init_cfg=None, **kwargs):
+    def __init__(self, norm_every_map=False, init_cfg=None, with_cp=False, **kwargs):
         super().__init__(init_cfg=init_cfg, **kwargs)
         check_init_cfg(init_cfg)
+        if norm_every_map and not (self.final_norm and self.out_type == 'featmap'):
+            raise UserError("backbone.norm_every_map needs out_type='featmap' and final_norm=True")
+        self.norm_every_map = norm_every_map
+        for layer in self.layers:
+            layer.attn.scaled_dot_product_attention = attention
+            if with_cp:
+                layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)
 
     @property
     def stride(self):
@@ -48,6 +64,20 @@ class SSLVisionTransformer(VisionTransformer):
     def pooling_maps(self, images):
         """Maps `(N, C, h, w)` to pool regions out of: the patch map of the last block; needs `out_type='featmap'`."""
         return self(images)[-1]
+
+    def forward(self, images):
+        """Images `(N, 3, H, W)` -> tuple of one output for each of `out_indices`."""
+        maps = super().forward(images)
+        if not self.norm_every_map:
+            return maps
+        last = self.num_layers - 1  # its map is normalised already
+        return tuple(x if index == last else self.ln1(x.movedim(1, -1)).movedim(-1, 1)
+                     for index, x in zip(sorted(self.out_indices), maps, strict=True))
+
+    def train(self, mode=True):
+        """As of every module: mmpretrain's forgets to return the net."""
+        super().train(mode)
+        return self
 
     def forward_mixed(self, images, others, marks):
         """As the forward of images, with patch embeddings of other images at the marked places.
@@ -92,7 +122,7 @@ class SSLVisionTransformer(VisionTransformer):
             if embedding is not None:
                 nn.init.trunc_normal_(embedding, std=.02)
         source = (self.init_cfg or {}).get('checkpoint')
-        if source is None:
+        if not source:
             print_log('backbone starts from random weights', logger='current')
         else:
             self._load_strictly(source)
@@ -123,6 +153,16 @@ class SSLVisionTransformer(VisionTransformer):
         print_log(
             f'position embedding of {source} resized from {side} x {side} to {grid[0]} x {grid[1]} cells '
             f'({self.interpolate_mode}), as img_size={tuple(self.img_size)} asks', logger='current')
+
+
+def attention(query, key, value, dropout_p=0.):
+    """Scaled dot-product attention of `(B, heads, L, C)`: torch's fused one, but plain products for bfloat16 on a CPU.
+
+    There the fused one's backward pass is 3 to 6 times slower than the products.
+    """
+    if query.dtype == torch.bfloat16 and query.device.type == 'cpu':
+        return scaled_dot_product_attention_pyimpl(query, key, value, dropout_p=dropout_p)
+    return F.scaled_dot_product_attention(query, key, value, dropout_p=dropout_p)
 
 
 def _init_layer(module):

@@ -1,0 +1,9 @@
+_base_ = 'mmpretrain::_base_/default_runtime.py'
+
+custom_imports = dict(imports=['mmssl_geo.registry'], allow_failed_imports=False)
+
+default_hooks = dict(
+    checkpoint=dict(max_keep_ckpts=2),
+    num_classes=dict(type='ClassNumCheckHook'),
+    strict_load=dict(type='mmssl_geo.StrictLoadHook'),
+    finite=dict(type='mmssl_geo.FiniteHook'))

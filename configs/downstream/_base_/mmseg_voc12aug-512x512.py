@@ -1,0 +1,50 @@
+# PASCAL VOC 2012 segmentation (21 classes) with the extra annotations of SBD: train and aug (10582 images), evaluated
+# on val. The environment variable DATA_ROOT names the folder `VOCdevkit` with VOC2012/ in it; mmseg's
+# tools/dataset_converters/voc_aug.py makes SegmentationClassAug/ and ImageSets/Segmentation/aug.txt.
+data_root = '{{$DATA_ROOT:data/VOCdevkit}}'
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations'),
+    dict(type='RandomResize', scale=(2048, 512), ratio_range=(0.5, 2.0), keep_ratio=True),
+    dict(type='RandomCrop', crop_size=(512, 512), cat_max_ratio=0.75),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PhotoMetricDistortion'),
+    dict(type='PackSegInputs'),
+]
+
+train_dataloader = dict(
+    batch_size=2,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='InfiniteSampler', shuffle=True),
+    dataset=dict(
+        type='ConcatDataset',
+        datasets=[
+            dict(
+                type='PascalVOCDataset',
+                data_root=data_root + '/VOC2012',
+                ann_file=f'ImageSets/Segmentation/{split}.txt',
+                data_prefix=dict(img_path='JPEGImages', seg_map_path=labels),
+                pipeline=train_pipeline)
+            for split, labels in (('train', 'SegmentationClass'), ('aug', 'SegmentationClassAug'))
+        ]))
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='PascalVOCDataset',
+        data_root=data_root + '/VOC2012',
+        ann_file='ImageSets/Segmentation/val.txt',
+        data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClass'),
+        pipeline=[
+            dict(type='LoadImageFromFile'),
+            dict(type='Resize', scale=(2048, 512), keep_ratio=True),
+            dict(type='LoadAnnotations'),
+            dict(type='PackSegInputs'),
+        ]))
+test_dataloader = val_dataloader
+
+val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
+test_evaluator = val_evaluator

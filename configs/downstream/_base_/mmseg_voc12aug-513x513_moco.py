@@ -1,0 +1,31 @@
+# As mmseg_voc12aug-512x512.py, by MoCo: random scale, crop of 513 and flip, nothing else; evaluated on images as they
+# are.
+_base_ = './mmseg_voc12aug-512x512.py'
+
+data_root = '{{$DATA_ROOT:data/VOCdevkit}}'
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations'),
+    dict(type='RandomResize', scale=(2049, 513), ratio_range=(0.5, 2.0), keep_ratio=True),
+    dict(type='RandomCrop', crop_size=(513, 513)),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PackSegInputs'),
+]
+
+train_dataloader = dict(
+    dataset=dict(datasets=[
+        dict(
+            type='PascalVOCDataset',
+            data_root=data_root + '/VOC2012',
+            ann_file=f'ImageSets/Segmentation/{split}.txt',
+            data_prefix=dict(img_path='JPEGImages', seg_map_path=labels),
+            pipeline=train_pipeline)
+        for split, labels in (('train', 'SegmentationClass'), ('aug', 'SegmentationClassAug'))
+    ]))
+val_dataloader = dict(
+    dataset=dict(pipeline=[
+        dict(type='LoadImageFromFile'),
+        dict(type='LoadAnnotations'),
+        dict(type='PackSegInputs'),
+    ]))
+test_dataloader = val_dataloader

@@ -1,0 +1,20 @@
+# Linear classification with a frozen ViT-S/16, iNaturalist 2019 (our choice): as
+# linear_vits16_frozen_100e_imagenet-224.py, where the options stand, too.
+#
+#   data:     DATA_ROOT=/data/inat19 in the environment
+_base_ = [
+    '../_base_/mmpretrain_linear_vits16.py',
+    '../_base_/mmpretrain_inat19-224.py',
+    '../_base_/mmpretrain_schedule-100e_linear.py',
+    '../_base_/mmpretrain_runtime.py',
+]
+
+model = dict(data_preprocessor=dict(num_classes=1010), head=dict(num_classes=1010))
+train_dataloader = dict(
+    drop_last=False,
+    dataset=dict(pipeline=[
+        dict(type='LoadImageFromFile'),
+        dict(type='RandomResizedCrop', scale=224, backend='pillow', interpolation='bilinear'),
+        dict(type='RandomFlip', prob=0.5, direction='horizontal'),
+        dict(type='PackInputs'),
+    ]))

@@ -1,0 +1,16 @@
+# Linear segmentation of the frozen patch tokens of a pretrained ViT-S/16, PASCAL VOC 2012 with SBD, 40k iterations on
+# 8 GPUs x 2 images (our choice of protocol).
+#
+#   weights:  CHECKPOINT=vits16_mmpretrain.pth in the environment (without it: random weights), or by --cfg-options
+#             model.backbone.init_cfg.checkpoint=vits16_mmpretrain.pth
+#             (exported --to mmpretrain, which keeps the final LayerNorm)
+#   data:     DATA_ROOT=/data/VOCdevkit in the environment
+#   another number of GPUs: set train_dataloader.batch_size so that the total is 16
+_base_ = [
+    '../_base_/mmseg_linear_vits16.py',
+    '../_base_/mmseg_voc12aug-512x512.py',
+    '../_base_/mmseg_schedule-40k_linear.py',
+    '../_base_/mmseg_runtime.py',
+]
+
+model = dict(decode_head=dict(num_classes=21))
