@@ -42,14 +42,19 @@ def device_of(args):
     return torch.device('cuda' if use_gpu else 'cpu')
 
 
-def check_shared(args, least):
-    """Finds what cannot work; `least` are pairs of an option's name and its least value.
+def check_shared(args, least, endings=('.png', '.md', '.json')):
+    """Finds what cannot work before anything is measured.
+
+    Args:
+        args: options.
+        least: pairs of an option's name and its least value.
+        endings: of the files to be written; `--out` names the first, the others lie beside it.
 
     Raises:
         UserError: says which option is wrong.
     """
-    if not args.out.lower().endswith('.png'):
-        raise UserError(f'--out {args.out}: has to end in .png')
+    if not args.out.lower().endswith(endings[0]):
+        raise UserError(f'--out {args.out}: has to end in {endings[0]}')
     for path in args.checkpoints:
         if not Path(path).is_file():
             raise UserError(f'there is no checkpoint {path}')
@@ -62,14 +67,14 @@ def check_shared(args, least):
             raise UserError(f'--{name} has to be at least {value}')
     if args.device == 'cuda' and not torch.cuda.is_available():
         raise UserError('--device cuda: torch sees no GPU; leave the option out to run on the CPU')
-    _make_place(Path(args.out))
+    _make_place(Path(args.out), endings)
 
 
-def _make_place(out):
-    """Makes sure that the three files can be written, before anything is measured."""
+def _make_place(out, endings):
+    """Makes sure that the files can be written."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        for path in (out, out.with_suffix('.md'), out.with_suffix('.json')):
+        for path in map(out.with_suffix, endings):
             is_new = not path.exists()
             path.open('ab').close()
             if is_new:

@@ -3,8 +3,8 @@ import torch
 
 from ..errors import UserError
 from .equivariance import unit_cells
+from .knn import share_of_commonest, tell_by_nearest
 
-TEMPERATURE = 0.07  # of the votes, as in DINO's k-NN evaluation
 MIN_OBJECTS = 2  # of a class, to vote
 
 
@@ -50,11 +50,6 @@ def object_knn(features, labels, voters, asked, k=20):
         tuple: the share, and that of always telling the voters' most frequent class (the chance).
     """
     centre = features[voters].mean(dim=0)
-    cosines = (unit_vectors(features[asked], centre) @ unit_vectors(features[voters], centre).T).double()
-    nearest = cosines.topk(min(k, len(voters)), dim=1)
-    classes, of_voter = labels[voters].unique(return_inverse=True)
-    votes = cosines.new_zeros(len(asked), len(classes))
-    votes.scatter_add_(1, of_voter[nearest.indices], (nearest.values / TEMPERATURE).exp())
-    told = classes[votes.argmax(dim=1)]
-    most = classes[of_voter.bincount().argmax()]
-    return (told == labels[asked]).double().mean().item(), (labels[asked] == most).double().mean().item()
+    told = tell_by_nearest(
+        unit_vectors(features[asked], centre), unit_vectors(features[voters], centre), labels[voters], [k])[k]
+    return (told == labels[asked]).double().mean().item(), share_of_commonest(labels[voters], labels[asked])

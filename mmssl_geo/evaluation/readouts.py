@@ -57,15 +57,16 @@ def position_readout(maps, train, test):
     return error(probe, test), (places - 0.5).norm(dim=-1).mean().item()
 
 
-def fit_with_best_penalty(fit, loss, train):
+def fit_with_best_penalty(fit, loss, train, penalties=PENALTIES):
     """Probe of all images to fit on, with the penalty that is best when one half of them judges the other's probe.
 
     Args:
         fit: function from indices of images and a penalty to a probe.
         loss: function from a probe and indices of images to a number, small if the probe is good.
         train: indices of two or more images.
+        penalties: to choose from.
     """
-    best = min(PENALTIES, key=lambda penalty: loss(fit(train[::2], penalty), train[1::2]))
+    best = min(penalties, key=lambda penalty: loss(fit(train[::2], penalty), train[1::2]))
     return fit(train, best)
 
 
