@@ -61,6 +61,8 @@ def build_dataset(cfg, images, list_folder):
     dataset = (cfg.get('train_dataloader') or {}).get('dataset') or {}
     steps = pipeline_steps(dataset.get('pipeline', ()))
     pipeline = [step for step in steps if step['type'].rsplit('.')[-1] not in ('PackViews', 'PackRegionViews')]
+    pipeline = [{**step, 'where': 'worker'} if step['type'].endswith('RandomViewPhotometrics') else step
+                for step in pipeline]  # no data preprocessor comes after it here
     if not any(step['type'].rsplit('.')[-1] in ('MultiCrop', 'RegionViews') for step in pipeline):
         raise UserError(f'config {cfg.filename}: train_dataloader.dataset.pipeline makes no views (no MultiCrop or '
                         'RegionViews in it): give a pretraining config')

@@ -1,5 +1,7 @@
 """Datasets, samplers and transforms, registered in the scope `mmssl_geo`."""
-from .image_list import ImageListDataset, pipeline_steps
+from .image_list import ImageListDataset
+from .inaturalist import INaturalist
+from .pipeline import pipeline_steps
 from .samplers import EpochSampler
 from .transforms import (
     ContextCrop,
@@ -20,7 +22,8 @@ from .transforms import (
 )
 
 __all__ = [
-    'ContextCrop', 'DeriveView', 'EpochSampler', 'ForegroundShift', 'GridRegions', 'ImageListDataset',
-    'LoadRegions', 'MultiCrop', 'PackRegionViews', 'PackViews', 'RandomHorizontalFlips', 'RandomQuarterTurns',
-    'RandomViewPhotometrics', 'RegionCutout', 'RegionViews', 'TokenCutout', 'ViewPhotometrics', 'pipeline_steps'
+    'ContextCrop', 'DeriveView', 'EpochSampler', 'ForegroundShift', 'GridRegions', 'INaturalist',
+    'ImageListDataset', 'LoadRegions', 'MultiCrop', 'PackRegionViews', 'PackViews', 'RandomHorizontalFlips',
+    'RandomQuarterTurns', 'RandomViewPhotometrics', 'RegionCutout', 'RegionViews', 'TokenCutout', 'ViewPhotometrics',
+    'pipeline_steps'
 ]

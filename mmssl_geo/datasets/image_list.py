@@ -1,15 +1,16 @@
 """A folder, a list or a COCO json of unlabelled images as a dataset."""
 import os
-from itertools import pairwise
 
 import numpy as np
-from mmengine.dataset import Compose
 from torch.utils.data import Dataset
 
 from ..errors import UserError
-from ..registry import DATASETS, TRANSFORMS
+from ..registry import DATASETS
+from .image_cache import ImageCache
 from .image_reading import UnreadableImage, read_rgb
+from .image_sources import FileImages, TarImages
 from .path_table import PathTable, read_coco_names, scan_folder
+from .pipeline import build_pipeline
 
 EXTENSIONS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.gif', '.ppm', '.pgm', '.pbm')
 CHECKED_AT_START = 32
@@ -30,20 +31,24 @@ class ImageListDataset(Dataset):
 
     A step of the pipeline that has a method `bind(names)` is given the names of all images (strings, relative to the
     image folder, in the order of the indices) once, when the dataset is built: for steps that look up data of their
-    own for every image, such as `LoadRegions`.
+    own for every image, such as `LoadRegions`. One that has a method `largest_reduction(height, width)`, such as
+    `MultiCrop`, says how much smaller a JPEG may be decoded without any of its views being enlarged.
 
     Args:
         data_root (str): the data set's folder.
         data_prefix (str): folder below `data_root` in which the images lie, such as 'train2017/'.
         ann_file (str, optional): relative to `data_root`, or absolute. None: the image folder is scanned with all
             folders below it, in sorted order. `.txt`: one path a line, absolute or relative to the image folder.
-            `.json`: a COCO file, of which `images[].file_name` is read.
+            `.json`: a COCO file, of which `images[].file_name` is read. `.tar`: tar files with the images in them,
+            `*` stands for many of them ('train-*.tar').
         pipeline (Sequence | dict): transforms, or their configs; each gets and returns a dict. In a dict every step
             has a name, so that a config or `--cfg-options` can change one of them; None leaves a step out.
         seed (int, optional): goes into every sample. None: `ResumableEpochLoop` sets the run's (`randomness.seed`);
             0 without a run.
         max_unreadable (float): share of unreadable images above which `UnreadableImagesHook` stops the run.
-        extensions (Sequence[str]): endings that count as images in a scan, in any case.
+        extensions (Sequence[str]): endings that count as images in a scan or in tar files, in any case.
+        reduced_decoding (bool): large JPEGs are decoded at 1/2, 1/4 or 1/8 of their size where the pipeline allows it.
+        cache (dict, optional): decoded images are kept, arguments of `ImageCache`: `folder` and `max_gb`.
 
     Raises:
         UserError: a path does not exist, nothing is found, none of up to 32 images, evenly spaced, can be read, or
@@ -54,29 +59,35 @@ class ImageListDataset(Dataset):
     metainfo = {}
 
     def __init__(self, data_root, data_prefix='', ann_file=None, pipeline=(), seed=None, max_unreadable=0.01,
-                 extensions=EXTENSIONS):
+                 extensions=EXTENSIONS, reduced_decoding=True, cache=None):
         if not isinstance(data_root, (str, os.PathLike)):
             raise UserError(f'data_root has to be a path, got {data_root!r}: --cfg-options reads one with a comma as '
                             'a list and one of digits as a number; write it into a config file')
         self.image_root = os.path.join(os.path.expanduser(data_root), data_prefix)
         self.seed = seed
         self.max_unreadable = max_unreadable
-        if ann_file is None:
-            self.names = self._scan(tuple(ending.lower() for ending in extensions))
-        else:
-            self.names = read_ann_file(os.path.join(os.path.expanduser(data_root), os.path.expanduser(ann_file)))
+        self.source = self._find_images(data_root, ann_file, tuple(ending.lower() for ending in extensions))
+        self.names = self.source.names
+        self.reduction = self.cache = None
         self._check_some_can_be_read()
-        self.pipeline = _build_pipeline(pipeline)
+        self.pipeline = build_pipeline(pipeline)
         for step in self.pipeline.transforms:
             if hasattr(step, 'bind'):
                 step.bind(self.names)
+            if reduced_decoding and hasattr(step, 'largest_reduction'):
+                self.reduction = step.largest_reduction
+        self.cache = ImageCache(**cache) if cache else None
 
     def __len__(self):
         return len(self.names)
 
     def path(self, index):
         """Path of the image with this index, 0 <= index < len."""
-        return os.path.join(self.image_root, self.names[index])
+        return self.source.path(index)
+
+    def decode(self, index):
+        """The image with this index, (H, W, 3) uint8, read anew; raises `UnreadableImage`."""
+        return read_rgb(self.path(index), self.source.open(index), self.reduction)
 
     def __getitem__(self, index):
         """One sample.
@@ -107,11 +118,36 @@ class ImageListDataset(Dataset):
         for step in range(min(SUBSTITUTES, len(self))):
             shown = (index + step) % len(self)
             try:
-                return read_rgb(self.path(shown)), shown, unreadable
+                return self._read(shown), shown, unreadable
             except UnreadableImage as error:
                 unreadable.append(error)
         raise UserError(f'{len(unreadable)} images in a row cannot be read, the first is {unreadable[0]}; '
                         f'check the images below {self.image_root}')
+
+    def _read(self, index):
+        if self.cache is None:
+            return self.decode(index)
+        try:
+            stamp = self.source.stamp(index)
+        except OSError as error:
+            raise UnreadableImage(self.path(index), error.strerror) from error
+        key = self.path(index), stamp, self.reduction and repr(self.reduction.__self__)
+        image = self.cache.get(*key)
+        if image is None:
+            image = self.decode(index)
+            self.cache.put(image, *key)
+        return image
+
+    def _find_images(self, data_root, ann_file, extensions):
+        if ann_file is None:
+            return FileImages(self.image_root, self._scan(extensions))
+        path = os.path.join(os.path.expanduser(data_root), os.path.expanduser(ann_file))
+        if not path.lower().endswith('.tar'):
+            return FileImages(self.image_root, read_ann_file(path))
+        source = TarImages(path, extensions)
+        if len(source.names) == 0:
+            raise UserError(f'there is no image in {path} (members ending in {", ".join(extensions)} were looked for)')
+        return source
 
     def _scan(self, extensions):
         looked_for = f'images ending in {", ".join(extensions)} were looked for'
@@ -129,40 +165,12 @@ class ImageListDataset(Dataset):
         reasons = []
         for index in chosen:
             try:
-                read_rgb(self.path(index))
+                self.decode(index)
                 return
             except UnreadableImage as error:
                 reasons.append(error)
         raise UserError(f'none of {len(chosen)} images tried, of {len(self)}, can be read, the first is {reasons[0]}; '
                         f'names are taken relative to {self.image_root}: correct data_root, data_prefix or ann_file')
-
-
-def pipeline_steps(pipeline):
-    """The steps of a pipeline in order, without those that are None: of a sequence, or of a dict of named steps.
-
-    Raises:
-        UserError: a step is no config, no transform and not None.
-    """
-    return list(_named_steps(pipeline).values())
-
-
-def _named_steps(pipeline):
-    named = dict(pipeline.items() if isinstance(pipeline, dict) else enumerate(pipeline))
-    for name, step in named.items():
-        if not (step is None or isinstance(step, dict) or callable(step)):
-            raise UserError(f'step {name} of the pipeline must be a config, or None to leave it out, got {step!r}: '
-                            f'write ...pipeline.{name}=None')
-    return {name: step for name, step in named.items() if step is not None}
-
-
-def _build_pipeline(pipeline):
-    steps = {name: TRANSFORMS.build(step) if isinstance(step, dict) else step
-             for name, step in _named_steps(pipeline).items()}
-    for (name, step), (later, _) in pairwise(steps.items()):
-        if getattr(step, 'comes_last', False):
-            raise UserError(f'step {later} comes after {name}, which has to be the last of the pipeline '
-                            '(--cfg-options appends new steps): put it before it in a config file')
-    return Compose(list(steps.values()))
 
 
 def read_ann_file(path):
@@ -176,7 +184,7 @@ def read_ann_file(path):
     """
     ending = os.path.splitext(path)[1].lower()
     if ending not in ('.txt', '.json'):
-        raise UserError(f'ann_file {path} has to end in .txt (a path a line) or .json (COCO)')
+        raise UserError(f'ann_file {path} has to end in .txt (a path a line), .json (COCO) or .tar')
     if not os.path.isfile(path):
         raise UserError(f'ann_file {path} does not exist (it is taken relative to data_root): correct it')
     if ending == '.json':

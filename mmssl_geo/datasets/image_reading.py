@@ -3,7 +3,9 @@ import contextlib
 import warnings
 
 import numpy as np
+import torch
 from PIL import Image, ImageFile
+from torchvision.io import ImageReadMode, decode_jpeg
 
 ORIENTATION_TAG = 0x0112
 # Value of the EXIF orientation tag -> what brings the stored picture upright (EXIF 2.32, tag 0112).
@@ -35,7 +37,7 @@ class UnreadableImage(Exception):
         return f'{self.path}: {self.reason}'
 
 
-def read_rgb(path):
+def read_rgb(path, file=None, reduction=None):
     """Reads an image file as 8-bit RGB.
 
     The EXIF orientation is applied. An alpha channel or a transparent palette entry is dropped (the colours below it
@@ -48,6 +50,9 @@ def read_rgb(path):
 
     Args:
         path (str): the file.
+        file (BinaryIO, optional): read in place of the file at `path`, which is then only its name; it is closed.
+        reduction (Callable, optional): from the height and width of a JPEG to a whole number (1, 2, 4 or 8): every
+            how many pixels one is enough. It is then decoded at that part of its size, rounded up.
 
     Returns:
         np.ndarray: (H, W, 3) uint8, writable, in RGB order.
@@ -57,13 +62,39 @@ def read_rgb(path):
             limit, about 179 million pixels), or of a mode without a way to RGB.
     """
     try:
-        with _strict_and_quiet(), Image.open(path) as image:
-            image.load()
-            return _to_rgb_array(_turn_upright(image))
+        with _strict_and_quiet(), file or open(path, 'rb') as stream, Image.open(stream) as image:
+            return _read(stream, image, reduction)
     except MemoryError:  # says something of the machine, nothing of the file
         raise
     except Exception as error:  # Pillow's decoders raise almost any type on broken bytes
         raise UnreadableImage(path, _one_line(error)) from error
+
+
+def _read(stream, image, reduction):
+    array = None
+    if image.format == 'JPEG':
+        factor = reduction(image.height, image.width) if reduction else 1
+        if factor > 1:
+            image.draft(image.mode, (image.width // factor, image.height // factor))
+        elif image.mode == 'RGB':
+            array = _decode_rgb_jpeg(stream)
+    if array is None:
+        image.load()
+        array = _to_rgb_array(image)
+    # Not ImageOps.exif_transpose: it writes the other tags anew and fails on odd ones. Asked after load(), because
+    # Pillow's TIFF reader turns the picture there and removes the tag.
+    orientation = _orientation(image)
+    return np.array(Image.fromarray(array).transpose(UPRIGHT[orientation])) if orientation in UPRIGHT else array
+
+
+def _decode_rgb_jpeg(stream):
+    """`(H, W, 3)` uint8 as stored, by torchvision's decoder, the fastest; None where it fails: Pillow says why."""
+    stream.seek(0)
+    try:
+        image = decode_jpeg(torch.frombuffer(stream.read(), dtype=torch.uint8), mode=ImageReadMode.RGB)
+    except RuntimeError:
+        return None
+    return np.ascontiguousarray(image.permute(1, 2, 0).numpy())
 
 
 def grey_to_uint8(values):
@@ -109,21 +140,18 @@ def _strict_and_quiet():
         ImageFile.LOAD_TRUNCATED_IMAGES = truncated_allowed
 
 
-def _turn_upright(image):
-    # Not ImageOps.exif_transpose: it writes the other tags anew and fails on odd ones. Asked after load(), because
-    # Pillow's TIFF reader turns the picture there and removes the tag.
+def _orientation(image):
     try:
-        orientation = image.getexif().get(ORIENTATION_TAG)
+        return image.getexif().get(ORIENTATION_TAG)
     except Exception:  # a broken EXIF block says nothing about orientation: the picture stays as it is stored
-        return image
-    return image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
+        return None
 
 
 def _to_rgb_array(image):
     if image.mode == 'F' or image.mode == 'I' or image.mode.startswith('I;16'):
         grey = grey_to_uint8(np.asarray(image))
         return np.repeat(grey[..., None], 3, axis=2)
-    return np.array(image.convert('RGB'))
+    return np.array(image if image.mode == 'RGB' else image.convert('RGB'))
 
 
 def _one_line(error):

@@ -8,11 +8,11 @@ stays, or, where none overlaps with all of them, the whole image (our choice).
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
-from .boxes import intersect_boxes
-
 _ATTEMPTS = 10
+_FEW = 6
 
 
 @dataclass(frozen=True)
@@ -61,66 +61,98 @@ def sample_crops(image_sizes, global_group, local_group, generator, min_overlap=
     """
     if global_group.num < 1:
         raise ValueError('at least one global crop is needed')
+    if min_overlap is not None:
+        if not 0 <= min_overlap < 0.5:
+            raise ValueError(f'min_overlap must be in [0, 0.5), got {min_overlap}')
+        if max_draws < 1:
+            raise ValueError(f'max_draws must be at least 1, got {max_draws}')
+    return torch.from_numpy(_sample(image_sizes.numpy(), global_group, local_group, generator, min_overlap, max_draws))
+
+
+def _sample(sizes, global_group, local_group, generator, min_overlap, max_draws):
+    """The work of `sample_crops`, on numpy arrays: on few numbers torch takes several times as long."""
     if min_overlap is None:
         groups = (global_group, local_group)
-        return torch.cat([_draw(image_sizes, group, 1, generator)[:, :, 0] for group in groups], dim=1)
-    if not 0 <= min_overlap < 0.5:
-        raise ValueError(f'min_overlap must be in [0, 0.5), got {min_overlap}')
-    if max_draws < 1:
-        raise ValueError(f'max_draws must be at least 1, got {max_draws}')
-    need = (image_sizes[:, 0] * image_sizes[:, 1]).float().mul(min_overlap).floor()
-    drawn = _draw(image_sizes, global_group, max_draws, generator)
-    crops = drawn[:, :1, 0]
+        return np.concatenate([_crops(sizes, group, _uniform(sizes, group, 1, generator))[:, :, 0]
+                               for group in groups], axis=1)
+    need = np.floor((sizes[:, 0] * sizes[:, 1]).astype(np.float32) * np.float32(min_overlap))
+    uniform = _uniform(sizes, global_group, max_draws, generator)
+    crops = _crops(sizes, global_group, uniform[:, :, :1, :1])[:, :, 0]
     for view in range(1, global_group.num):
-        crop = _choose(drawn[:, view:view + 1], crops, 2 * need, image_sizes)
-        crops = torch.cat([crops, crop], dim=1)
-    drawn = _draw(image_sizes, local_group, max_draws, generator)
-    return torch.cat([crops, _choose(drawn, crops, need, image_sizes)], dim=1)
+        crop = _choose(sizes, global_group, uniform[:, :, view:view + 1], crops, 2 * need)
+        crops = np.concatenate([crops, crop], axis=1)
+    uniform = _uniform(sizes, local_group, max_draws, generator)
+    return np.concatenate([crops, _choose(sizes, local_group, uniform, crops, need)], axis=1)
 
 
-def _draw(image_sizes, group, max_draws, generator):
-    """`(N, num, max_draws, 4)` independent random resized crops."""
-    height, width = (image_sizes.double()[:, axis, None, None, None] for axis in (0, 1))
-    shape = (len(image_sizes), group.num, max_draws)
-    uniform = torch.rand(4, *shape, _ATTEMPTS, generator=generator, dtype=torch.float64)
+def _uniform(sizes, group, max_draws, generator):
+    """`(4, N, num, max_draws, attempts)`: area, ratio and place of each attempt, in [0, 1)."""
+    shape = (4, len(sizes), group.num, max_draws, _ATTEMPTS)
+    return torch.rand(shape, generator=generator, dtype=torch.float64).numpy()
+
+
+def _crops(sizes, group, uniform):
+    """Independent random resized crops `(N, num, draws, 4)` of draws `(4, N, num, draws, attempts)`."""
+    height, width = (sizes[:, axis, None, None, None].astype(np.float64) for axis in (0, 1))
     area = height * width * (group.scale[0] + (group.scale[1] - group.scale[0]) * uniform[0])
     log_low, log_high = math.log(group.ratio[0]), math.log(group.ratio[1])
-    ratio = torch.exp(log_low + (log_high - log_low) * uniform[1])
-    crop_w, crop_h = (area * ratio).sqrt().round(), (area / ratio).sqrt().round()
+    ratio = np.exp(log_low + (log_high - log_low) * uniform[1])
+    crop_w, crop_h = np.rint(np.sqrt(area * ratio)), np.rint(np.sqrt(area / ratio))
     fits = (crop_w > 0) & (crop_w <= width) & (crop_h > 0) & (crop_h <= height)
-    x1 = (uniform[2] * (width - crop_w + 1)).floor()
-    y1 = (uniform[3] * (height - crop_h + 1)).floor()
-    crops = torch.stack([x1, y1, x1 + crop_w, y1 + crop_h], dim=-1)
-    first = fits.int().argmax(dim=-1)[..., None, None].expand(*shape, 1, 4)
-    chosen = crops.gather(3, first).squeeze(3)
-    central = _central(height[..., 0], width[..., 0], group.ratio).expand(*shape, 4)
-    return torch.where(fits.any(dim=-1, keepdim=True), chosen, central).float()
+    crop_w, crop_h, *place = (_pick(values, fits.argmax(axis=-1)) for values in (crop_w, crop_h, *uniform[2:]))
+    height, width = height[..., 0], width[..., 0]
+    x1 = np.floor(place[0] * (width - crop_w + 1))
+    y1 = np.floor(place[1] * (height - crop_h + 1))
+    crops = np.stack([x1, y1, x1 + crop_w, y1 + crop_h], axis=-1)
+    if not fits.any(axis=-1).all():
+        crops = np.where(fits.any(axis=-1)[..., None], crops, _central(height, width, group.ratio))
+    return crops.astype(np.float32)
 
 
 def _central(height, width, ratio):
     """Largest central rectangle whose aspect is allowed; at least one pixel on either side."""
-    crop_w = torch.minimum(width, (height * ratio[1]).round()).clamp(min=1)
-    crop_h = torch.minimum(height, (width / ratio[0]).round()).clamp(min=1)
-    x1, y1 = ((width - crop_w) / 2).floor(), ((height - crop_h) / 2).floor()
-    return torch.stack([x1, y1, x1 + crop_w, y1 + crop_h], dim=-1)
+    crop_w = np.maximum(np.minimum(width, np.rint(height * ratio[1])), 1)
+    crop_h = np.maximum(np.minimum(height, np.rint(width / ratio[0])), 1)
+    x1, y1 = np.floor((width - crop_w) / 2), np.floor((height - crop_h) / 2)
+    return np.stack([x1, y1, x1 + crop_w, y1 + crop_h], axis=-1)
 
 
-def _choose(drawn, global_crops, need, image_sizes):
+def _choose(sizes, group, uniform, global_crops, need):
     """First draw of each crop whose overlap with every global crop exceeds `need`, else the fallback.
 
     Args:
-        drawn: `(N, num, max_draws, 4)`.
+        sizes: `(N, 2)`.
+        group: of the crops.
+        uniform: `(4, N, num, max_draws, attempts)`.
         global_crops: `(N, G, 4)`.
         need: `(N,)` source pixels.
-        image_sizes: `(N, 2)`.
 
     Returns:
         `(N, num, 4)`.
     """
-    common = intersect_boxes(drawn[:, :, :, None], global_crops[:, None, None])
-    overlap = ((common[..., 2] - common[..., 0]) * (common[..., 3] - common[..., 1])).amin(dim=-1)
-    enough = overlap > need[:, None, None]
-    pick = torch.where(enough.any(dim=-1), enough.int().argmax(dim=-1), overlap.argmax(dim=-1))
-    crop = drawn.gather(2, pick[..., None, None].expand(-1, -1, 1, 4)).squeeze(2)
-    whole = torch.cat([torch.zeros_like(image_sizes), image_sizes.flip(-1)], dim=-1).to(crop)[:, None]
-    return torch.where(overlap.gather(2, pick[..., None]) > 0, crop, whole)
+    for draws in (_FEW, uniform.shape[3]):  # as a rule a few draws are enough: the others need not be looked at
+        drawn = _crops(sizes, group, uniform[:, :, :, :draws])
+        overlap = _overlap(drawn[:, :, :, None], global_crops[:, None, None]).min(axis=-1)
+        enough = overlap > need[:, None, None]
+        if enough.any(axis=-1).all():
+            return _take(drawn, enough.argmax(axis=-1))
+    crop = _take(drawn, np.where(enough.any(axis=-1), enough.argmax(axis=-1), overlap.argmax(axis=-1)))
+    whole = np.concatenate([np.zeros_like(sizes), sizes[:, ::-1]], axis=-1).astype(crop.dtype)[:, None]
+    return np.where(overlap.max(axis=-1, keepdims=True) > 0, crop, whole)
+
+
+def _pick(values, index):
+    """Of values `(..., K)` those that `index` `(...,)` says; several times as fast as `np.take_along_axis`."""
+    flat = values.reshape(-1, values.shape[-1])
+    return flat[np.arange(len(flat)), index.ravel()].reshape(index.shape)
+
+
+def _take(boxes, index):
+    """Of boxes `(N, num, K, 4)` those that `index` `(N, num)` says."""
+    return boxes[np.arange(len(index))[:, None], np.arange(index.shape[1]), index]
+
+
+def _overlap(boxes_a, boxes_b):
+    """Area of the common part of broadcast boxes `(..., 4)`."""
+    sides = np.minimum(boxes_a[..., 2:], boxes_b[..., 2:]) - np.maximum(boxes_a[..., :2], boxes_b[..., :2])
+    return np.maximum(sides, 0).prod(axis=-1)

@@ -28,5 +28,6 @@ def rotate_maps(maps, turns):
         raise ValueError(f'turns per map need square maps, not {height} x {width}; give one int instead')
     cells = torch.arange(height * width, device=maps.device).view(height, width)
     sources = torch.stack([torch.rot90(cells, turn, (0, 1)).flatten() for turn in range(4)])
-    index = sources[turns % 4].unsqueeze(1).expand(-1, maps.shape[1], -1)
-    return maps.flatten(2).gather(2, index).view_as(maps)
+    index = sources[turns % 4].unsqueeze(-1).expand(-1, -1, maps.shape[1])
+    tokens = maps.flatten(2).transpose(1, 2).gather(1, index)  # whole channels move: fast where they are last in memory
+    return tokens.transpose(1, 2).unflatten(2, (height, width))

@@ -3,7 +3,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from PIL import Image
 
 from ..errors import UserError
 from ..registry import FUNCTIONS, MODELS, TRANSFORMS
@@ -63,7 +62,7 @@ class _Pipeline:
         self.turn, self.pack = TRANSFORMS.build(steps.turns), TRANSFORMS.build(steps.pack)
         self.collate = FUNCTIONS.get(cfg.train_dataloader.collate_fn.type)
         self.preprocess = MODELS.build(cfg.model.data_preprocessor)
-        tiny = Image.new('RGB', (1, 1)), ViewRecord((0, 0, 1, 1), (1, 1), 0, True)
+        tiny = np.zeros((1, 1, 3), np.uint8), ViewRecord((0, 0, 1, 1), (1, 1), 0, True)
         self.epochs = {self._turned(tiny, epoch)[1].turn: epoch for epoch in range(_DRAWS)}
         if sorted(self.epochs) != [0, 1, 2, 3]:
             raise RuntimeError(f'{_DRAWS} draws of the transform gave the turns {sorted(self.epochs)} only')
@@ -92,7 +91,7 @@ def _coordinates(side):
     if side > 256:
         raise UserError(f'views of {side} px: positions can be followed in views of up to 256 px')
     rows, columns = np.mgrid[:side, :side].astype(np.uint8)
-    return Image.fromarray(np.stack([rows, columns, columns], axis=-1))
+    return np.stack([rows, columns, columns], axis=-1)
 
 
 def _differences(pipeline, views, teacher, student):

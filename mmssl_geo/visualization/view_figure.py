@@ -38,7 +38,7 @@ def view_figure(source, views, query=0, title=''):
 
     Args:
         source: `(H, W, 3)` uint8 RGB.
-        views: `(PIL image, ViewRecord)` of every view, global ones first, as a multi-crop pipeline leaves them.
+        views: `((H, W, 3) uint8, ViewRecord)` of every view, global ones first, as a multi-crop pipeline leaves them.
         query: number of the global view whose pairs are drawn.
         title: first line of the picture.
 

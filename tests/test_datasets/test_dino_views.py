@@ -7,6 +7,7 @@ from PIL import Image, ImageOps
 from torch.utils.data import default_collate
 from torchvision.transforms import RandomResizedCrop
 
+from mmssl_geo.augment import PhotometricParams, apply_photometrics
 from mmssl_geo.datasets import (
     MultiCrop,
     PackViews,
@@ -15,8 +16,7 @@ from mmssl_geo.datasets import (
     RandomViewPhotometrics,
     pipeline_steps,
 )
-from mmssl_geo.datasets.transforms.photometric import PhotometricParams, apply_photometrics
-from mmssl_geo.datasets.transforms.view_random import view_rng
+from mmssl_geo.datasets.transforms.view_random import sample_rng
 from mmssl_geo.errors import UserError
 from mmssl_geo.geometry import CropGroup, sample_crops
 from mmssl_geo.models import MultiViewDataPreprocessor
@@ -71,12 +71,13 @@ def test_interpolation_of_the_resize(interpolation):
     results = MultiCrop(global_size=32, num_local=0, interpolation=interpolation)(sample())
     for view, record in results['views']:
         crop = Image.fromarray(results['img']).crop([int(c) for c in record.crop_box_src])
-        expected = crop.resize((32, 32), getattr(Image.Resampling, interpolation.upper()))
-        assert (np.asarray(view) == np.asarray(expected)).all()
+        expected = np.array(crop.resize((32, 32), getattr(Image.Resampling, interpolation.upper())), int)
+        assert view.dtype == np.uint8 and np.abs(view - expected).max() <= 1
+        assert (view == expected).mean() > 0.98
 
 
 def test_unknown_interpolation():
-    with pytest.raises(UserError, match="interpolation must be one of nearest, .*bicubic.*, got 'cubic'"):
+    with pytest.raises(UserError, match="interpolation must be bilinear or bicubic, got 'cubic'"):
         MultiCrop(interpolation='cubic')
 
 
@@ -107,11 +108,11 @@ def test_records_say_what_was_done_in_any_order(steps):
     seen = set()
     for index in range(24):
         record = ViewRecord((10., 20., 50., 60.), (40, 40), 0, True)
-        results = dict(views=[(Image.fromarray(coordinates(record)), record)] * 2, seed=0, epoch=0, sample_idx=index)
+        results = dict(views=[(coordinates(record).copy(), record)] * 2, seed=0, epoch=0, sample_idx=index)
         for step in steps:
             results = step(results)
         for view, record in results['views']:
-            assert (np.asarray(view) == coordinates(record)).all()
+            assert (view == coordinates(record)).all()
             seen.add((record.flipped, record.turn))
     assert len(seen) == (2 if len(steps) == 1 else 8 if len(steps) == 2 else 4)
 
@@ -131,7 +132,8 @@ def test_photometrics_of_each_view_have_the_stated_frequencies():
     settings = {key: value for key, value in PIPELINE.photometrics.items() if key != 'type'}
     transform = RandomViewPhotometrics(**settings)
     for view, blur, solarise in ((0, 1., 0.), (1, 0.1, 0.2), (2, 0.5, 0.), (9, 0.5, 0.)):
-        draws = [transform.draw(np.random.default_rng([view, i]), view) for i in range(3000)]
+        draws = [PhotometricParams.from_row(transform.draw(np.random.default_rng([view, i]), 10)[view])
+                 for i in range(3000)]
         share = [np.mean([draw.blur_sigma > 0 for draw in draws]), np.mean([draw.solarise for draw in draws]),
                  np.mean([bool(draw.jitter) for draw in draws]), np.mean([draw.grayscale for draw in draws])]
         assert share == pytest.approx([blur, solarise, 0.8, 0.2], abs=0.03)
@@ -141,29 +143,13 @@ def test_photometrics_of_each_view_have_the_stated_frequencies():
             assert np.abs(values).max() <= width and np.abs(values).mean() == pytest.approx(width / 2, rel=0.06)
 
 
-def test_gtsas_draws_are_what_they_were():
-    """The numbers of GTSA's draw come first and in their old order; solarisation draws after them."""
-    transform = RandomViewPhotometrics()
-    for index in range(200):
-        rng = np.random.default_rng(index)
-        jitter = ()
-        if rng.random() < 0.8:
-            names = rng.permutation(['brightness', 'contrast', 'saturation', 'hue'])
-            ranges = dict(brightness=(1 - 0.8, 1.8), contrast=(1 - 0.8, 1.8), saturation=(1 - 0.8, 1.8), hue=(-.2, .2))
-            jitter = tuple((str(name), float(rng.uniform(*ranges[name]))) for name in names)
-        grayscale = bool(rng.random() < 0.2)
-        sigma = float(rng.uniform(0.1, 2.0)) if rng.random() < 0.2 else 0.
-        drawn = transform.draw(np.random.default_rng(index), view=index % 3)
-        assert drawn == PhotometricParams(jitter, grayscale, sigma, False)
-
-
 def test_solarisation_inverts_from_128_on_and_comes_last():
-    ramp = Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, axis=2))
-    out = np.asarray(apply_photometrics(ramp, PhotometricParams((), False, 0., True)))[..., 0].ravel()
+    ramp = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, axis=2)
+    out = apply_photometrics(ramp, PhotometricParams((), False, 0., True))[..., 0].ravel()
     assert out.tolist() == [*range(128), *range(127, -1, -1)]
     blurred = apply_photometrics(ramp, PhotometricParams((('brightness', 1.3),), True, 1.5))
     both = apply_photometrics(ramp, PhotometricParams((('brightness', 1.3),), True, 1.5, True))
-    assert (np.asarray(both) == np.asarray(ImageOps.solarize(blurred))).all()
+    assert (both == np.asarray(ImageOps.solarize(Image.fromarray(blurred)))).all()
 
 
 def packed(steps, num=2):
@@ -181,7 +167,7 @@ def test_dinos_pipeline_packs_its_flips():
     one, two = packed(steps)
     assert one['inputs']['global'].shape == (2, 3, 224, 224) and one['inputs']['local'].shape == (8, 3, 96, 96)
     for result, index in ((one, 0), (two, 1)):
-        expected = [view_rng(sample(index), 'flip', view).random() < 0.5 for view in range(10)]
+        expected = (sample_rng(sample(index), 'flip').random(10) < 0.5).tolist()
         assert result['flipped'].dtype == torch.bool and result['flipped'].tolist() == expected
         assert (result['turns'] == 0).all()
 
@@ -189,7 +175,7 @@ def test_dinos_pipeline_packs_its_flips():
 @pytest.mark.parametrize('prob', [0., 0.5, 1.])
 def test_flipped_views_are_refused_where_places_are_compared(prob):
     crop = MultiCrop(global_size=32, local_size=16, num_local=2)
-    data = default_collate(packed([crop, RandomHorizontalFlips(prob), RandomQuarterTurns(), PackViews()]))
+    data = default_collate(packed([crop, RandomHorizontalFlips(prob), RandomQuarterTurns(), PackViews()], num=6))
     views = MultiViewDataPreprocessor()(data)['views']
     assert views.any_flipped is (prob > 0.)  # 0.5 flips some and leaves others
     assert bool(data['flipped'].all()) == (prob == 1.)

@@ -182,6 +182,6 @@ def test_memory_error_is_not_blamed_on_the_file(tmp_path, picture, monkeypatch):
         raise MemoryError
 
     path = save(tmp_path / 'a.bmp', picture)
-    monkeypatch.setattr(Image.Image, 'convert', fail)
+    monkeypatch.setattr(ImageFile.ImageFile, 'load', fail)
     with pytest.raises(MemoryError):
         read_rgb(path)

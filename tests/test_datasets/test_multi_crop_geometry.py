@@ -79,7 +79,7 @@ def test_records_predict_every_pixel_of_a_view():
             pixel = np.asarray(image)[int(box_view[1]), int(box_view[0]), :2] / 255 * (width, height)
             side = max(x2 - x1, y2 - y1) / min(record.size)
             assert np.abs(pixel - centre.numpy()).max() < side + 2
-            assert image.size == record.view_size[::-1]
+            assert image.shape == (*record.view_size, 3)
     assert seen == {0, 1, 2, 3}
 
 

@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
-from mmssl_geo.datasets import MultiCrop, PackViews, RandomQuarterTurns, RandomViewPhotometrics
-from mmssl_geo.datasets.transforms.photometric import PhotometricParams, apply_photometrics
+from mmssl_geo.augment import PhotometricParams, apply_photometrics
+from mmssl_geo.datasets import MultiCrop, PackViews, RandomQuarterTurns, RandomViewPhotometrics, ViewPhotometrics
 from mmssl_geo.datasets.transforms.view_random import stream_seed, view_rng
 from mmssl_geo.errors import UserError
 
@@ -91,7 +90,8 @@ def test_turns_are_uniform_and_turn_the_pixels():
 
 def test_photometric_draws_have_the_stated_frequencies():
     transform = RandomViewPhotometrics()
-    draws = [transform.draw(np.random.default_rng(i), view=0) for i in range(4000)]
+    rows = np.concatenate([transform.draw(np.random.default_rng(i), 10) for i in range(400)])
+    draws = [PhotometricParams.from_row(row) for row in rows]
     share = {
         'jitter': np.mean([bool(draw.jitter) for draw in draws]),
         'gray': np.mean([draw.grayscale for draw in draws]),
@@ -120,11 +120,37 @@ def test_impossible_probabilities_are_refused(key, value):
 
 
 def test_photometric_operations_do_what_they_say():
-    view = Image.fromarray(sample()['img'])
-    assert (np.asarray(apply_photometrics(view, PhotometricParams((), False, 0.))) == np.asarray(view)).all()
-    grey = np.asarray(apply_photometrics(view, PhotometricParams((), True, 0.)))
+    view = sample()['img']
+    assert (apply_photometrics(view, PhotometricParams((), False, 0.)) == view).all()
+    grey = apply_photometrics(view, PhotometricParams((), True, 0.))
     assert (grey[..., 0] == grey[..., 1]).all() and (grey[..., 0] == grey[..., 2]).all()
-    dark = np.asarray(apply_photometrics(view, PhotometricParams((('brightness', 0.5),), False, 0.)))
-    assert np.abs(dark - np.asarray(view) * 0.5).max() <= 1
-    blurred = np.asarray(apply_photometrics(view, PhotometricParams((), False, 2.))).astype(float)
-    assert blurred.std() < 0.5 * np.asarray(view).std()
+    dark = apply_photometrics(view, PhotometricParams((('brightness', 0.5),), False, 0.))
+    assert np.abs(dark - view * 0.5).max() <= 1
+    blurred = apply_photometrics(view, PhotometricParams((), False, 2.)).astype(float)
+    assert blurred.std() < 0.5 * view.std()
+
+
+def test_draws_do_not_depend_on_where_pixels_are_computed():
+    """The device gets untouched views and the draws that the worker would apply, before the turns."""
+    cropped = MultiCrop(global_size=48, local_size=24, num_local=4)(sample())
+    untouched = [view.copy() for view, _ in cropped['views']]
+    left = RandomViewPhotometrics(where='device')(dict(cropped))
+    done = RandomViewPhotometrics(where='worker')(dict(cropped))
+    assert 'photometrics' not in done and left['photometrics'].shape == (6, 11)
+    for row, before, (view, _), (expected, _) in zip(
+            left['photometrics'], untouched, left['views'], done['views'], strict=True):
+        assert (view == before).all()
+        assert (apply_photometrics(view, PhotometricParams.from_row(row)) == expected).all()
+    packed = PackViews()(left)
+    assert torch.equal(packed['photometrics'], torch.from_numpy(left['photometrics']))
+    assert 'photometrics' not in PackViews()(done)
+
+
+def test_where_photometrics_are_done(monkeypatch):
+    assert not RandomViewPhotometrics(where='worker').on_device and RandomViewPhotometrics(where='device').on_device
+    for device, on_device in (('cuda', True), ('cpu', False), ('npu', True)):
+        monkeypatch.setattr('mmssl_geo.datasets.transforms.photometric.get_device', lambda device=device: device)
+        assert RandomViewPhotometrics().on_device is on_device
+        assert not ViewPhotometrics().photometrics.on_device
+    with pytest.raises(UserError, match="photometrics: where must be one of auto, worker, device, got 'gpu'"):
+        RandomViewPhotometrics(where='gpu')

@@ -7,7 +7,7 @@ from PIL import Image
 from mmssl_geo.errors import UserError
 from mmssl_geo.registry import TRANSFORMS
 
-from ..image_list import pipeline_steps
+from ..pipeline import pipeline_steps
 
 _MASKS = ('holes', 'context_mask', 'foreground')
 

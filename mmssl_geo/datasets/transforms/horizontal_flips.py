@@ -1,12 +1,12 @@
 """Flips every view by its own chance."""
 from dataclasses import replace
 
+import cv2
 from mmcv.transforms import BaseTransform
-from PIL import Image
 
 from mmssl_geo.registry import TRANSFORMS
 
-from .view_random import view_rng
+from .view_random import sample_rng
 
 
 @TRANSFORMS.register_module()
@@ -23,9 +23,10 @@ class RandomHorizontalFlips(BaseTransform):
         self.prob = prob
 
     def transform(self, results):
-        for number, (view, record) in enumerate(results['views']):
-            if view_rng(results, 'flip', number).random() < self.prob:
+        chances = sample_rng(results, 'flip').random(len(results['views']))
+        for number, ((view, record), chance) in enumerate(zip(results['views'], chances, strict=True)):
+            if chance < self.prob:
                 # a record's flip comes before its turn; to flip after k turns is to flip and to turn by -k
                 record = replace(record, flipped=not record.flipped, turn=-record.turn % 4)
-                results['views'][number] = (view.transpose(Image.Transpose.FLIP_LEFT_RIGHT), record)
+                results['views'][number] = (cv2.flip(view, 1), record)
         return results

@@ -1,7 +1,7 @@
 """Cuts the views out of an image and keeps their records."""
 import torch
+import torch.nn.functional as F
 from mmcv.transforms import BaseTransform
-from PIL import Image
 
 from mmssl_geo.errors import UserError
 from mmssl_geo.geometry import CropGroup, sample_crops
@@ -10,13 +10,16 @@ from mmssl_geo.structures import ViewRecord
 
 from .view_random import stream_seed
 
+INTERPOLATIONS = ('bilinear', 'bicubic')
+REDUCTION_MARGIN = 1.25
+
 
 @TRANSFORMS.register_module()
 class MultiCrop(BaseTransform):
-    """Random crops of two kinds, resized with antialiasing (PIL), each with its `ViewRecord`.
+    """Random crops of two kinds, resized with antialiasing (torch's, in 8 bits), each with its `ViewRecord`.
 
     Required keys: `img` (H, W, 3 RGB uint8), `seed`, `epoch`, `sample_idx`.
-    Added keys: `views`, a list of `(PIL image, ViewRecord)`, global views first.
+    Added keys: `views`, a list of `((S, S, 3) uint8, ViewRecord)`, global views first.
 
     The defaults are those of GTSA's official code.
 
@@ -28,7 +31,7 @@ class MultiCrop(BaseTransform):
         min_overlap: share of the image's area that a crop must have in common with every global crop before it;
             twice as much between global crops. None: crops are drawn independently, `max_draws` has no meaning.
         max_draws: draws of a crop before the fallback of `mmssl_geo.geometry.sample_crops`.
-        interpolation: of the resizing, as PIL names it ('bilinear', 'bicubic', ...).
+        interpolation: of the resizing, 'bilinear' or 'bicubic'.
 
     Raises:
         UserError: if a setting is impossible.
@@ -49,22 +52,44 @@ class MultiCrop(BaseTransform):
         for name, size in (('global_size', global_size), ('local_size', local_size)):
             if not isinstance(size, int) or size < 1:
                 raise UserError(f'MultiCrop.{name} must be a positive whole number of pixels, got {size!r}')
-        if interpolation.upper() not in Image.Resampling.__members__:
-            names = ', '.join(name.lower() for name in Image.Resampling.__members__)
-            raise UserError(f'MultiCrop.interpolation must be one of {names}, got {interpolation!r}')
-        self.interpolation = Image.Resampling[interpolation.upper()]
+        if interpolation not in INTERPOLATIONS:
+            raise UserError(f'MultiCrop.interpolation must be {" or ".join(INTERPOLATIONS)}, got {interpolation!r}')
+        self.interpolation = interpolation
         self.sizes = [global_size] * num_global + [local_size] * num_local
+
+    def __repr__(self):
+        return f'MultiCrop(groups={self.groups}, sizes={self.sizes})'
+
+    def largest_reduction(self, height, width):
+        """8, 4, 2 or 1: how much smaller an image may be read so that no crop, however small, has to be enlarged.
+
+        A margin of `REDUCTION_MARGIN` is kept, so that the resize still averages (our choice).
+        """
+        shrinkage = []
+        for group, size in zip(self.groups, (self.sizes[0], self.sizes[-1]), strict=True):
+            if group.num:
+                flattest = min(group.ratio[0], 1 / group.ratio[1])
+                side = min((height * width * group.scale[0] * flattest) ** 0.5, height, width)
+                shrinkage.append(side / size)
+        return next((factor for factor in (8, 4, 2) if min(shrinkage) >= REDUCTION_MARGIN * factor), 1)
 
     def _sample(self, image_sizes, generator):
         return sample_crops(torch.tensor(image_sizes), *self.groups, generator, self.min_overlap, self.max_draws)
 
     def transform(self, results):
-        image = Image.fromarray(results['img'])
+        image = torch.from_numpy(results['img']).permute(2, 0, 1)[None]
         generator = torch.Generator().manual_seed(stream_seed(results, 'crops') >> 1)
-        boxes_src = self._sample([[image.height, image.width]], generator)[0].tolist()
-        results['views'] = []
-        for number, (box_src, size) in enumerate(zip(boxes_src, self.sizes, strict=True)):
-            view = image.crop([int(c) for c in box_src]).resize((size, size), self.interpolation)
-            record = ViewRecord(tuple(box_src), (size, size), turn=0, is_global=number < self.groups[0].num)
-            results['views'].append((view, record))
+        boxes_src = self._sample([image.shape[2:]], generator)[0].tolist()
+        results['views'] = [
+            (self._cut(image, box_src, size),
+             ViewRecord(tuple(box_src), (size, size), turn=0, is_global=number < self.groups[0].num))
+            for number, (box_src, size) in enumerate(zip(boxes_src, self.sizes, strict=True))]
         return results
+
+    def _cut(self, image, box_src, size):
+        """The crop of an image `(1, 3, H, W)` as an array `(size, size, 3)`."""
+        x1, y1, x2, y2 = map(int, box_src)
+        # torch's fast 8-bit kernels want the channels of a pixel side by side, and rows without gaps
+        crop = image[..., y1:y2, x1:x2].contiguous(memory_format=torch.channels_last)
+        view = F.interpolate(crop, (size, size), mode=self.interpolation, antialias=True)
+        return view[0].permute(1, 2, 0).numpy()

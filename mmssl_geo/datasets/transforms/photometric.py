@@ -1,39 +1,26 @@
-"""Photometric augmentation of views: parameters drawn first, then applied."""
-from dataclasses import dataclass
-
-import torchvision.transforms.functional as F
+"""Photometric augmentation of the views of a sample: the draws, made on the spot or left to the device."""
+import numpy as np
 from mmcv.transforms import BaseTransform
-from PIL import ImageFilter, ImageOps
+from mmengine.device import get_device
 
+from mmssl_geo.augment import OPERATIONS, PhotometricParams, RowSlices, apply_photometrics
 from mmssl_geo.errors import UserError
 from mmssl_geo.registry import TRANSFORMS
 
-from .view_random import view_rng
+from .view_random import sample_rng
 
-
-@dataclass(frozen=True)
-class PhotometricParams:
-    """One draw.
-
-    Args:
-        jitter: operations of the colour jitter in their order, `(name, factor)`; empty if there is none.
-        grayscale: whether the view loses its colours.
-        blur_sigma: standard deviation of the Gaussian blur in pixels of the view; 0 for none.
-        solarise: whether channels of 128 and more are inverted.
-    """
-    jitter: tuple
-    grayscale: bool
-    blur_sigma: float
-    solarise: bool = False
+PLACES = ('auto', 'worker', 'device')
 
 
 @TRANSFORMS.register_module()
 class RandomViewPhotometrics(BaseTransform):
     """Colour jitter, grayscale, Gaussian blur and solarisation of every view, each with its own draw.
 
-    The defaults are those of GTSA's official code, which has no solarisation.
+    The defaults are those of GTSA's official code, which has no solarisation. The draws do not depend on where the
+    pixels are computed, and the pixels differ by rounding only.
 
-    Required keys: `views`, `seed`, `epoch`, `sample_idx`. Modified key: `views`.
+    Required keys: `views`, `seed`, `epoch`, `sample_idx`. Modified key, in the worker: `views`. Added key, for the
+    device: `photometrics` `(V, 11)` float32, the draws, which `PackViews` hands on to `MultiViewDataPreprocessor`.
 
     Args:
         brightness, contrast, saturation: a factor is drawn from `[max(0, 1 - x), 1 + x]`.
@@ -41,13 +28,15 @@ class RandomViewPhotometrics(BaseTransform):
         jitter_prob, grayscale_prob, blur_prob, solarise_prob: how often each of them happens: a number, or one for
             each view in order, the last of which holds for all further views.
         blur_sigma: smallest and largest sigma, in pixels.
+        where: the pixels are computed by the loader's worker ('worker') or, all views of a batch at once, by the data
+            preprocessor on the model's device ('device'). 'auto': by the device if it is no CPU.
 
     Raises:
-        UserError: if a probability is not in [0, 1].
+        UserError: if a probability is not in [0, 1], or there is no such place.
     """
 
     def __init__(self, brightness=0.8, contrast=0.8, saturation=0.8, hue=0.2, jitter_prob=0.8, grayscale_prob=0.2,
-                 blur_prob=0.2, blur_sigma=(0.1, 2.0), solarise_prob=0.):
+                 blur_prob=0.2, blur_sigma=(0.1, 2.0), solarise_prob=0., where='auto'):
         self.ranges = {
             'brightness': (max(0., 1 - brightness), 1 + brightness),
             'contrast': (max(0., 1 - contrast), 1 + contrast),
@@ -58,23 +47,37 @@ class RandomViewPhotometrics(BaseTransform):
             for name, prob in (('jitter', jitter_prob), ('grayscale', grayscale_prob), ('blur', blur_prob),
                                ('solarise', solarise_prob))}
         self.blur_sigma = blur_sigma
+        if where not in PLACES:
+            raise UserError(f'photometrics: where must be one of {", ".join(PLACES)}, got {where!r}')
+        self.on_device = where == 'device' or (where == 'auto' and get_device() != 'cpu')
 
-    def draw(self, rng, view):
-        """`PhotometricParams` of view number `view` from a `numpy.random.Generator`."""
-        prob = {name: probs[min(view, len(probs) - 1)] for name, probs in self.probs.items()}
-        jitter = ()
-        if rng.random() < prob['jitter']:
-            names = rng.permutation(list(self.ranges))
-            jitter = tuple((str(name), float(rng.uniform(*self.ranges[name]))) for name in names)
-        grayscale = bool(rng.random() < prob['grayscale'])
-        blur_sigma = float(rng.uniform(*self.blur_sigma)) if rng.random() < prob['blur'] else 0.
-        solarise = bool(rng.random() < prob['solarise'])
-        return PhotometricParams(jitter, grayscale, blur_sigma, solarise)
+    def draw(self, rng, num_views):
+        """Draws of all views of an image from a `numpy.random.Generator`.
+
+        Returns:
+            `(num_views, 11)` float32, see `PhotometricParams.row`.
+        """
+        happens = rng.random((num_views, len(self.probs))) < [
+            [probs[min(view, len(probs) - 1)] for probs in self.probs.values()] for view in range(num_views)]
+        jitter, grayscale, blur, solarise = happens.T
+        order = rng.permuted(np.tile(np.arange(len(OPERATIONS)), (num_views, 1)), axis=1)
+        low, high = np.array([self.ranges[name] for name in OPERATIONS]).T
+        rows = np.empty((num_views, RowSlices.length), np.float32)
+        rows[:, RowSlices.operations] = np.where(jitter[:, None], order, -1)
+        rows[:, RowSlices.factors] = rng.uniform(low[order], high[order]) * jitter[:, None]
+        rows[:, RowSlices.grayscale] = grayscale
+        rows[:, RowSlices.blur_sigma] = rng.uniform(*self.blur_sigma, num_views) * blur
+        rows[:, RowSlices.solarise] = solarise
+        return rows
 
     def transform(self, results):
-        for number, (view, record) in enumerate(results['views']):
-            params = self.draw(view_rng(results, 'photometrics', number), number)
-            results['views'][number] = (apply_photometrics(view, params), record)
+        views = results['views']
+        rows = self.draw(sample_rng(results, 'photometrics'), len(views))
+        if self.on_device:
+            results['photometrics'] = rows
+        else:
+            results['views'] = [(apply_photometrics(view, PhotometricParams.from_row(row)), record)
+                                for (view, record), row in zip(views, rows, strict=True)]
         return results
 
 
@@ -83,16 +86,3 @@ def _checked_probs(key, probs):
         raise UserError(f'photometrics: {key} must be a probability, or several of them, in [0, 1], got '
                         f'{", ".join(map(repr, probs)) or "none"}')
     return probs
-
-
-def apply_photometrics(view, params):
-    """Applies `PhotometricParams` to an RGB PIL image."""
-    for name, factor in params.jitter:
-        view = getattr(F, f'adjust_{name}')(view, factor)
-    if params.grayscale:
-        view = F.rgb_to_grayscale(view, num_output_channels=3)
-    if params.blur_sigma:
-        view = view.filter(ImageFilter.GaussianBlur(radius=params.blur_sigma))
-    if params.solarise:
-        view = ImageOps.solarize(view, threshold=128)
-    return view

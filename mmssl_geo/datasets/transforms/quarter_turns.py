@@ -1,14 +1,14 @@
 """Turns every view by its own random quarter turn."""
 from dataclasses import replace
 
+import cv2
 from mmcv.transforms import BaseTransform
-from PIL import Image
 
 from mmssl_geo.registry import TRANSFORMS
 
-from .view_random import view_rng
+from .view_random import sample_rng
 
-_TRANSPOSE = {1: Image.Transpose.ROTATE_90, 2: Image.Transpose.ROTATE_180, 3: Image.Transpose.ROTATE_270}
+_ROTATE = {1: cv2.ROTATE_90_COUNTERCLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CLOCKWISE}
 
 
 @TRANSFORMS.register_module()
@@ -19,9 +19,9 @@ class RandomQuarterTurns(BaseTransform):
     """
 
     def transform(self, results):
-        for number, (view, record) in enumerate(results['views']):
-            turn = (record.turn + int(view_rng(results, 'turn', number).integers(4))) % 4
-            quarter = (turn - record.turn) % 4
-            results['views'][number] = (
-                view.transpose(_TRANSPOSE[quarter]) if quarter else view, replace(record, turn=turn))
+        views = results['views']
+        turns = sample_rng(results, 'turn').integers(4, size=len(views)).tolist()
+        results['views'] = [
+            (cv2.rotate(view, _ROTATE[turn]) if turn else view, replace(record, turn=(record.turn + turn) % 4))
+            for (view, record), turn in zip(views, turns, strict=True)]
         return results

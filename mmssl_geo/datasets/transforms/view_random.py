@@ -11,7 +11,7 @@ def stream_seed(results, *names):
 
     Args:
         results: dict with `seed`, `epoch` and `sample_idx` (integers, 0 or more).
-        names: what is drawn and for which view, e.g. `('photometrics', 3)`.
+        names: what is drawn and for which view, e.g. `('cutout', 'x3')`.
     """
     label = zlib.crc32(repr(names).encode())
     words = np.random.SeedSequence([results['seed'], results['epoch'], results['sample_idx'], label]).generate_state(2)

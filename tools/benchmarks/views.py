@@ -1,0 +1,177 @@
+"""Times the making of views, image by image on one core: `python tools/benchmarks/views.py --images DIR`.
+
+    git clone https://github.com/bok3948/GTSA official
+    python tools/benchmarks/views.py --images DIR --reference official --workers 4
+
+Stages: decoding alone; the floor, decoding and ten antialiased 8-bit resizes of crops; the pipeline of the config with
+photometrics left to the device, and all of it in the worker; with `--reference` the official code's; with `--workers`
+the pipeline through a DataLoader. All are timed in turns, each in every round, and the median of the rounds counts, so
+that a busy machine slows all of them alike. The last line of the output is JSON; a ratio is null without what it
+needs.
+"""
+import argparse
+import importlib.util
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+
+from mmssl_geo.cli import run_tool
+from mmssl_geo.errors import UserError
+from mmssl_geo.overrides import Overrides
+
+CONFIG = 'configs/gtsa_vits16_coco.py'
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', nargs='?', default=CONFIG, help='config with multi-crop views (default: %(default)s)')
+    parser.add_argument('--images', required=True, help='folder of images')
+    parser.add_argument('--reference', help='checkout of the official GTSA repository, timed in the same run')
+    parser.add_argument('--num-images', type=int, default=64, help='how many are used (default: %(default)s)')
+    parser.add_argument('--rounds', type=int, default=7, help='(default: %(default)s)')
+    parser.add_argument('--workers', type=int, default=0, help='of the DataLoader; 0: it is not timed (default)')
+    parser.add_argument('--batch-size', type=int, default=16, help='of the DataLoader (default: %(default)s)')
+    parser.add_argument('--out', help='also write the JSON to this file')
+    parser.add_argument('--cfg-options', nargs='+', action=Overrides, help='key=value overrides of the config')
+    return parser.parse_args()
+
+
+def check_args(args):
+    """Raises:
+        UserError: says which option is wrong.
+    """
+    for name, least in (('num_images', 1), ('rounds', 1), ('workers', 0), ('batch_size', 1)):
+        if getattr(args, name) < least:
+            raise UserError(f'--{name.replace("_", "-")} {getattr(args, name)}: must be at least {least}')
+    if not Path(args.images).is_dir():
+        raise UserError(f'--images {args.images}: there is no such folder')
+    if args.reference and not (Path(args.reference) / 'util' / 'gtsa_transforms.py').is_file():
+        raise UserError(f'--reference {args.reference}: there is no util/gtsa_transforms.py in it; give a checkout of '
+                        'https://github.com/bok3948/GTSA')
+
+
+def build_datasets(args):
+    """Datasets of the config's pipeline by where the photometrics are done.
+
+    Raises:
+        UserError: the config has no multi-crop views.
+    """
+    from mmssl_geo.datasets import MultiCrop
+    from mmssl_geo.launch import load_config
+    from mmssl_geo.registry import DATASETS
+    cfg = load_config(args.config, args.cfg_options).train_dataloader.dataset
+    cfg.update(data_root=str(Path(args.images).absolute()), data_prefix='', ann_file=None, seed=0)
+    if 'crop' not in cfg.pipeline or 'photometrics' not in cfg.pipeline:
+        raise UserError(f'config {args.config}: its pipeline has no step "crop" or "photometrics"; give one of GTSA '
+                        'or DINO')
+    datasets = {}
+    for where in ('device', 'worker'):
+        cfg.pipeline.photometrics.where = where
+        datasets[where] = DATASETS.build(cfg)
+    if not isinstance(datasets['device'].pipeline.transforms[0], MultiCrop):
+        raise UserError(f'config {args.config}: the first step of its pipeline is no MultiCrop')
+    return datasets
+
+
+def make_stages(args, datasets, count):
+    """Name -> function of an image's index."""
+    import torch
+    from torch.nn import functional as F
+    dataset = datasets['device']
+    crop = dataset.pipeline.transforms[0]
+    records = [[record for _, record in crop(dict(img=dataset.decode(index), seed=0, epoch=0, sample_idx=index))[
+        'views']] for index in range(count)]
+
+    def floor(index):
+        image = torch.from_numpy(dataset.decode(index)).permute(2, 0, 1)[None]
+        for record in records[index]:
+            x1, y1, x2, y2 = map(int, record.crop_box_src)
+            piece = image[..., y1:y2, x1:x2].contiguous(memory_format=torch.channels_last)
+            F.interpolate(piece, record.size, mode=crop.interpolation, antialias=True)
+
+    stages = {
+        'decode': dataset.decode, 'floor': floor,
+        'ours, photometrics on the device': lambda index: dataset[index, 0],
+        'ours, all on the CPU': lambda index: datasets['worker'][index, 0]}
+    if args.reference:
+        stages['official'] = official_stage(Path(args.reference), dataset, crop)
+    return stages
+
+
+def official_stage(checkout, dataset, crop):
+    """The official dataset's work on one image, with our sizes and scales of crops."""
+    from PIL import Image
+    spec = importlib.util.spec_from_file_location('official_transforms', checkout / 'util' / 'gtsa_transforms.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    transform = module.GTSATransforms(
+        [crop.sizes[0], crop.sizes[-1]], [group.num for group in crop.groups],
+        [group.scale[0] for group in crop.groups], [group.scale[1] for group in crop.groups])
+    return lambda index: transform(Image.open(dataset.path(index)).convert('RGB'))
+
+
+def time_stages(stages, count, rounds):
+    """Name -> milliseconds of processor time an image, the median of the rounds."""
+    times = {name: [] for name in stages}
+    for number in range(rounds + 1):  # the first one warms up
+        for name, work in stages.items():
+            print(f'\rround {number}/{rounds}: {name:<40}', end='', file=sys.stderr, flush=True)
+            start = time.process_time()
+            for index in range(count):
+                work(index)
+            times[name].append(1000 * (time.process_time() - start) / count)
+    print(file=sys.stderr)
+    return {name: statistics.median(values[1:]) for name, values in times.items()}
+
+
+def loader_rates(datasets, args):
+    """Images a second through a DataLoader, by where the photometrics are done."""
+    from torch.utils.data import DataLoader
+    rates = {}
+    for where, dataset in datasets.items():
+        order = [index % len(dataset) for index in range(9 * args.workers * args.batch_size)]
+        loader = DataLoader(dataset, args.batch_size, sampler=order, num_workers=args.workers, prefetch_factor=1)
+        batches = iter(loader)
+        for _ in range(args.workers):
+            next(batches)  # each worker has started
+        start = time.perf_counter()
+        count = sum(len(batch['turns']) for batch in batches)
+        rates[where] = count / (time.perf_counter() - start)
+    return rates
+
+
+def summarise(times, rates):
+    """What was measured, ready for JSON."""
+    device, cpu = times['ours, photometrics on the device'], times['ours, all on the CPU']
+    official = times.get('official')
+    return dict(
+        ratio_device=official and official / device, ratio_cpu=official and official / cpu,
+        ratio_floor=device / times['floor'], ms_per_image=times, loader_images_per_s=rates)
+
+
+def main():
+    args = parse_args()
+    check_args(args)
+    import cv2
+    import torch
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
+    datasets = build_datasets(args)
+    count = min(args.num_images, len(datasets['device']))
+    times = time_stages(make_stages(args, datasets, count), count, args.rounds)
+    for name, milliseconds in times.items():
+        print(f'{name:<40}{milliseconds:>8.2f} ms an image{1000 / milliseconds:>9.0f} images/s and core')
+    rates = loader_rates(datasets, args) if args.workers else {}
+    for where, rate in rates.items():
+        print(f'DataLoader, {args.workers} workers, {where:<18}{rate:>9.0f} images/s')
+    result = summarise(times, rates)
+    if args.out:
+        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+        Path(args.out).write_text(json.dumps(result, indent=2) + '\n')
+    print(json.dumps(result))
+
+
+if __name__ == '__main__':
+    run_tool(main)
