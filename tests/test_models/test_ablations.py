@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from mmssl_geo.errors import UserError
-from mmssl_geo.models import PatchCorrespondenceLoss, RotationHead
+from mmssl_geo.models import DecorrelationLoss, PatchCorrespondenceLoss, RotationHead
 from mmssl_geo.registry import MODELS
 from tests.helpers import random_views, tiny_config
 
@@ -136,7 +136,7 @@ def test_without_local_crops_the_global_pairs_are_left(make):
     pairs = views.pairs()['global']
     crop = model.head.crop_losses('global', predictions, teacher, pairs, 16)
     correspondence = model.head.correspondence_losses(predictions, teacher, pairs)
-    rotation, _ = model.head.rotation_head.loss(features, views.turns_by_kind()['global'])
+    rotation, _ = model.head.rotation_head.loss([features], views.turns_by_kind()['global'])
     assert crop.shape == (4,)
     torch.testing.assert_close(losses['loss_crop'], crop.mean())
     torch.testing.assert_close(losses['loss_correspondence'], correspondence.mean() / 2)
@@ -172,6 +172,22 @@ def test_without_the_crop_loss_the_others_stay(make):
     losses = make(crop_loss=None, gate_correspondence=False)(views, mode='loss')
     assert set(expected) - set(losses) == {'loss_crop'}
     assert all(torch.equal(losses[name], expected[name]) for name in losses)
+
+
+# decorrelation, for small data
+
+def test_decorrelation_joins_the_other_losses(make):
+    """On the backbone's patch tokens of the global views, all of them together."""
+    views = random_views(dtype=torch.double)
+    expected = make()(views, mode='loss')
+    model = make(decorrelation_loss=dict(type='mmssl_geo.DecorrelationLoss'), decorrelation_weight=4.)
+    losses = model(views, mode='loss')
+    assert set(losses) - set(expected) == {'loss_decorrelation'}
+    assert all(torch.equal(losses[name], expected[name]) for name in expected)
+    maps = model.student_features(views)['global']
+    tokens = maps.permute(0, 2, 3, 1).reshape(-1, maps.shape[1])
+    torch.testing.assert_close(losses['loss_decorrelation'], 4 * DecorrelationLoss()(tokens))
+    assert losses['loss_decorrelation'].item() > 0 and losses['loss_decorrelation'].requires_grad
 
 
 # mistakes

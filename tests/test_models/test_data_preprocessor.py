@@ -1,5 +1,7 @@
+import numpy as np
 import torch
 
+from mmssl_geo.augment import PhotometricParams, apply_photometrics
 from mmssl_geo.models import MultiViewDataPreprocessor
 
 
@@ -23,3 +25,21 @@ def test_view_major_order_and_normalisation():
 
 def test_statistics_are_not_saved():
     assert MultiViewDataPreprocessor().state_dict() == {}
+
+
+def test_photometrics_reach_their_own_views():
+    """Each view of each image has its own brightness; the views keep their places."""
+    rng = np.random.default_rng(0)
+    views = rng.integers(0, 256, (2, 3, 8, 8, 3), dtype=np.uint8)  # two images, two global views and a local one
+    draws = [[PhotometricParams((('brightness', 0.3 + 0.1 * (3 * image + view)),), False, 0.) for view in range(3)]
+             for image in range(2)]
+    tensors = torch.from_numpy(views).permute(0, 1, 4, 2, 3)
+    data = dict(
+        inputs={'global': tensors[:, :2], 'local': tensors[:, 2:]}, crop_boxes_src=torch.zeros(2, 3, 4),
+        turns=torch.zeros(2, 3).long(), flipped=torch.zeros(2, 3).bool(),
+        photometrics=torch.from_numpy(np.array([[draw.row() for draw in row] for row in draws])))
+    batch = MultiViewDataPreprocessor(mean=(0., 0., 0.), std=(1., 1., 1.))(data)['views']
+    got = torch.cat([batch.global_images, batch.local_images]).permute(0, 2, 3, 1).numpy()
+    places = [(image, view) for view in range(3) for image in range(2)]  # view-major
+    expected = np.stack([apply_photometrics(views[image, view], draws[image][view]) for image, view in places])
+    assert np.abs(got - expected).max() <= 1

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmssl_geo.models import CropSimilarityLoss, PatchCorrespondenceLoss
+from mmssl_geo.models import CropSimilarityLoss, DecorrelationLoss, PatchCorrespondenceLoss
 
 
 def test_crop_loss_of_a_patch_and_its_turned_copy_is_minus_one():
@@ -80,3 +80,24 @@ def test_only_kept_tokens_get_a_gradient():
 def test_match_share_out_of_range(share):
     with pytest.raises(ValueError, match='match_share must be in'):
         PatchCorrespondenceLoss(share)
+
+
+def test_decorrelation_by_the_formula():
+    tokens = torch.randn(50, 4, dtype=torch.float64) * torch.tensor([0.2, 0.5, 1.5, 3.], dtype=torch.float64)
+    expected = sum(max(0., 1 - math.sqrt(tokens[:, c].var().item() + 1e-4)) for c in range(4)) / 4
+    for c in range(4):
+        for d in range(4):
+            if c != d:
+                first, second = (tokens[:, k] - tokens[:, k].mean() for k in (c, d))
+                expected += 0.04 * ((first * second).sum().item() / 49) ** 2 / 4
+    assert DecorrelationLoss()(tokens).item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_decorrelation_is_least_for_spread_channels_that_vary_apart():
+    apart = torch.cat([torch.eye(4), -torch.eye(4)]).double() * 2  # deviation 1.07, no covariance
+    together = apart.sum(dim=1, keepdim=True).repeat(1, 4)
+    flat = torch.ones(8, 4, dtype=torch.float64)
+    assert DecorrelationLoss()(apart).item() == 0
+    assert DecorrelationLoss()(together).item() > 0
+    assert DecorrelationLoss()(flat).item() == pytest.approx(0.99)
+    assert torch.allclose(DecorrelationLoss()(apart + 5), torch.zeros((), dtype=torch.float64))

@@ -3,7 +3,7 @@ import torch
 from mmengine.model import BaseModule
 
 from mmssl_geo.errors import UserError
-from mmssl_geo.geometry import pool_boxes
+from mmssl_geo.geometry import pool_boxes_of_maps
 from mmssl_geo.registry import MODELS
 
 
@@ -31,6 +31,9 @@ class GTSAHead(BaseModule):
             so the target is the same wherever the student's view lies; turns then play no part. 'local_invariant',
             'global_invariant': that where the student's view is of this kind, 'pooled' where it is of the other.
         gate_correspondence: whether the correspondence loss waits for the end of the warm-up.
+        decorrelation_loss: config of a loss on the student backbone's patch tokens of global views, for small data
+            (our choice; not part of the method). None: there is none.
+        decorrelation_weight: its weight.
 
     Raises:
         UserError: if a switch has an unknown value, a part is no config, or the predictor is left without a loss.
@@ -38,7 +41,7 @@ class GTSAHead(BaseModule):
 
     def __init__(self, predictor, rotation_head, crop_loss, correspondence_loss, correspondence_weight=0.5,
                  rotation_weight=0.5, pooled_sizes=None, rotation_targets='turned', crop_targets='pooled',
-                 gate_correspondence=True, init_cfg=None):
+                 gate_correspondence=True, decorrelation_loss=None, decorrelation_weight=1., init_cfg=None):
         super().__init__(init_cfg)
         _check('rotation_targets', rotation_targets, ('turned', 'invariant'))
         _check('crop_targets', crop_targets, ('pooled', 'invariant', 'local_invariant', 'global_invariant'))
@@ -50,6 +53,8 @@ class GTSAHead(BaseModule):
         self.rotation_head = _build_or_none('rotation_head', rotation_head)
         self.crop_loss = _build_or_none('crop_loss', crop_loss)
         self.correspondence_loss = _build_or_none('correspondence_loss', correspondence_loss)
+        self.decorrelation_loss = _build_or_none('decorrelation_loss', decorrelation_loss)
+        self.decorrelation_weight = decorrelation_weight
         self.correspondence_weight = correspondence_weight
         self.rotation_weight = rotation_weight
         self.pooled_sizes = _sizes_by_kind(pooled_sizes)
@@ -78,8 +83,9 @@ class GTSAHead(BaseModule):
             patch_size: side of a token in view pixels.
 
         Returns:
-            dict: of the parts that are on, `loss_crop`, `loss_correspondence`, `loss_rotation` (weighted; their sum
-            is the total loss), `match_cosine` (unweighted, also while the gate is shut) and `rotation_accuracy`.
+            dict: of the parts that are on, `loss_crop`, `loss_correspondence`, `loss_rotation`, `loss_decorrelation`
+            (weighted; their sum is the total loss), `match_cosine` (unweighted, also while the gate is shut) and
+            `rotation_accuracy`.
         """
         losses = {}
         with torch.autocast(teacher_projections.device.type, enabled=False):
@@ -91,6 +97,9 @@ class GTSAHead(BaseModule):
                     for kind, group in pair_groups.items())
             if self.correspondence_loss is not None:
                 losses.update(self._weighted_correspondence(predictions, teacher, pair_groups))
+            if self.decorrelation_loss is not None:
+                tokens = _at_least_float32(student_features['global']).transpose(0, 1).flatten(1).T
+                losses['loss_decorrelation'] = self.decorrelation_weight * self.decorrelation_loss(tokens)
         if self.rotation_head is not None:
             losses.update(self._weighted_rotation(student_features, turns))
         return losses
@@ -104,25 +113,24 @@ class GTSAHead(BaseModule):
             match_cosine=-correspondence.detach())
 
     def _weighted_rotation(self, features, turns):
-        rotation, right = zip(
-            *(self.rotation_head.loss(features[kind], turns[kind]) for kind in features), strict=True)
-        return dict(
-            loss_rotation=self.rotation_weight * torch.cat(rotation).mean(),
-            rotation_accuracy=torch.cat(right).float().mean())
+        rotation, right = self.rotation_head.loss(
+            list(features.values()), torch.cat([turns[kind] for kind in features]))
+        return dict(loss_rotation=self.rotation_weight * rotation.mean(), rotation_accuracy=right.float().mean())
 
     def crop_losses(self, kind, student_maps, teacher_maps, group, patch_size):
         """Crop loss of every pair of one kind, `(Q * B * V,)`."""
+        by_student = group.student_index.flatten().argsort(stable=True)  # boxes are pooled map by map
         if self.crop_targets in ('invariant', f'{kind}_invariant'):
-            student = student_maps.mean(dim=(2, 3), keepdim=True)[group.student_index.flatten()]
+            student = student_maps.mean(dim=(2, 3), keepdim=True)[group.student_index.flatten()[by_student]]
             teacher = teacher_maps.mean(dim=(2, 3), keepdim=True)[group.teacher_index.flatten()]
         else:
             size = self.pooled_sizes.get(kind) or _default_pooled_size(kind, student_maps.shape[-1])
-            student = pool_boxes(
-                student_maps, group.student_boxes_view.flatten(0, 2) / patch_size, group.student_index.flatten(), size)
-            teacher = pool_boxes(
-                teacher_maps, group.teacher_boxes_view.flatten(0, 2) / patch_size, group.teacher_index.flatten(), size)
-        turns = group.relative_turns.flatten() if self.rotation_targets == 'turned' else None
-        return self.crop_loss(student, teacher, turns)
+            boxes_view = group.student_boxes_view.flatten(0, 2)[by_student].unflatten(0, (len(student_maps), -1))
+            student = pool_boxes_of_maps(student_maps, boxes_view / patch_size, size).flatten(0, 1)
+            teacher = pool_boxes_of_maps(
+                teacher_maps, group.teacher_boxes_view.flatten(0, 1) / patch_size, size).flatten(0, 1)
+        turns = group.relative_turns.flatten()[by_student] if self.rotation_targets == 'turned' else None
+        return self.crop_loss(student, teacher[by_student], turns).index_select(0, by_student.argsort())
 
     def correspondence_losses(self, student_maps, teacher_maps, group):
         """Correspondence loss of every pair of one kind, `(Q * B * V,)`."""
@@ -132,7 +140,7 @@ class GTSAHead(BaseModule):
         if num_views * batch_size == len(student_maps):  # every q meets the same views: no copies
             student = student.unflatten(0, (num_views, batch_size)).transpose(0, 1).unsqueeze(0)
         else:
-            student = student[group.student_index]
+            student = student.index_select(0, group.student_index.flatten()).unflatten(0, group.student_index.shape)
         return self.correspondence_loss(student, teacher).flatten()
 
 

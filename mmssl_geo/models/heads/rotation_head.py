@@ -1,4 +1,5 @@
 """Rotation prediction: which of four quarter turns was made."""
+import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import nn
@@ -23,11 +24,16 @@ class RotationHead(BaseModule):
             nn.Linear(first, second), nn.LayerNorm(second), nn.GELU(),
             nn.Linear(second, third), nn.LayerNorm(third), nn.Linear(third, 4))
 
-    def forward(self, maps):
-        """Logits `(N, 4)` of the turns of backbone maps `(N, C, H, W)`."""
-        return self.mlp(maps.mean(dim=(2, 3)))
+    def forward(self, *maps):
+        """Logits `(sum of N, 4)` of the turns of backbone maps, one or more `(N, C, H, W)`."""
+        return self.mlp(torch.cat([of_kind.mean(dim=(2, 3)) for of_kind in maps]))
 
     def loss(self, maps, turns):
-        """Cross-entropy of every map `(N,)` and whether its turn was told right `(N,)`."""
-        logits = self(maps)
+        """Cross-entropy of every view and whether its turn was told right, both `(sum of N,)`.
+
+        Args:
+            maps: sequence of backbone maps `(N, C, H, W)`, which may differ in size.
+            turns: quarter turns of all views, in the order of the maps.
+        """
+        logits = self(*maps)
         return F.cross_entropy(logits, turns, reduction='none'), logits.argmax(dim=1) == turns

@@ -51,8 +51,8 @@ class PatchMixing:
             the time too, but leaves such masks out of the mixing: they mark nothing.
         jitter: None, or brightness, contrast, saturation and hue of a colour jitter of the student's views on top of
             the draw that the teacher sees. The official code means to give the student a draw of its own, but an
-            aliased list lets the teacher see the same one, so None. The form is our choice: the device holds no view
-            before its photometrics.
+            aliased list lets the teacher see the same one, so None. The form is our choice: photometrics may have been
+            computed in the worker.
 
     Raises:
         UserError: if a setting is impossible.
@@ -98,7 +98,7 @@ class PatchMixing:
         height, width = clean_images.shape[-2:]
         marks = draw_marks(len(index), (height // patch_size, width // patch_size), self.cut_share, rng)
         index, other_index, marks = (
-            torch.from_numpy(array).to(clean_images.device) for array in (index, other_index, marks))
+            torch.from_numpy(array).to(clean_images.device, non_blocking=True) for array in (index, other_index, marks))
         images = clean_images[index]
         if self.jitter is not None:
             images = recolour(images, self.jitter, normalisation.mean, normalisation.std)

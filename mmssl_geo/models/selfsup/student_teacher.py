@@ -104,11 +104,14 @@ class StudentTeacher(BaseSelfSupervisor):
     def parse_losses(self, losses):
         """As mmengine's, but a loss that is not finite stops the run before it reaches the weights.
 
+        On a GPU the host does not wait for the losses here: `FiniteHook` stops the run one iteration later.
+
         Raises:
             NonFiniteLossError: names the losses that are not finite.
         """
-        names = [name for name in losses if 'loss' in name]
-        finite = torch.stack([losses[name].detach() for name in names]).isfinite()
-        if not finite.all():  # here the host waits for the device
-            raise NonFiniteLossError([name for name, good in zip(names, finite.tolist(), strict=True) if not good])
-        return super().parse_losses(losses)
+        total, log = super().parse_losses(losses)
+        if total.is_cpu:
+            bad = [name for name, value in losses.items() if 'loss' in name and not value.isfinite()]
+            if bad:
+                raise NonFiniteLossError(bad)
+        return total, log

@@ -1,0 +1,24 @@
+# D3SSL on a net and views small enough for two CPU cores and any few hundred photos: 6 blocks, width 192, patch 16;
+# views of 128 and 64 px (as many pixels as GTSA's) in batches of 16, bfloat16.
+_base_ = ['_base_/d3ssl_vits16.py', '_base_/d3ssl_views.py', '_base_/schedule_100e.py']
+model = dict(
+    backbone=dict(
+        arch=dict(_delete_=True, embed_dims=192, num_layers=6, num_heads=3, feedforward_channels=768),
+        img_size=112,
+        drop_path_rate=0.),
+    neck=dict(hidden_channels=512, out_channels=128),
+    head=dict(predictor=dict(hidden_channels=512, out_channels=128)))
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=1,
+    dataset=dict(
+        data_root='data/photos/',
+        data_prefix='',
+        pipeline=dict(views=dict(size=128), x2_small=dict(size=64))))
+train_cfg = dict(max_epochs=40)
+optim_wrapper = dict(dtype='bfloat16')
+default_hooks = dict(
+    schedule=dict(learning_rate=dict(base=5e-4, batch=None), warmup_epochs=2),
+    logger=dict(interval=10),
+    checkpoint=dict(interval=10),
+    collapse_gauge=dict(interval=30))
