@@ -42,5 +42,5 @@ class RegionBatch:
         """What the log should say of the batch, name -> scalar tensor."""
         shares = {f'cut_share_{name}': share for name, share in self.cut_shares.items()}
         if self.mixed is not None:
-            shares['mixed_share'] = self.fallback_share.new_tensor(float(self.mixed))
+            shares['mixed_share'] = torch.full_like(self.fallback_share, float(self.mixed))
         return {**shares, 'fallback_share': self.fallback_share}

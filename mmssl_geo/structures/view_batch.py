@@ -75,8 +75,10 @@ class ViewBatch:
             raise UserError(
                 'some views are flipped, but this method compares places of views, which only follow crops and quarter '
                 'turns: drop the flips (train_dataloader.dataset.pipeline.flips=None)')
-        sizes = [self.global_images.shape[-2:]] * self.num_global + [self.local_images.shape[-2:]] * self.num_local
-        boxes = pair_boxes(self.crop_boxes_src, self.turns, torch.tensor(sizes), self.num_global)
+        sizes = torch.cat([  # made on the device: a copy from the host would wait for it
+            self.crop_boxes_src.new_full((self.num_global, 2), self.global_images.shape[-1]),
+            self.crop_boxes_src.new_full((self.num_local, 2), self.local_images.shape[-1])])
+        boxes = pair_boxes(self.crop_boxes_src, self.turns, sizes, self.num_global)
         # Views are square (the turns could not share a batch otherwise), so sizes before and after the turn agree.
         return self.pairs_from_boxes(boxes.teacher_boxes_view, boxes.student_boxes_view)
 

@@ -29,8 +29,8 @@ OPTIMIZER_STAGES = {'backward': ['backward'], 'optimizer': ['step', 'zero_grad']
 ORDER = ('data', 'preprocess', 'student forward', 'teacher forward', 'losses', 'backward', 'optimizer', 'ema', 'other')
 
 
-def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse_args(description=__doc__):
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='pretraining config file')
     parser.add_argument('--batch-size', type=int, help="images per step (default: the config's)")
     parser.add_argument('--iters', type=int, default=20, help='timed steps (default: 20)')
@@ -63,8 +63,8 @@ def check_args(args):
         raise UserError(f'--images {args.images}: there is no such folder')
 
 
-def prepare_config(args, folder):
-    """The config with the options of the command line; logs and generated images go into `folder`."""
+def prepare_config(args, folder, num_batches):
+    """The config with the options of the command line; logs and images for `num_batches` go into `folder`."""
     from mmssl_geo.launch import load_config
     cfg = load_config(args.config, args.cfg_options, work_dir=str(Path(folder) / 'run'))
     if 'optim_wrapper' not in cfg or 'train_dataloader' not in cfg:
@@ -75,7 +75,7 @@ def prepare_config(args, folder):
     images = args.images
     if images is None:
         images = Path(folder) / 'noise'
-        loader.dataset.ann_file = write_noise(images, (args.warmup + args.iters) * loader.batch_size)
+        loader.dataset.ann_file = write_noise(images, num_batches * loader.batch_size)
         if 'regions' in loader.dataset.pipeline:
             loader.dataset.pipeline.regions = dict(type='mmssl_geo.GridRegions')  # noise has no proposals
     else:
@@ -161,8 +161,7 @@ def summarise(clock, runner, iters):
     kind, mib = peak_memory_mib(clock.device)
     return dict(
         config=runner.cfg.filename, device=str(clock.device), batch_size=batch_size, iters=iters,
-        # without a GPU our wrappers compute in float32, whatever the config asks for
-        dtype=str(runner.cfg.optim_wrapper.get('dtype', 'float32')) if clock.device.type == 'cuda' else 'float32',
+        dtype=str(getattr(runner.optim_wrapper, 'cast_dtype', 'float32')).removeprefix('torch.'),
         num_workers=runner.cfg.train_dataloader.num_workers,
         images_per_s=batch_size * iters / sum(seconds.values()), step_ms=1000 * sum(seconds.values()) / iters,
         stages_ms={stage: 1000 * seconds.get(stage, 0.) / iters for stage in ORDER},
@@ -184,7 +183,8 @@ def main():
     check_args(args)
     from mmssl_geo.launch import build_runner
     with tempfile.TemporaryDirectory() as folder:
-        runner = build_runner(prepare_config(args, folder), amp=args.amp_dtype in ('float16', 'bfloat16'))
+        cfg = prepare_config(args, folder, args.warmup + args.iters)
+        runner = build_runner(cfg, amp=args.amp_dtype in ('float16', 'bfloat16'))
         result = summarise(time_steps(runner, args.warmup, args.iters), runner, args.iters)
     print(format_table(result))
     if args.out:

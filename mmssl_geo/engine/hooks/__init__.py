@@ -1,6 +1,9 @@
 from .collapse_gauge_hook import CollapseGaugeHook
+from .compile_hook import CompileHook
+from .deferred_info_hook import DeferredInfoHook
 from .finite_hook import FiniteHook
 from .freeze_last_layer_hook import FreezeLastLayerHook
+from .probe_hook import ProbeHook
 from .replica_check_hook import ReplicaCheckHook
 from .schedule_hook import ScheduleHook
 from .step_seed_hook import StepSeedHook
@@ -11,6 +14,7 @@ from .throughput_hook import ThroughputHook
 from .unreadable_images_hook import UnreadableImagesHook
 
 __all__ = [
-    'CollapseGaugeHook', 'FiniteHook', 'FreezeLastLayerHook', 'ReplicaCheckHook', 'ScheduleHook', 'StepSeedHook',
-    'StrictLoadHook', 'TeacherTemperatureHook', 'TeacherUpdateHook', 'ThroughputHook', 'UnreadableImagesHook'
+    'CollapseGaugeHook', 'CompileHook', 'DeferredInfoHook', 'FiniteHook', 'FreezeLastLayerHook', 'ProbeHook',
+    'ReplicaCheckHook', 'ScheduleHook', 'StepSeedHook', 'StrictLoadHook', 'TeacherTemperatureHook',
+    'TeacherUpdateHook', 'ThroughputHook', 'UnreadableImagesHook'
 ]

@@ -1,0 +1,74 @@
+"""The benchmark of views: what it prints, on tiny views and a stand-in for the official checkout."""
+import importlib.util
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmssl_geo.errors import UserError
+from tests.helpers import ROOT
+
+TOOL = ROOT / 'tools/benchmarks/views.py'
+STAND_IN = '''
+import time
+class GTSATransforms:
+    def __init__(self, sizes, numbers, smallest, largest):
+        assert (sizes, numbers) == ([64, 32], [2, 4]) and smallest == [0.3, 0.1] and largest == [1.0, 0.3]
+    def __call__(self, image):
+        end = time.process_time() + 0.05
+        while time.process_time() < end:
+            pass
+'''
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path, capsys):
+    """Calls the tool's `main` on two photos; returns its last line, read."""
+    spec = importlib.util.spec_from_file_location('benchmark_views', TOOL)
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    (tmp_path / 'photos').mkdir()
+    for number in range(2):
+        noise = np.random.default_rng(number).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(tmp_path / f'photos/{number}.jpg')
+
+    def run_main(*args, config='configs/gtsa_quickstart.py', images=tmp_path / 'photos'):
+        monkeypatch.setattr('sys.argv', [
+            str(TOOL), str(ROOT / config), '--images', str(images), '--rounds', '2', *map(str, args)])
+        tool.main()
+        return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+    return run_main
+
+
+def test_without_a_reference(run, tmp_path):
+    result = run('--out', tmp_path / 'out/result.json')
+    assert result['ratio_device'] is None and result['ratio_cpu'] is None
+    assert result['loader_images_per_s'] == {}
+    times = result['ms_per_image']
+    assert len(times) == 4 and min(times.values()) > 0
+    assert result['ratio_floor'] == pytest.approx(times['ours, photometrics on the device'] / times['floor'])
+    assert json.loads((tmp_path / 'out/result.json').read_text()) == result
+
+
+def test_ratios_to_the_reference_and_the_loader(run, tmp_path):
+    (tmp_path / 'official/util').mkdir(parents=True)
+    (tmp_path / 'official/util/gtsa_transforms.py').write_text(STAND_IN)
+    result = run('--reference', tmp_path / 'official', '--workers', 1, '--batch-size', 2)
+    times = result['ms_per_image']
+    assert times['official'] >= 50
+    assert result['ratio_cpu'] == pytest.approx(times['official'] / times['ours, all on the CPU'])
+    assert result['ratio_device'] == pytest.approx(times['official'] / times['ours, photometrics on the device'])
+    assert set(result['loader_images_per_s']) == {'device', 'worker'} and result['loader_images_per_s']['device'] > 0
+
+
+@pytest.mark.parametrize('settings, sentence', [
+    (dict(args=['--rounds', 0]), '--rounds 0: must be at least 1'),
+    (dict(args=['--reference', 'nowhere']), 'there is no util/gtsa_transforms.py'),
+    (dict(images='nowhere'), '--images nowhere: there is no such folder'),
+    (dict(config='configs/d3ssl_quickstart.py'), 'no step "crop" or "photometrics"'),
+])
+def test_a_mistake_is_refused(run, settings, sentence):
+    with pytest.raises(UserError, match=sentence):
+        run(*settings.pop('args', ()), **settings)

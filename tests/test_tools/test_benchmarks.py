@@ -1,0 +1,134 @@
+"""What the benchmarks of a step share, and the benchmarks themselves on the smallest sizes."""
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from mmssl_geo.errors import UserError
+
+BENCHMARKS = Path(__file__).parents[2] / 'tools' / 'benchmarks'
+
+
+@pytest.fixture
+def load(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return importlib.import_module
+
+
+def run(name, *args):
+    done = subprocess.run([sys.executable, '-W', 'ignore', str(BENCHMARKS / f'{name}.py'), *map(str, args)],
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_calls_that_do_work_are_counted_forward_and_backward(load):
+    measuring = load('measuring')
+    x = torch.ones(2, 3, requires_grad=True)
+    with measuring.OperatorCalls() as calls:
+        (x.view(3, 2) * 2).sum().backward()
+    # backward: the one that it starts from, then times 2; those of the sum and of the view only look differently
+    assert calls.names == ['aten::mul', 'aten::sum', 'aten::ones_like', 'aten::mul']
+
+
+def test_a_multi_tensor_call_counts_once_unless_its_lists_do_not_fit(load):
+    measuring, tensors = load('measuring'), [torch.ones(2), torch.ones(3)]
+    assert measuring.count_calls(lambda: torch._foreach_mul_(tensors, 2.)) == 1
+    assert measuring.count_calls(lambda: torch._foreach_add_(tensors, [x.clone() for x in tensors])) == 3
+    assert measuring.count_calls(lambda: torch._foreach_mul_(tensors, [x.sum() for x in tensors])) == 4
+
+
+def test_a_race_runs_all_by_turns_and_takes_medians(load, monkeypatch, capsys):
+    measuring, order, now = load('measuring'), [], SimpleNamespace(value=0.)
+    monkeypatch.setattr(measuring.time, 'perf_counter', lambda: now.value)
+    steps = iter([9., 9., 1., 4., 3., 5., 2., 60.])
+
+    def candidate(name):
+        order.append(name)
+        now.value += next(steps)
+
+    seconds = measuring.race({'a': lambda: candidate('a'), 'b': lambda: candidate('b')}, rounds=3)
+    assert order == ['a', 'b'] * 4 and seconds == {'a': 2., 'b': 5.}, 'the first calls only warm up'
+    assert 'round 3/3' in capsys.readouterr().err
+
+
+def test_memory_kept_for_the_backward_pass(load):
+    weight = torch.ones(1024, 256, requires_grad=True)
+    x = torch.ones(1024, 256)
+    kept = load('measuring').kept_for_backward_mib(lambda: ((weight * x).exp() * x).sum().backward())
+    assert kept == 2., 'x, once, and the exponential: 1 MiB each'
+
+
+def test_a_line_is_fitted(load):
+    intercept, slope, fit = load('scaling').fit_line({1: 3., 2: 5., 4: 9.})
+    assert (intercept, slope, fit) == pytest.approx((1., 2., 1.))
+    assert load('scaling').fit_line({1: 1., 2: 4., 3: 9., 4: 16.})[2] < 0.99
+
+
+def test_a_folder_that_is_no_checkout_is_refused(load, tmp_path):
+    with pytest.raises(UserError, match='is no checkout of github.com/bok3948/GTSA: it has no model_pretrain/gtsa.py'):
+        load('reference').load_reference(tmp_path)
+
+
+def test_the_stand_in_turns_as_kornia_does(load):
+    """Counter-clockwise by each map's angle, about the centre, exact at quarter turns up to rounding."""
+    maps = torch.randn(4, 2, 5, 5, dtype=torch.double)
+    turned = load('reference')._rotate(maps, torch.arange(4) * 90.)
+    for turn in range(4):
+        torch.testing.assert_close(turned[turn], torch.rot90(maps[turn], turn, (-2, -1)))
+
+
+def test_angles_of_the_official_code_are_view_major_degrees(load):
+    views = load('ready_batches').random_views(3, num_local=2, sizes=(32, 16))
+    boxes = load('reference').official_boxes(views)
+    assert [angle.tolist() for angle in boxes['angles']] == (views.turns.t() * 90).tolist()
+    assert boxes['gc'].shape == (3, 2, 4, 4) and boxes['all'].shape == (3, 4, 2, 4)
+    of_itself = torch.tensor([0., 0., 32., 32.]).expand(3, 4)
+    torch.testing.assert_close(boxes['gc'][:, 0, 0], of_itself, rtol=0, atol=1e-4)
+    assert boxes['all'][:, 2:].max() < 16.001 < boxes['all'][:, :2].max()
+
+
+@pytest.mark.slow
+def test_losses_take_a_tenth_of_the_calls():
+    result = run('loss', '--batch-size', 1, '--rounds', 1, '--device', 'cpu')
+    calls = result['calls']['ours']
+    assert calls['ema'] == 4 and calls['clipping'] < 200 and calls['losses'] < 500
+    assert result['ratio_loss'] is None and all(value > 0 for value in result['milliseconds']['ours'].values())
+
+
+@pytest.mark.slow
+def test_whole_steps_and_the_bare_nets():
+    result = run('throughput', '--batch-size', 1, '--num-local', 1, '--rounds', 1, '--device', 'cpu')
+    assert 0 < result['share_of_bare_nets'] and result['images_per_s']['ours'] > 0
+    checkpointed = run('throughput', '--batch-size', 1, '--num-local', 1, '--rounds', 1, '--device', 'cpu', '--with-cp')
+    assert checkpointed['kept_mib']['ours'] < result['kept_mib']['ours']
+
+
+@pytest.mark.slow
+def test_scaling_over_images_crops_and_processes(tmp_path):
+    result = run('scaling', '--images', 1, 2, 3, '--crops', 1, 4, '--batch-size', 1, '--processes', 1, 2, '--arch',
+                 'deit-tiny', '--rounds', 1, '--device', 'cpu', '--out', tmp_path / 'scaling.png')
+    assert result['images']['slope'] > 0 and result['local views']['slope'] > 0
+    assert set(result['processes']) == {'1', '2'} and (tmp_path / 'scaling.png').stat().st_size > 10000
+
+
+@pytest.mark.slow
+def test_the_loader_against_ready_batches():
+    result = run('end_to_end', BENCHMARKS.parents[1] / 'configs/gtsa_quickstart.py', '--batch-size', 2, '--iters', 2,
+                 '--device', 'cpu', '--cfg-options', 'model.backbone.arch.num_layers=1')
+    assert 0 < result['share'] < 1.5 and result['num_workers'] == 1
+
+
+@pytest.mark.slow
+def test_the_curves_of_the_fast_and_the_plain_way_overlay(tmp_path):
+    """200 steps from random weights: the curves stay far closer together than they fall."""
+    result = run('curves', BENCHMARKS.parents[1] / 'configs/gtsa_quickstart.py', '--batch-size', 8, '--iters', 200,
+                 '--device', 'cpu', '--out', tmp_path / 'curves.png', '--cfg-options',
+                 'model.backbone.arch.num_layers=1', 'optim_wrapper.optimizer.lr=1e-3')
+    assert result['first_step_gap'] < 0.01
+    assert result['gap'] < 0.1 * result['fall'] and (tmp_path / 'curves.png').is_file()

@@ -1,0 +1,90 @@
+"""Whole training steps on ready-made views: ours, the bare nets, and the official code's."""
+from contextlib import nullcontext
+
+import torch
+from mmengine.config import Config
+from mmengine.logging import MMLogger
+from mmengine.registry import DefaultScope
+from reference import official_boxes, official_model
+
+from mmssl_geo.resources import resource_root
+
+CONFIG = 'gtsa_vits16_coco.py'
+
+
+def build_model(device, config=CONFIG, **options):
+    """The model of a shipped config on a device, ready to train; `options` as `--cfg-options` would take them."""
+    import mmssl_geo.models  # noqa: F401  (registers the model)
+    from mmssl_geo.registry import MODELS
+    cfg = Config.fromfile(resource_root() / 'configs' / config)
+    cfg.merge_from_dict(options)
+    cfg.model.data_preprocessor = dict(type='mmengine.BaseDataPreprocessor')  # the views are ready
+    with DefaultScope.overwrite_default_scope('mmssl_geo'):
+        model = MODELS.build(cfg.model)
+    MMLogger.get_current_instance().setLevel('WARNING')  # every weight is reported otherwise
+    model.init_weights()
+    return model.to(device).train()
+
+
+def our_step(model, views, dtype):
+    """A function that does one step of ours: teacher, forward, losses, backward, clipping, optimizer."""
+    from mmssl_geo.engine import DecayGroupsConstructor
+    from mmssl_geo.engine.progress import unwrap
+    half = dtype != torch.float32
+    kind = 'mmssl_geo.PerTensorClipAmpOptimWrapper' if half else 'mmssl_geo.PerTensorClipOptimWrapper'
+    options = dict(dtype=str(dtype).removeprefix('torch.')) if half else {}
+    wrapper = DecayGroupsConstructor(dict(
+        type=kind, optimizer=dict(type='AdamW', lr=1e-5), clip_grad=dict(max_norm=3.), **options))(model)
+
+    def step():
+        unwrap(model).update_teacher(0.996)
+        model.train_step(dict(views=views), wrapper)
+
+    return step
+
+
+def bare_nets(model, views, dtype):
+    """A function that only runs the nets, student forward and backward and teacher forward, on the same views."""
+    def step():
+        model.zero_grad()
+        with autocast(views, dtype):
+            maps = {kind: model.neck(features) for kind, features in model.student_features(views).items()}
+            predictions = model.head.predict(maps)
+            model.teacher(views.global_images)
+        sum(prediction.sum() for prediction in predictions.values()).backward()
+
+    return step
+
+
+def official_step(reference, views, dtype):
+    """A function that does one step of the official code (its `engine_pretrain.py`), without its printing."""
+    model = official_model(reference, views.num_local, views.turns.device)
+    optimizer = torch.optim.AdamW(reference.lr_sched.get_params_groups(model), lr=1e-5)
+    images = [*views.global_images.chunk(2), *views.local_images.chunk(views.num_local)]
+    on_gpu = views.turns.is_cuda
+    scaler = torch.amp.GradScaler('cuda', enabled=on_gpu and dtype == torch.float16)
+
+    def step():
+        boxes = official_boxes(views)
+        boxes['angles'] = [angle.to(dtype) for angle in boxes['angles']]
+        with autocast(views, dtype):
+            crop, correspondence, rotation = model(images, boxes, 0.996)
+            loss = crop + 0.5 * correspondence + 0.5 * rotation
+        loss.item()
+        optimizer.zero_grad()
+        scaler.scale(loss).backward()
+        scaler.unscale_(optimizer)
+        reference.misc.clip_gradients(model, 3.)
+        scaler.step(optimizer)
+        scaler.update()
+        for part in (loss, crop, correspondence, rotation):
+            part.item()  # its logger
+        if on_gpu:
+            torch.cuda.synchronize()
+
+    return step
+
+
+def autocast(views, dtype):
+    half = dtype != torch.float32
+    return torch.autocast(views.turns.device.type, dtype=dtype) if half else nullcontext()

@@ -1,0 +1,26 @@
+"""Batches that need no loader: views of noise with crop boxes as the sampler draws them."""
+import torch
+
+from mmssl_geo.geometry import CropGroup, sample_crops
+from mmssl_geo.structures import ViewBatch
+
+GLOBAL, LOCAL = CropGroup(2, (0.3, 1.)), (0.1, 0.3)
+
+
+def random_views(batch_size, num_local=8, sizes=(224, 96), device='cpu', seed=0):
+    """A `ViewBatch` of 2 global and `num_local` local views of `batch_size` images.
+
+    Args:
+        batch_size: images.
+        num_local: local views of each.
+        sizes: sides of the global and of the local views.
+        device: where the tensors are to be.
+        seed: of the noise, the crops and the turns.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    boxes = torch.as_tensor(sample_crops(
+        torch.tensor([[480, 640]] * batch_size), GLOBAL, CropGroup(num_local, LOCAL), generator)).float()
+    turns = torch.randint(4, (batch_size, 2 + num_local), generator=generator)
+    images = [torch.randn(count * batch_size, 3, side, side, generator=generator).to(device)
+              for count, side in zip((2, num_local), sizes, strict=True)]
+    return ViewBatch(*images, boxes.to(device), turns.to(device), num_global=2)

@@ -1,0 +1,124 @@
+"""How the cost of a step grows with the images of a batch, with their local views, and over processes.
+
+    python tools/benchmarks/scaling.py --images 1 2 4 8 --crops 2 4 6 8 --processes 1 2 --out scaling.png
+
+Ready-made views of noise, the paper's sizes. A straight line is fitted to the seconds of a step over images and over
+local views; `fit` is the share of the variance that it explains (1: exactly linear). With several processes each has
+`--batch-size` images and one thread (or one GPU), and gradients are averaged by gloo or NCCL. The last line of the
+output is JSON.
+"""
+import argparse
+import json
+import os
+import socket
+
+import numpy as np
+import torch
+from candidates import build_model, our_step
+from measuring import race
+from ready_batches import random_views
+
+from mmssl_geo.cli import run_tool
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--images', type=int, nargs='+', default=[1, 2, 4, 8], help='batch sizes (default: 1 2 4 8)')
+    parser.add_argument('--crops', type=int, nargs='+', default=[2, 4, 6, 8], help='local views (default: 2 4 6 8)')
+    parser.add_argument('--processes', type=int, nargs='+', default=[1], help='numbers of processes (default: 1)')
+    parser.add_argument('--batch-size', type=int, default=2, help='images where crops or processes change (default: 2)')
+    parser.add_argument('--arch', default='deit-small', help="the backbone's size (default: deit-small)")
+    parser.add_argument('--dtype', choices=['float32', 'bfloat16'], default='float32')
+    parser.add_argument('--rounds', type=int, default=5, help='timed rounds (default: 5)')
+    parser.add_argument('--device', choices=['cpu', 'cuda'], default='cuda' if torch.cuda.is_available() else 'cpu')
+    parser.add_argument('--out', help='picture of the lines')
+    return parser.parse_args()
+
+
+def seconds_of_steps(args, views_by_size):
+    """Median seconds of a step on each of the batches, timed by turns."""
+    model, dtype = build_model(args.device, **{'model.backbone.arch': args.arch}), getattr(torch, args.dtype)
+    steps = {size: our_step(model, views, dtype) for size, views in views_by_size.items()}
+    return race(steps, args.rounds, args.device)
+
+
+def fit_line(seconds):
+    """`(intercept, slope, share of the variance explained)` of seconds over sizes."""
+    sizes, values = np.array(list(seconds)), np.array(list(seconds.values()))
+    slope, intercept = np.polyfit(sizes, values, 1)
+    residual = values - intercept - slope * sizes
+    return float(intercept), float(slope), float(1 - residual.var() / values.var())
+
+
+def rate_of_processes(args, count):
+    """Images per second of all processes together."""
+    if count == 1:
+        return args.batch_size / seconds_of_steps(
+            args, {1: random_views(args.batch_size, device=args.device)})[1]
+    with socket.socket() as free:
+        free.bind(('localhost', 0))
+        port = free.getsockname()[1]
+    queue = torch.multiprocessing.get_context('spawn').SimpleQueue()
+    torch.multiprocessing.spawn(_time_process, args=(args, count, port, queue), nprocs=count)
+    return count * args.batch_size / max(queue.get() for _ in range(count))
+
+
+def _time_process(rank, args, count, port, queue):
+    os.environ.update(MASTER_ADDR='localhost', MASTER_PORT=str(port))
+    torch.set_num_threads(1)
+    on_gpu = args.device == 'cuda'
+    if on_gpu:
+        torch.cuda.set_device(rank)
+    torch.distributed.init_process_group('nccl' if on_gpu else 'gloo', rank=rank, world_size=count)
+    model = build_model(args.device, **{'model.backbone.arch': args.arch})
+    step = distributed_step(model, random_views(args.batch_size, device=args.device, seed=rank), args, rank)
+    queue.put(race({0: step}, args.rounds, args.device)[0])
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()
+
+
+def distributed_step(model, views, args, rank):
+    """As `our_step`, with mmengine's wrapper around the model."""
+    from mmengine.model import MMDistributedDataParallel
+    wrapped = MMDistributedDataParallel(
+        model, device_ids=[rank] if args.device == 'cuda' else None, broadcast_buffers=False)
+    return our_step(wrapped, views, getattr(torch, args.dtype))
+
+
+def draw(results, path):
+    import matplotlib
+    matplotlib.use('Agg')
+    from matplotlib import pyplot as plt
+    figure, axes = plt.subplots(1, len(results), figsize=(5 * len(results), 4), squeeze=False)
+    for axis, (name, result) in zip(axes[0], results.items(), strict=True):
+        sizes = np.array(list(result['seconds']))
+        axis.plot(sizes, list(result['seconds'].values()), 'o')
+        axis.plot(sizes, result['intercept'] + result['slope'] * sizes, '-', label=f'fit {result["fit"]:.4f}')
+        axis.set(xlabel=name, ylabel='seconds of a step', ylim=(0, None), xlim=(0, None))
+        axis.legend()
+    figure.tight_layout()
+    figure.savefig(path)
+
+
+def main():
+    args = parse_args()
+    torch.set_num_threads(1)
+    batches = {
+        'images': {size: random_views(size, device=args.device) for size in args.images},
+        'local views': {size: random_views(args.batch_size, size, device=args.device) for size in args.crops}}
+    results = {}
+    for name, views in batches.items():
+        seconds = seconds_of_steps(args, views)
+        intercept, slope, fit = fit_line(seconds)
+        results[name] = dict(seconds=seconds, intercept=intercept, slope=slope, fit=fit)
+        print(f'{name}: {intercept:.3f} s + {slope:.3f} s each, fit {fit:.4f}')
+    rates = {count: rate_of_processes(args, count) for count in args.processes}
+    for count, rate in rates.items():
+        print(f'{count} processes: {rate:.2f} images/s')
+    if args.out:
+        draw(results, args.out)
+    print(json.dumps({**results, 'processes': rates}))
+
+
+if __name__ == '__main__':
+    run_tool(main)
