@@ -1,7 +1,6 @@
 """From a config file to a runner, on GPUs or on a CPU, alone or in many processes."""
 import difflib
 import gc
-import sys
 from pathlib import Path
 
 import torch
@@ -11,6 +10,7 @@ from mmengine.runner import Runner
 
 from .convert import read_checkpoint
 from .errors import UserError
+from .resuming import checkpoints_newest_first, newest_resumable
 from .stack import check_stack
 
 # Keys of mmengine's runner that a config need not have and an override may bring.
@@ -139,12 +139,12 @@ def _prepare_cpu(cfg):
 
 
 def _switch_amp_on(cfg):
-    """Makes a plain optimizer wrapper one for mixed precision; where there is no GPU it computes in float32."""
+    """Makes a plain optimizer wrapper one for mixed precision; on a CPU only bfloat16 is one."""
     kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
     if 'Amp' in kind:
         return
     names = {
-        'OptimWrapper': 'AmpOptimWrapper' if torch.cuda.is_available() else 'OptimWrapper',
+        'OptimWrapper': 'mmssl_geo.AmpOptimWrapper',
         'mmssl_geo.PerTensorClipOptimWrapper': 'mmssl_geo.PerTensorClipAmpOptimWrapper'}
     if kind not in names:
         raise UserError(f'--amp does not know the optimizer wrapper {kind}; set optim_wrapper.type in the config')
@@ -152,27 +152,13 @@ def _switch_amp_on(cfg):
 
 
 def _checkpoint_to_resume(cfg, resume, allow_unsafe=False):
-    """The named checkpoint; for 'auto' the newest one of the work directory that is whole.
-
-    mmengine's note `last_checkpoint` is not asked: a kill can leave it empty, and it names the folder's old place after
-    a move. A file that a kill left half-written is passed over, and said.
-    """
     if resume != 'auto':
         return resume
-    passed_over = []
-    for path in _checkpoints_newest_first(cfg.work_dir):
-        try:
-            if 'optimizer' in read_checkpoint(path, allow_code=allow_unsafe):  # not so in an exported backbone
-                return str(path)
-        except UserError as error:
-            passed_over.append(str(error))
-            print(f'--resume passes over {path}: {error}', file=sys.stderr)
+    path, passed_over = newest_resumable(cfg.work_dir, allow_unsafe)
+    if path is not None:
+        return path
     raise UserError(f'--resume found no checkpoint in {cfg.work_dir}; start without it, or name a checkpoint'
                     + (f'. Passed over: {"; ".join(passed_over)}' if passed_over else ''))
-
-
-def _checkpoints_newest_first(work_dir):
-    return sorted(Path(work_dir).glob('*.pth'), key=lambda path: path.stat().st_mtime, reverse=True)
 
 
 def _read_or_name_others(cfg):
@@ -180,7 +166,7 @@ def _read_or_name_others(cfg):
     try:
         read_checkpoint(cfg.load_from)
     except UserError as error:
-        others = [str(path) for path in _checkpoints_newest_first(cfg.work_dir) if str(path) != str(cfg.load_from)]
+        others = [str(path) for path in checkpoints_newest_first(cfg.work_dir) if str(path) != str(cfg.load_from)]
         hint = f'. Other checkpoints, newest first: {", ".join(others[:3])}' if others else ''
         raise UserError(f'{error}{hint}') from error
 

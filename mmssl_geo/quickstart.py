@@ -2,7 +2,6 @@
 import json
 import os
 import shutil
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from .datasets import ImageListDataset
 from .errors import UserError
 from .resources import resource_root
 from .scenes import SceneOptions, best_constant_miou, write_scenes
-from .steps import run_step
+from .steps import last_checkpoint, run_step, tool
 
 ROOT = resource_root()
 PRETRAIN = 'configs/gtsa_quickstart.py'
@@ -86,10 +85,10 @@ class Quickstart:
         work_dir = self.out / name
         shutil.rmtree(work_dir, ignore_errors=True)
         run_step(
-            [sys.executable, str(ROOT / 'tools/train.py'), str(ROOT / config), '--work-dir', str(work_dir),
-             *(['--cfg-options', *options] if options else [])],
+            tool('train.py', ROOT / config, '--work-dir', work_dir, *(['--cfg-options', *options] if options else [])),
             log=self.out / f'{name}.log', label=label,
-            env={'DATA_ROOT': str(self.scenes), **({'OMP_NUM_THREADS': str(threads)} if threads else {})})
+            env={'DATA_ROOT': str(self.scenes), 'CHECKPOINT': '',  # the caller's would start every run
+                 **({'OMP_NUM_THREADS': str(threads)} if threads else {})})
         return work_dir
 
     def _pretrain(self):
@@ -101,10 +100,9 @@ class Quickstart:
         return self._train('pretrain', config, self.options)
 
     def _export(self, target):
-        checkpoint = Path((self.out / 'pretrain' / 'last_checkpoint').read_text().strip())
         exported = self.out / f'gtsa_{target}.pth'
         run_step(
-            [sys.executable, str(ROOT / 'tools/convert_checkpoint.py'), str(checkpoint), str(exported), '--to', target],
+            tool('convert_checkpoint.py', last_checkpoint(self.out / 'pretrain'), exported, '--to', target),
             log=self.out / f'export_{target}.log')
         return exported
 

@@ -9,8 +9,8 @@ from ...registry import HOOKS
 from ..progress import bare_model
 
 ADVICE = ('For fine-tuning give the pretrained file as `model.backbone.init_cfg.checkpoint`, exported by `python '
-          'tools/convert_checkpoint.py {source} OUT.pth --to mmdet` (or mmseg, mmpretrain); `load_from` is for checkpoints of '
-          'the whole model.')
+          'tools/convert_checkpoint.py {source} OUT.pth --to mmdet` (or mmseg, mmpretrain); `load_from` is for '
+          'checkpoints of the whole model.')
 
 
 @HOOKS.register_module()

@@ -16,7 +16,8 @@ from ...registry import MODELS
 from .state_check import check_init_cfg, check_weights, read_backbone
 
 ADVICE = ('Export it for this model: `python tools/convert_checkpoint.py {source} OUT.pth --to mmdet` (or `--to '
-          'mmseg`; `--to mmpretrain` where the config keeps the final LayerNorm), and compare `arch`, `patch_size` and `final_norm` of the config with what was pretrained.')
+          'mmseg`; `--to mmpretrain` where the config keeps the final LayerNorm), and compare `arch`, `patch_size` and '
+          '`final_norm` of the config with what was pretrained.')
 
 
 @MODELS.register_module()

@@ -1,0 +1,1 @@
+"""Suites of downstream tasks, and the runner that fills their table (`tools/benchmark.py`)."""

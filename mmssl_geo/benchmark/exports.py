@@ -1,0 +1,56 @@
+"""Checkpoints in the form that a task's package loads, and the proof that they do."""
+import json
+from contextlib import suppress
+
+from mmengine.registry import DefaultScope
+
+from ..registry import MODELS
+from ..steps import run_step, tool
+from .configs import file_digest
+from .work_folder import write_json
+
+
+def export(source, name, target, folder, start):
+    """Writes `NAME_TARGET.pth` by `tools/convert_checkpoint.py`, unless it is there, made of the same bytes.
+
+    Args:
+        source: checkpoint of any layout that the converter knows.
+        name: of the start.
+        target: package to write for.
+        folder: to write into.
+        start: what starts the process: `Children.start`.
+
+    Returns:
+        Path of the written file.
+
+    Raises:
+        UserError: the converter refuses; quotes its last line.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path, note = folder / f'{name}_{target}.pth', folder / f'{name}_{target}.json'
+    made_from = dict(source=str(source), sha256=file_digest(source))
+    before = {}
+    with suppress(OSError, ValueError):
+        before = json.loads(note.read_text())
+    if not path.is_file() or before.get('sha256') != made_from['sha256']:
+        note.unlink(missing_ok=True)
+        run_step(tool('convert_checkpoint.py', source, path, '--to', target), folder / f'{name}_{target}.log',
+                 env={'CUDA_VISIBLE_DEVICES': ''}, start=start)
+        write_json(note, made_from)
+    return path
+
+
+def load_strictly(cfg):
+    """Builds the parts of a config's model that take the checkpoint, and loads it.
+
+    Args:
+        cfg: of `task_config`, with a checkpoint.
+
+    Raises:
+        UserError: a tensor is missing or does not fit; they are named.
+    """
+    parts = [cfg.model.backbone, (cfg.model.get('roi_head') or {}).get('shared_head') or {}]
+    with DefaultScope.overwrite_default_scope('mmssl_geo'):
+        for part in parts:
+            if (part.get('init_cfg') or {}).get('checkpoint'):
+                MODELS.build(part).init_weights()

@@ -1,0 +1,79 @@
+"""What was asked for, with all choices made."""
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import UserError
+from ..steps import last_checkpoint
+from .plan import make_jobs
+from .suite import Suite
+from .work_folder import WorkFolder
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call of the runner.
+
+    Attributes:
+        suite: Suite.
+        tasks, starts: lists of Task and Start.
+        seeds: how many; they are 0, 1, ...
+        out: folder for all that is made.
+        roots: name of a data set -> Path, those that were given.
+        slots: of `make_slots`.
+        options: overrides of the tasks' configs.
+        retry_failed: whether failed jobs run again.
+    """
+    suite: Suite
+    tasks: list
+    starts: list
+    seeds: int
+    out: Path
+    roots: dict
+    slots: list
+    options: dict = field(default_factory=dict)
+    retry_failed: bool = False
+
+    def __post_init__(self):
+        if self.seeds < 1:
+            raise UserError(f'--seeds {self.seeds}: has to be at least 1')
+        for name in self.roots:
+            if name not in self.suite.data:
+                raise UserError(f'--data {name}: suite {self.suite.name} has {", ".join(self.suite.data)}')
+
+    @property
+    def jobs(self):
+        return make_jobs(self.tasks, self.starts, self.seeds)
+
+    @property
+    def recipes(self):
+        return [start.recipe for start in self.starts if start.recipe]
+
+    @property
+    def data(self):
+        """The data sets that are needed."""
+        names = {one.data for one in (*self.tasks, *self.recipes)}
+        return [data for name, data in self.suite.data.items() if name in names]
+
+    @property
+    def processes(self):
+        """Of one training."""
+        return self.slots[0].processes
+
+    def is_made(self, data):
+        """Whether the runner makes this data set itself."""
+        return data.name not in self.roots and data.scenes is not None
+
+    def root(self, name):
+        """Folder of a data set; of one that was not given, where the runner makes it."""
+        return self.roots.get(name, self.out / 'data' / name).absolute()
+
+    def pretraining(self, name):
+        """WorkFolder of a recipe."""
+        return WorkFolder(self.out / 'pretrain' / name)
+
+    def checkpoint(self, start):
+        """What a start begins with: Path; None of random weights and before its pretraining is done."""
+        if start.recipe is None:
+            return start.checkpoint
+        folder = self.pretraining(start.name)
+        return last_checkpoint(folder.train) if folder.state == 'done' else None

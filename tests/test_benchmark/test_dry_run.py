@@ -1,0 +1,68 @@
+"""What is found before anything is computed, and probes."""
+import torch
+
+from mmssl_geo.benchmark.runner import dry_run, run
+
+from .conftest import backbone_state, results
+
+
+def test_dry_run_leaves_nothing(world, capsys):
+    assert dry_run(world.request()) == 0
+    assert not world.out.exists()
+    out = capsys.readouterr().out
+    assert '1 tasks x 2 starts (scratch, ours) x 2 seeds = 4 jobs' in out and '13 GPU hours, 3 GB' in out
+
+
+def test_dry_run_names_all_that_is_missing(world, tmp_path, capsys):
+    torch.save(dict(state_dict=backbone_state(num_layers=1)), tmp_path / 'short.pth')
+    (tmp_path / 'broken.pth').write_bytes(b'no checkpoint')
+    request = world.request([tmp_path / 'short.pth', tmp_path / 'broken.pth', tmp_path / 'none.pth'], data=None)
+    assert dry_run(request) == 2
+    errors = capsys.readouterr().err
+    assert 'data camvid: no root is given; give --data camvid=DIR, CamVid' in errors
+    assert 'task segment, start short: checkpoint ' in errors and 'are missing: layers.1.' in errors
+    assert 'start broken: checkpoint' in errors and 'start none: checkpoint' in errors
+    assert run(request) == 2 and not (world.out / 'jobs').exists()
+
+
+def test_a_recipe_for_another_backbone_is_found_before_it_is_trained(world, capsys):
+    recipe = world.suite.with_name('recipe.py')
+    recipe.write_text(recipe.read_text().replace("'num_layers': 2", "'num_layers': 3"))
+    assert run(world.request()) == 2
+    assert 'task segment, pretraining ours: checkpoint' in (errors := capsys.readouterr().err)
+    assert 'are unexpected: layers.2.' in errors and not (world.out / 'pretrain').exists()
+
+
+PROBE = """
+protocols['ask'] = dict(kind='probe', data='camvid', metrics={'top-1': 'knn'}, hours=1,
+                        arguments=['--probe', 'knn', '--train', '{data}/images/train', '--val', '{data}/images/VAL'])
+tasks = ['ask']
+"""
+
+
+def test_probes_ask_the_given_and_the_random_net(world, weights):
+    world.suite.write_text(world.suite.read_text() + PROBE.replace('VAL', 'val'))
+    assert run(world.request([weights], ['net'], seeds=2)) == 0
+    assert {name: found['metrics'] for name, found in results(world).items()} == {
+        'jobs/ask/net/seed-0': {'top-1': 60.}, 'jobs/ask/net/seed-1': {'top-1': 61.},
+        'jobs/ask/scratch/seed-0': {'top-1': 30.}, 'jobs/ask/scratch/seed-1': {'top-1': 31.}}
+
+
+def test_what_a_probe_lacks_is_named(world, camvid, capsys):
+    world.suite.write_text(world.suite.read_text() + PROBE.replace('VAL', 'elsewhere'))
+    assert dry_run(world.request(baselines=['scratch'])) == 2
+    assert f'task ask: {camvid}/images/elsewhere: no such file or folder' in capsys.readouterr().err
+    text = world.suite.read_text().replace('recipes =', 'unused =').replace("baselines = ['scratch', 'ours']", '')
+    world.suite.write_text(text)
+    assert dry_run(world.request(baselines=['scratch'])) == 2
+    assert 'task ask: random weights take the architecture of a checkpoint' in capsys.readouterr().err
+
+
+def test_proposals_that_were_not_made_are_named(world, camvid, capsys):
+    recipe = world.suite.with_name('recipe.py')
+    text = recipe.read_text().replace(
+        'pipeline=dict()', "pipeline=dict(regions=dict(type='mmssl_geo.LoadRegions', file='/none.safetensors'))")
+    recipe.write_text(text)
+    assert dry_run(world.request()) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        'missing or wrong: pretraining ours: /none.safetensors: no such file; make it with tools/make_proposals.py']

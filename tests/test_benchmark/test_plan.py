@@ -1,0 +1,63 @@
+import pytest
+
+from mmssl_geo.benchmark.plan import choose_starts, choose_tasks, make_jobs, plan_text, total_cost
+from mmssl_geo.benchmark.suite import Data, Recipe, Suite, Task
+from mmssl_geo.errors import UserError
+
+RECIPES = dict(gtsa=Recipe('gtsa', 'g.py', 'a', hours=10, disk_gb=2), dino=Recipe('dino', 'd.py', 'a', hours=20))
+TASKS = dict(
+    detect=Task('detect', 'a', {'AP': 'ap'}, config='x.py', hours=3, disk_gb=1.5, paper={'AP': dict(gtsa=35.8)}),
+    ask=Task('ask', 'a', {'top-1': 'knn'}, kind='probe', arguments=('--probe', 'knn'), hours=0.5))
+SUITE = Suite('s', TASKS, dict(a=Data('a', 'images')), RECIPES, 3, ('scratch', 'dino'), 'GPU')
+
+
+def names(starts):
+    return [(start.name, start.is_baseline) for start in starts]
+
+
+def test_without_checkpoints_the_suite_pretrains_its_recipes():
+    starts = choose_starts(SUITE)
+    assert names(starts) == [('scratch', True), ('dino', True), ('gtsa', False)]
+    assert [start.recipe and start.recipe.config for start in starts] == [None, 'd.py', 'g.py']
+
+
+def test_with_checkpoints_nothing_is_pretrained_unasked():
+    assert names(choose_starts(SUITE, ['x/a.pth', 'b.pth'])) == [('scratch', True), ('a', False), ('b', False)]
+    starts = choose_starts(SUITE, ['x/a.pth'], ['ours'], ['dino', 'old=y/z.pth'])
+    assert names(starts) == [('dino', True), ('old', True), ('ours', False)]
+    assert starts[0].recipe is RECIPES['dino'] and str(starts[1].checkpoint) == 'y/z.pth'
+
+
+@pytest.mark.parametrize('arguments, message', [
+    ((['x/a.pth', 'y/a.pth'], ), 'two starts are called a; tell them apart with --names'),
+    ((['a.pth', 'b.pth'], ['one']), '1 names for 2 checkpoints'),
+    ((['a.pth'], ['../up']), 'cannot name a folder'),
+    ((['scratch.pth'], (), []), 'scratch means random weights'),
+    ((['a.pth'], (), ['moco']), '--baselines moco: suite s knows scratch, gtsa, dino .* or give NAME=PATH'),
+])
+def test_starts_that_cannot_be(arguments, message):
+    with pytest.raises(UserError, match=message):
+        choose_starts(SUITE, *arguments)
+
+
+def test_jobs_are_all_combinations_seed_by_seed():
+    jobs = make_jobs(list(TASKS.values()), choose_starts(SUITE), 2)
+    assert len(jobs) == 2 * 3 * 2 and len({job.name for job in jobs}) == 12
+    assert [job.seed for job in jobs] == [0] * 6 + [1] * 6
+    assert jobs[0].name == 'detect/scratch/seed-0'
+
+
+def test_costs_count_every_job_and_every_pretraining_once():
+    starts = choose_starts(SUITE)
+    # 3 starts x 4 seeds x (3 + 0.5) hours + 10 + 20 of pretraining; 12 x 1.5 GB + 2
+    assert total_cost(list(TASKS.values()), starts, 4) == (72., 20.)
+    text = plan_text(SUITE, list(TASKS.values()), starts, 4)
+    assert '2 tasks x 3 starts (scratch, dino, gtsa) x 4 seeds = 24 jobs' in text and '72 GPU hours, 20 GB' in text
+    assert '| detect | x.py | a | 0, 1, 2, 3 | 12 | 36 | 18 | gtsa 35.8 AP |' in text
+    assert '| pretraining dino | d.py | a | 0 | 1 | 20 | 0 | |' in text
+
+
+def test_tasks_by_name():
+    assert [task.name for task in choose_tasks(SUITE, ['ask'])] == ['ask']
+    with pytest.raises(UserError, match='--tasks dance: suite s has detect, ask'):
+        choose_tasks(SUITE, ['dance'])

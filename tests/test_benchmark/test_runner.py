@@ -1,0 +1,184 @@
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from mmssl_geo.benchmark.runner import run
+from mmssl_geo.errors import UserError
+
+from .conftest import backbone_state, results
+
+
+def stamps(world):
+    return {path: path.stat().st_mtime_ns for path in world.out.rglob('*') if path.is_file()
+            and path.parent != world.out and path.suffix != '.sample'}
+
+
+def test_from_pretraining_to_the_table(world, capsys):
+    assert run(world.request()) == 0
+    found = results(world)
+    assert set(found) == {'pretrain/ours'} | {
+        f'jobs/segment/{start}/seed-{seed}' for start in ('scratch', 'ours') for seed in (0, 1)}
+    # the stub: seed + 5 with exported weights, seed + 2 without; the suite's scale is 10
+    assert found['jobs/segment/ours/seed-1']['metrics'] == {'mIoU': 60.}
+    assert found['jobs/segment/scratch/seed-0']['metrics'] == {'mIoU': 20.}
+    assert found['pretrain/ours']['checkpoint'] == 'iter_4.pth'
+    out = capsys.readouterr().out
+    assert '| segment | mIoU | ours | 2 | 55.00 ± 7.07 | +30.00 [+30.00, +30.00] | – |  |' in out
+    assert '[4/4 jobs, 0:00:00 to go]' in out or '[4/4 jobs]' in out
+    assert (world.out / 'results.png').stat().st_size > 5000
+    # one export serves all seeds, made of the pretraining's last checkpoint; before, the untrained net was tried
+    calls = (world.root / 'tools' / 'convert_checkpoint.py.calls').read_text().splitlines()
+    assert calls == [
+        f'{world.out}/exports/untrained/ours.pth {world.out}/exports/untrained/ours_mmseg.pth --to mmseg',
+        f'{world.out}/pretrain/ours/train/iter_4.pth {world.out}/exports/ours_mmseg.pth --to mmseg']
+
+
+def test_a_job_says_how_it_was_made(world, camvid):
+    run(world.request(baselines=['scratch'], seeds=1, options={'optim_wrapper.optimizer.lr': 0.25}))
+    folder = world.out / 'jobs/segment/ours/seed-0'
+    config = (folder / 'config.py').read_text()
+    assert str(camvid) in config and 'ours_mmseg.pth' in config and "'lr': 0.25" in config and "'seed': 0" in config
+    assert json.loads((folder / 'environment.json').read_text()) == dict(cores=2)
+    train, evaluate = json.loads((folder / 'result.json').read_text())['commands']
+    assert f'tools/train.py {folder}/config.py --work-dir {folder}/train' in train
+    assert f'tools/test.py {folder}/config.py {folder}/train/iter_4.pth' in evaluate
+    log = (folder / 'log.txt').read_text()
+    assert log.startswith(f'$ {train}\ntrain from 0\n')
+
+
+def test_finished_jobs_are_not_touched_and_more_seeds_only_add(world):
+    run(world.request(seeds=1))
+    before = stamps(world)
+    assert run(world.request(seeds=2)) == 0
+    after = stamps(world)
+    assert {path: after[path] for path in before} == before
+    assert {path.parent.name for path in set(after) - set(before) if path.name == 'result.json'} == {'seed-1'}
+
+
+def test_a_failed_job_is_reported_others_go_on_and_only_retry_failed_runs_it_again(world, capsys):
+    world.plot('fail 2 jobs/segment/scratch/seed-1')
+    assert run(world.request()) == 1
+    assert len(results(world)) == 4
+    folder = world.out / 'jobs/segment/scratch/seed-1'
+    assert 'scratch/seed-1: FAILED: this step failed: error: out of paint' in capsys.readouterr().out
+    assert '| segment, scratch | 1 | FAILED: this step failed: error: out of paint' in (
+        world.out / 'results.md').read_text()
+    world.plot()
+    assert run(world.request()) == 1 and not (folder / 'result.json').exists()
+    assert 'failed before (this step failed: error: out of paint' in capsys.readouterr().out
+    assert run(world.request(retry_failed=True)) == 0
+    assert 'train from 2' in (folder / 'log.txt').read_text() and not (folder / 'failed.json').exists()
+
+
+def test_a_failed_pretraining_blocks_only_its_own_jobs(world):
+    world.plot('fail 1 pretrain/ours')
+    assert run(world.request()) == 1
+    assert set(results(world)) == {f'jobs/segment/scratch/seed-{seed}' for seed in (0, 1)}
+    text = (world.out / 'results.md').read_text()
+    assert text.count('| segment, ours |') == text.count('FAILED: this step failed: error: out of paint') == 2
+
+
+def test_what_was_made_from_something_else_is_refused(world, weights, tmp_path):
+    given = tmp_path / 'given.pth'
+    given.write_bytes(weights.read_bytes())
+    run(world.request([given], seeds=1))
+    before = stamps(world)
+    with pytest.raises(UserError, match=r'jobs/segment/given/seed-0 \(another config\).* Give another --out'):
+        run(world.request([given], seeds=1, options={'optim_wrapper.optimizer.lr': 2.}))
+    changed = {key: value + 1 for key, value in backbone_state().items()}
+    torch.save(dict(state_dict=changed, optimizer={}), given)
+    with pytest.raises(UserError, match=r'jobs/segment/given/seed-0 \(another checkpoint\)') as found:
+        run(world.request([given], seeds=1))
+    assert 'scratch' not in str(found.value)
+    assert {path: before[path] for path in before if 'jobs' in path.parts} == {
+        path: stamp for path, stamp in stamps(world).items() if 'jobs' in path.parts}
+
+
+def test_an_unfinished_job_with_another_config_begins_anew(world):
+    world.plot('fail 3 seed-0')
+    run(world.request(baselines=['scratch'], seeds=1))
+    world.plot()
+    assert run(world.request(baselines=['scratch'], seeds=1, retry_failed=True,
+                             options={'optim_wrapper.optimizer.lr': 2.})) == 0
+    log = (world.out / 'jobs/segment/scratch/seed-0/log.txt').read_text()
+    assert 'train from 0' in log and 'train from 2' not in log
+
+
+RUN = '''
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and so would this one
+sys.path[:0] = [{root!r}, {tests!r}]
+import mmssl_geo.steps, mmssl_geo.benchmark.slots
+from pathlib import Path
+for module in (mmssl_geo.steps, mmssl_geo.benchmark.slots):
+    module.resource_root = lambda: Path({stubs!r})
+sys.argv = {argv!r}
+exec(open({tool!r}).read(), dict(__name__='__main__'))
+'''
+
+
+def start_runner(world, camvid):
+    """The tool in a process of its own, with the stub tools; waits until the second job hangs in its second step."""
+    from tests.helpers import ROOT
+    argv = ['benchmark.py', str(world.suite), '--out', str(world.out), '--data', f'camvid={camvid}', '--baselines',
+            'scratch', '--seeds', '1', '--jobs', '1', '--tasks', 'segment']
+    code = RUN.format(root=str(ROOT), tests=str(ROOT), stubs=str(world.root), argv=argv,
+                      tool=str(ROOT / 'tools' / 'benchmark.py'))
+    process = subprocess.Popen([sys.executable, '-W', 'ignore', '-c', code], stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True)
+    hangs = world.out / 'jobs/segment/ours/seed-0/train/iter_2.pth'
+    deadline = time.monotonic() + 400
+    while not hangs.exists():
+        assert process.poll() is None and time.monotonic() < deadline, process.communicate()[0]
+        time.sleep(0.05)
+    return process
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+def test_an_interrupted_job_goes_on_where_it_was(world, camvid, number):
+    world.plot('wait 2 jobs/segment/ours')
+    process = start_runner(world, camvid)
+    process.send_signal(number)
+    out = process.communicate(timeout=200)[0]
+    assert process.returncode == 130 and 'the same command goes on from here' in out
+    assert '| segment, ours | 0 | not run |' in (world.out / 'results.md').read_text()
+    before = stamps(world)
+    world.plot()
+    assert run(world.request(baselines=['scratch'], seeds=1)) == 0
+    folder = world.out / 'jobs/segment/ours/seed-0'
+    assert 'train from 2\n' in (folder / 'log.txt').read_text()
+    done = world.out / 'jobs/segment/scratch/seed-0/result.json'
+    assert stamps(world)[done] == before[done]
+
+
+def test_a_killed_runner_keeps_others_out_while_its_jobs_live(world, camvid):
+    world.plot('wait 2 jobs/segment/ours')
+    process = start_runner(world, camvid)
+    with pytest.raises(UserError, match=f'in use by the benchmark with process id {process.pid}'):
+        run(world.request(baselines=['scratch'], seeds=1))
+    process.kill()
+    process.wait()
+    with pytest.raises(UserError, match='or by jobs that it left behind when it was killed'):
+        run(world.request(baselines=['scratch'], seeds=1))
+    os.kill(int((world.out / 'jobs/segment/ours/seed-0/train/pid').read_text()), signal.SIGKILL)
+    world.plot()
+    deadline = time.monotonic() + 100
+    while locked(world.out / '.lock') and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert run(world.request(baselines=['scratch'], seeds=1)) == 0
+
+
+def locked(path):
+    with open(path) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

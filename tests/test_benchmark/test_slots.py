@@ -1,0 +1,61 @@
+import sys
+
+import pytest
+
+from mmssl_geo.benchmark.slots import make_slots, visible_gpus
+from mmssl_geo.errors import UserError
+
+
+def test_gpus_are_shared_out():
+    slots = make_slots(gpus=['3', '1', '5', '0'], gpus_per_job=2, visible=['0', '1', '3', '5'], cores=16)
+    assert [slot.gpus for slot in slots] == ['3,1', '5,0']
+    assert slots[1].environment['CUDA_VISIBLE_DEVICES'] == '5,0'
+    assert slots[1].environment['OMP_NUM_THREADS'] == '4'  # 16 cores, 4 processes
+    assert slots[0].environment['PORT'] != slots[1].environment['PORT']
+    command = slots[0].train_command('c.py', 'w', 'name', resume='w/iter_1.pth')
+    assert command[0] == 'bash' and command[1].endswith('tools/dist_train.sh')
+    assert command[2:] == ['c.py', '2', '--work-dir', 'w', '--resume', 'w/iter_1.pth']
+
+
+@pytest.mark.parametrize('options, jobs, threads, gpus', [
+    (dict(jobs=3, cores=8, visible=['0', '1']), 3, 2, ''),  # asked for on the CPU: GPUs stay unused
+    (dict(cores=2), 2, 1, ''),
+    (dict(cores=64), 4, 16, ''),
+    (dict(jobs=9, cores=4), 9, 1, ''),
+    (dict(visible=['6', '7'], cores=8), 2, 4, '6'),
+])
+def test_default_slots(options, jobs, threads, gpus):
+    slots = make_slots(**options)
+    assert (len(slots), slots[0].threads, slots[0].gpus) == (jobs, threads, gpus)
+    assert slots[0].train_command('c.py', 'w', 'n')[:1] == [sys.executable]
+
+
+def test_slurm(monkeypatch):
+    monkeypatch.setenv('SRUN_ARGS', '--time 1:00')
+    slots = make_slots(jobs=5, gpus_per_job=8, partition='big')
+    assert len(slots) == 5 and 'CUDA_VISIBLE_DEVICES' not in slots[0].environment
+    assert slots[0].environment['GPUS'] == '8'
+    command = slots[0].train_command('c.py', 'w', 'a_b')
+    assert command[1].endswith('tools/slurm_train.sh') and command[2:] == ['big', 'a_b', 'c.py', 'w']
+    assert slots[0].single_command(['python', 'x']) == [
+        'srun', '-p', 'big', '--gres=gpu:1', '--ntasks=1', '--time', '1:00', 'python', 'x']
+
+
+def test_only_visible_gpus_are_used(monkeypatch):
+    monkeypatch.setattr('torch.cuda.device_count', lambda: 2)
+    monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
+    assert visible_gpus() == ['0', '1']
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '5,2')
+    assert visible_gpus() == ['5', '2']
+
+
+@pytest.mark.parametrize('options, message', [
+    (dict(visible=['0', '1', '2'], gpus_per_job=2), '--gpus-per-job 2 does not divide the 3 GPUs 0,1,2'),
+    (dict(gpus=['0', '4'], visible=['0', '1']), '--gpus 4: the GPUs here are 0, 1'),
+    (dict(gpus=['0']), '--gpus 0: the GPUs here are none'),
+    (dict(jobs=0), '--jobs has to be at least 1'),
+    (dict(jobs=2, gpus_per_job=2), 'needs GPUs; none are used here'),
+])
+def test_numbers_that_do_not_fit(options, message):
+    with pytest.raises(UserError, match=message):
+        make_slots(**options)
