@@ -109,8 +109,10 @@ def run_step(command, log, env=None, label='', quiet_seconds=10, append=False, s
             if progress and time.time() - shown > quiet_seconds:
                 shown = time.time()
                 print(f'   {label}{progress}', flush=True)
-    if process.wait() != 0:
-        raise UserError(f'this step failed: {last} (the whole output is in {log})')
+    if status := process.wait():
+        # what a killed process printed last is no reason
+        reason = last if status > 0 else f'ended by signal {-status} ({signal.strsignal(-status)})'
+        raise UserError(f'this step failed: {reason} (the whole output is in {log})')
 
 
 def progress_line(line):

@@ -4,7 +4,8 @@
     python tools/benchmark.py coco --checkpoints gtsa.pth dino.pth --baselines scratch --data coco=/data/coco
     python tools/benchmark.py paper-gtsa --dry-run                               # plan, costs and what is missing
 
-The same command goes on where it was stopped. Exit status: 0 all done, 1 some jobs failed, 2 something is missing.
+The same command goes on where it was stopped. Exit status: 0 all done, 1 some jobs failed or an option is wrong,
+2 something is missing.
 """
 import argparse
 import os

@@ -35,18 +35,25 @@ def coco_problems(dataset, kind, paths, classes):
     """Of a COCO annotation file and its images.
 
     A class of the config that the file lacks is never learnt; one of the file that the config lacks is never seen.
+    Objects need boxes, and masks if the pipeline reads them.
     """
     try:
         content = json.loads(paths['ann_file'].read_text())
-        there = [one['name'] for one in content['categories']]
-        images = [paths['img'] / one['file_name'] for one in content['images']]
+        there = [one['name'] for one in content['categories'] if 'id' in one]
+        images = {one['id']: paths['img'] / one['file_name'] for one in content['images']}
+        objects = [one for one in content['annotations'] if one['image_id'] in images and one['bbox']]
     except (ValueError, KeyError, TypeError) as error:
         return [f'{paths["ann_file"]}: not a COCO annotation file ({type(error).__name__}: {error})']
     lacking, extra = [one for one in classes if one not in there], [one for one in there if one not in classes]
     wrong = [text for text in (lacking and f'the file has no {_some(lacking)}',
                                extra and f'the config has no {_some(extra)}') if text]
-    return ([f'{paths["ann_file"]}: wrong class list: {"; ".join(wrong)}'] if wrong else []) + missing_files(
-        images, f'images of {paths["ann_file"]}')
+    problems = [f'wrong class list: {"; ".join(wrong)}'] if wrong else []
+    problems += [] if objects else ['none of its images has an annotation']
+    without = sum(not one.get('segmentation') for one in objects)
+    if without and any(step.get('with_mask') for step in dataset.get('pipeline') or ()):
+        problems.append(f'{without} of {len(objects)} annotations have no segmentation, which the config reads')
+    return [f'{paths["ann_file"]}: {problem}' for problem in problems] + missing_files(
+        list(images.values()), f'images of {paths["ann_file"]}')
 
 
 def voc_problems(dataset, kind, paths, classes):

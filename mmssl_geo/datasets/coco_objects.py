@@ -33,7 +33,7 @@ def read_coco_objects(path, crowd=False):
         UserError: the file is missing or no COCO json.
     """
     if not os.path.isfile(path):
-        raise UserError(f'the annotation file {path} does not exist: correct --annotations')
+        raise UserError(f'the annotation file {path} does not exist: correct its path')
     try:
         with open(path, 'rb') as file:
             content = json.load(file)

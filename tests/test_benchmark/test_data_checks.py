@@ -133,6 +133,21 @@ def test_wrong_class_lists_of_annotations(problems):
         'ROOT/annotations/instances_val2017.json: wrong class list: the file has no person; the config has no human']
 
 
+@pytest.mark.parametrize('change, sentence', [
+    (lambda content: content.pop('annotations'), "not a COCO annotation file (KeyError: 'annotations')"),
+    (lambda content: content.update(annotations=[]), 'none of its images has an annotation'),
+    (lambda content: [one.update(image_id=99) for one in content['annotations']],
+     'none of its images has an annotation'),
+    (lambda content: content['annotations'][1].pop('segmentation'),
+     '1 of 6 annotations have no segmentation, which the config reads'),
+])
+def test_annotation_files_that_cannot_be_trained_on(problems, change, sentence):
+    def spoil(root):
+        with opened(root / 'annotations' / 'instances_train2017.json') as content:
+            change(content)
+    assert problems(DETECT, spoil) == [f'ROOT/annotations/instances_train2017.json: {sentence}']
+
+
 def test_wrong_class_list_of_voc(problems):
     def spoil(root):
         path = root / 'VOC2007' / 'Annotations' / '2007_test_000001.xml'

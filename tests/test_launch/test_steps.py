@@ -27,6 +27,12 @@ def test_a_failed_step_names_its_log_and_last_line(tmp_path):
     assert (tmp_path / 'step.log').read_text() == 'here\nlast words\n'
 
 
+def test_a_killed_step_is_not_explained_by_its_last_line(tmp_path):
+    code = 'import os; print("saved", flush=True); os.kill(os.getpid(), 9)'
+    with pytest.raises(UserError, match=r'this step failed: ended by signal 9 \(Killed\) .*step.log'):
+        run_step([sys.executable, '-c', code], tmp_path / 'step.log')
+
+
 def test_last_validation_is_the_last_line_without_a_loss(tmp_path):
     scalars = tmp_path / 'run' / 'vis_data' / 'scalars.json'
     scalars.parent.mkdir(parents=True)
