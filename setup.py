@@ -1,4 +1,4 @@
-"""Packaging. The wheel carries `configs/` and `tools/` in `mmssl_geo/.mim/`, where OpenMMLab packages keep theirs."""
+"""Packaging. The wheel has `configs/`, `tools/` and `model-index.yml` in `mmssl_geo/.mim/`, where mim looks."""
 import shutil
 from pathlib import Path
 
@@ -9,7 +9,7 @@ HERE = Path(__file__).parent
 
 
 class BuildWithMim(build_py):
-    """Copies `configs/` and `tools/` into the built package."""
+    """Copies `configs/`, `tools/` and `model-index.yml` into the built package."""
 
     def run(self):
         super().run()
@@ -19,6 +19,7 @@ class BuildWithMim(build_py):
         shutil.rmtree(mim, ignore_errors=True)
         for folder in ('configs', 'tools'):
             shutil.copytree(HERE / folder, mim / folder, ignore=shutil.ignore_patterns('__pycache__'))
+        shutil.copy(HERE / 'model-index.yml', mim)
 
 
 def version():
@@ -43,5 +44,6 @@ setup(
         'torch>=2.1', 'torchvision>=0.16', 'numpy>=1.24,<3', 'pillow>=10', 'scipy>=1.10', 'matplotlib>=3.7',
         'safetensors>=0.4', 'pycocotools>=2.0.7'
     ],
-    extras_require={'timm': ['timm>=1.0'], 'tests': ['pytest>=7.4', 'ruff>=0.6']},
+    extras_require={
+        'timm': ['timm>=1.0'], 'onnx': ['onnx>=1.15', 'onnxruntime>=1.17'], 'tests': ['pytest>=7.4', 'ruff>=0.6']},
     cmdclass={'build_py': BuildWithMim})

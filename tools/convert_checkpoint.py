@@ -1,8 +1,10 @@
-"""Converts a pretraining checkpoint into the file that mmpretrain, mmdet, mmseg or timm loads.
+"""Converts a pretraining checkpoint into the file that mmpretrain, mmdet, mmseg, timm or ONNX Runtime loads.
 
     python tools/convert_checkpoint.py work_dirs/gtsa/epoch_100.pth gtsa_vits16.pth --to mmdet
+    python tools/convert_checkpoint.py work_dirs/gtsa/epoch_100.pth gtsa_vits16.onnx --to onnx
+    python tools/convert_checkpoint.py work_dirs/gtsa/epoch_100.pth gtsa_vits16 --to huggingface    # a folder
 
-The written file is loaded again and its features are compared with the source's before it is kept.
+What is written is loaded again and its features are compared with the source's before it is kept.
 """
 import argparse
 
@@ -13,8 +15,8 @@ def parse_args():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('src', help='checkpoint of this project, of the official GTSA, DINO, iBOT or denseSSL code, '
                         'or of an encoder alone (timm, torchvision, mmpretrain)')
-    parser.add_argument('dst', help='file to write, .pth or .safetensors')
-    parser.add_argument('--to', required=True, choices=['mmpretrain', 'mmdet', 'mmseg', 'timm'])
+    parser.add_argument('dst', help='file to write: .pth or .safetensors, .onnx for ONNX, a new folder for huggingface')
+    parser.add_argument('--to', required=True, choices=['mmpretrain', 'mmdet', 'mmseg', 'timm', 'huggingface', 'onnx'])
     parser.add_argument('--weights', default='teacher', choices=['teacher', 'student'])
     parser.add_argument('--num-heads', type=int, help='where neither the file nor 64 channels a head tells')
     parser.add_argument('--patch-size', type=int, help='in pixels; an error if the weights say otherwise')

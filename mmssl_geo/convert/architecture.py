@@ -64,6 +64,22 @@ class Architecture(ABC):
         """Function images -> list of feature tensors, of the package's own class, loaded strictly, in float64."""
 
     @abstractmethod
+    def timm_config(self, facts):
+        """What `hub_folder.write_hub_folder` has to know of the net."""
+
+    @abstractmethod
+    def timm_features(self, net):
+        """Function images -> list of feature tensors, of timm's net with its weights, in float64."""
+
+    @abstractmethod
+    def onnx_form(self, weights, facts):
+        """`OnnxForm` of the net, from the weights that were exported for it."""
+
+    @abstractmethod
+    def from_onnx(self, outputs):
+        """Features, as `reference` gives them, from the outputs of an `OnnxForm`."""
+
+    @abstractmethod
     def sizes(self, naming, facts, to):
         """Image sizes (height, width) in pixels at which source and target have to give equal features."""
 

@@ -60,10 +60,20 @@ def write_checkpoint(state_dict, path, meta):
     # clones: a view would take its whole storage along
     weights = {key: value.detach().cpu().clone(memory_format=torch.contiguous_format)
                for key, value in state_dict.items()}
+    write_whole(path, _packed(weights, meta, path.suffix))
+
+
+def write_whole(path, data):
+    """Writes bytes; an interrupted write leaves no file and no half of one. Missing folders are made.
+
+    Raises:
+        UserError: the place cannot be written to.
+    """
+    path = Path(path)
     part = path.with_name(f'.{path.name}.{os.getpid()}.part')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(_packed(weights, meta, path.suffix))
+        part.write_bytes(data)
         os.replace(part, path)
     except OSError as error:
         raise UserError(f'cannot write {path}: {error.strerror or error}') from error

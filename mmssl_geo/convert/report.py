@@ -48,7 +48,9 @@ class ConversionReport:
         lines += [f'features at {height} x {width}: largest relative difference {value:.1e}'
                   for (height, width), value in self.differences.items()]
         if len(self.differences) == 1:
-            lines.append('         (native size only: the two nets resize the position embedding in different ways)')
+            reason = ('an ONNX file of a ViT takes no other' if self.written.endswith('onnx') else
+                      'the two nets resize the position embedding in different ways')
+            lines.append(f'         (native size only: {reason})')
         return '\n'.join(lines)
 
 

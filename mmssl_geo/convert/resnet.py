@@ -3,6 +3,7 @@ import torch
 
 from ..errors import UserError
 from .architecture import Architecture
+from .onnx_form import OnnxForm
 from .resnet_facts import ResNetFacts, block_counts, read_facts, resnet_shapes
 from .resnet_nets import package_resnet, plain_maps, timm_resnet
 
@@ -38,10 +39,28 @@ class ResNet(Architecture):
     def converted(self, weights, facts, to):
         net = timm_resnet(facts) if to == 'timm' else package_resnet(facts, to)
         net.load_state_dict(weights, strict=True)
-        net.double().eval()
         if to == 'timm':
-            return lambda images: net.forward_intermediates(images, indices=[1, 2, 3, 4], intermediates_only=True)
+            return self.timm_features(net)
+        net.double().eval()
         return lambda images: list(net(images))
+
+    def timm_config(self, facts):
+        return dict(architecture=f'resnet{facts.depth}', model_args=dict(in_chans=facts.in_channels),
+                    num_features=facts.channels, input_size=(facts.in_channels, 224, 224), first_conv='conv1',
+                    classifier='fc')
+
+    def timm_features(self, net):
+        net.double().eval()
+        return lambda images: net.forward_intermediates(images, indices=[1, 2, 3, 4], intermediates_only=True)
+
+    def onnx_form(self, weights, facts):
+        net = package_resnet(facts, 'mmpretrain')
+        net.load_state_dict(weights, strict=True)
+        net.eval()
+        return OnnxForm(net, ('c2', 'c3', 'c4', 'c5'), (64, 64), free_size=True)
+
+    def from_onnx(self, outputs):
+        return outputs
 
     def sizes(self, naming, facts, to):
         return (64, 64), (75, 106)

@@ -1,10 +1,13 @@
 """Vision transformers: their names in several packages, and what the converter does with them."""
 import re
 
+import torch
+
 from ..errors import UserError
 from .architecture import Architecture
+from .onnx_form import OnnxForm
 from .vit_facts import read_facts
-from .vit_nets import mmpretrain_vit, plain_tokens, timm_vit
+from .vit_nets import ClsAndMap, mmpretrain_vit, plain_tokens, timm_vit
 
 # One line per group of parameters; `N` is the block's number. The final LayerNorm comes last.
 _NAMES = {
@@ -14,6 +17,7 @@ _NAMES = {
              'blocks.N.attn.proj', 'blocks.N.norm2', 'blocks.N.mlp.fc1', 'blocks.N.mlp.fc2', 'norm'),
 }
 _BARE = ('cls_token', 'pos_embed')  # parameters themselves; the others have a weight and a bias
+_TIMM = ('timm', 'huggingface')
 _DENSE = ('mmdet', 'mmseg')  # their nets use the blocks' outputs, without the final LayerNorm
 
 
@@ -51,17 +55,46 @@ class ViT(Architecture):
         return _runner(mmpretrain_vit(facts, final_norm), {key: own[key] for key in own if key not in dropped})
 
     def converted(self, weights, facts, to):
-        return _runner(timm_vit(facts) if to == 'timm' else mmpretrain_vit(facts, to not in _DENSE), weights)
+        if to == 'timm':
+            net = timm_vit(facts)
+            net.load_state_dict(weights, strict=True)
+            return self.timm_features(net)
+        return _runner(mmpretrain_vit(facts, to not in _DENSE), weights)
+
+    def timm_config(self, facts):
+        shape = dict(img_size=facts.img_size, patch_size=facts.patch_size, in_chans=facts.in_channels,
+                     embed_dim=facts.embed_dims, depth=facts.num_layers, num_heads=facts.num_heads,
+                     mlp_ratio=facts.hidden_dims / facts.embed_dims)
+        # any of timm's plain ViTs: the arguments say all
+        return dict(architecture='vit_base_patch16_224', model_args=shape, num_features=facts.embed_dims,
+                    input_size=(facts.in_channels, facts.img_size, facts.img_size), first_conv='patch_embed.proj',
+                    classifier='head')
+
+    def timm_features(self, net):
+        net.double().eval()
+        return lambda images: [net.forward_features(images)]
+
+    def onnx_form(self, weights, facts):
+        """Of the native size only: another one is another position embedding."""
+        net = mmpretrain_vit(facts, final_norm=True)
+        net.load_state_dict(weights, strict=True)
+        net.eval()
+        return OnnxForm(ClsAndMap(net), ('cls', 'map'), (facts.img_size, facts.img_size), free_size=False)
+
+    def from_onnx(self, outputs):
+        cls, maps = outputs
+        return [torch.cat([cls.unsqueeze(1), maps.flatten(2).transpose(1, 2)], dim=1)]
 
     def sizes(self, naming, facts, to):
         """The native size, and an oblong one where both sides resize the position embedding alike.
 
         mmpretrain's nets do among themselves. timm antialiases and the official code scales by a rounded factor:
-        other embeddings, from the same weights.
+        other embeddings, from the same weights. An ONNX file has one size.
         """
         side = facts.img_size
         oblong = (side + facts.patch_size, side + 3 * facts.patch_size)
-        return ((side, side), oblong) if naming == _naming_for(to) == 'mmpretrain' else ((side, side), )
+        both = naming == _naming_for(to) == 'mmpretrain' and to != 'onnx'
+        return ((side, side), oblong) if both else ((side, side), )
 
     def encoder(self, own, naming, facts):
         net = mmpretrain_vit(facts, final_norm=True, out_type='featmap')
@@ -98,12 +131,10 @@ def _depth(own, naming):
 
 
 def _naming_for(to):
-    return 'timm' if to == 'timm' else 'mmpretrain'
+    return 'timm' if to in _TIMM else 'mmpretrain'
 
 
 def _runner(net, weights):
     net.load_state_dict(weights, strict=True)
     net.double().eval()
-    if hasattr(net, 'forward_features'):  # timm's
-        return lambda images: [net.forward_features(images)]
     return lambda images: [net(images)[-1]]

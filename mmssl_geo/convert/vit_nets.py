@@ -1,6 +1,7 @@
 """Vision transformers to run: mmpretrain's, timm's, and the same forward pass in plain operations."""
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from .architecture import net_class
 
@@ -59,3 +60,16 @@ def plain_tokens(state, images, facts, final_norm=True):
         hidden = F.gelu(linear(norm(tokens, f'{block}.norm2'), f'{block}.mlp.fc1'))
         tokens = tokens + linear(hidden, f'{block}.mlp.fc2')
     return norm(tokens, 'norm') if final_norm else tokens
+
+
+class ClsAndMap(nn.Module):
+    """mmpretrain's ViT (`out_type='raw'`): images -> [CLS] (B, C) and map (B, C, h, w) of the last block."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, images):
+        tokens = self.net(images)[-1]
+        height, width = (-(-side // self.net.patch_embed.projection.stride[0]) for side in images.shape[-2:])
+        return tokens[:, 0], tokens[:, 1:].transpose(1, 2).unflatten(2, (height, width))

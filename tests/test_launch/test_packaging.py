@@ -19,5 +19,6 @@ def test_the_wheel_carries_configs_and_tools_and_forces_no_openmmlab(tmp_path):
     for folder in ('configs', 'tools'):
         for path in (ROOT / folder).rglob('*.py'):
             assert f'mmssl_geo/.mim/{path.relative_to(ROOT).as_posix()}' in names
+    assert {'mmssl_geo/.mim/model-index.yml', 'mmssl_geo/.mim/configs/metafile.yml'} <= names
     assert 'Requires-Dist: torch>=2.1' in metadata
     assert not any(f'Requires-Dist: {name}' in metadata for name in ('onedl', 'mmcv', 'mmengine', 'mmdet', 'mmseg'))
