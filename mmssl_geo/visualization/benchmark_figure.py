@@ -1,4 +1,4 @@
-"""The picture of a benchmark: a panel a task and metric, a bar a start, a dot a seed."""
+"""The picture of a benchmark: a panel a task and metric, a dot a seed, a mark for each mean."""
 from matplotlib.figure import Figure
 
 from .drawing import INK
@@ -11,7 +11,7 @@ PANEL = (5., 3.4)  # inches
 def benchmark_figure(rows, title=''):
     """Means over seeds with their sample standard deviation.
 
-    The axis begins near the lowest value, not at 0: differences between starts are small against the values.
+    No bars: the axis begins near the lowest value, since differences between starts are small against the values.
 
     Args:
         rows: `Row`s of `mmssl_geo.benchmark.table`, at least one.
@@ -41,17 +41,17 @@ def _draw_panel(axes, title, rows, starts):
     values = [value for row in rows for value in row.values.values()]
     low, high = min(values), max(values)
     room = max(high - low, 0.05 * abs(high), 1e-6)
-    bottom = max(0., low - room) if low >= 0 else low - room
     for row in rows:
         place = starts.index(row.start)
-        axes.bar(place, row.summary.mean - bottom, bottom=bottom, width=0.7, yerr=row.summary.std, ecolor=INK,
-                 capsize=4, color=COLOURS[place % len(COLOURS)], alpha=0.75)
-        axes.plot([place] * len(row.values), list(row.values.values()), 'o', color=INK, markersize=3.5)
-        axes.annotate(f'{row.summary.mean:.1f}', (place, bottom), (0, 4), textcoords='offset points', ha='center',
-                      fontsize=9, color='white', weight='bold')
+        axes.errorbar(place, row.summary.mean, yerr=row.summary.std, fmt='D', markersize=9, capsize=5, ecolor=GREY,
+                      color=COLOURS[place % len(COLOURS)])
+        axes.plot([place + 0.15] * len(row.values), list(row.values.values()), 'o', color=INK, markersize=3.5)
+        axes.annotate(f'{row.summary.mean:.1f}', (place, row.summary.mean), (-10, 0), textcoords='offset points',
+                      ha='right', va='center', fontsize=9, color=INK, weight='bold')
     axes.set_title(title, fontsize=10.5, loc='left', color=INK)
     axes.set_xticks(range(len(starts)), starts, fontsize=9)
-    axes.set_ylim(bottom, high + 0.4 * room)
+    axes.set_xlim(-0.6, len(starts) - 0.4)
+    axes.set_ylim(low - 0.4 * room, high + 0.4 * room)
     axes.tick_params(axis='y', labelsize=8.5, colors=GREY)
     axes.spines[['top', 'right']].set_visible(False)
     axes.set_axisbelow(True)

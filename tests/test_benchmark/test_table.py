@@ -55,12 +55,12 @@ def test_every_value_names_its_job(world):
         assert [row['mean'] for row in csv.DictReader(file)] == ['41.5']
 
 
-def test_picture_has_a_panel_a_metric_a_bar_a_start_and_a_dot_a_seed():
+def test_picture_has_a_panel_a_metric_a_mark_a_start_and_a_dot_a_seed():
     figure = benchmark_figure(make_rows(VALUES, [TASK], STARTS))
     shown = [axes for axes in figure.axes if axes.axison]
     assert [axes.get_title(loc='left') for axes in shown] == ['detect\nAP', 'detect\nAP50']
-    tops = [bar.get_y() + bar.get_height() for bar in shown[0].patches]
-    assert [round(top, 6) for top in tops] == [11., 15., 20.5]
+    means = [line.get_ydata()[0] for line in shown[0].lines if line.get_marker() == 'D']
+    assert [round(mean, 6) for mean in means] == [11., 15., 20.5]
     assert [len(line.get_ydata()) for line in shown[0].lines if line.get_marker() == 'o'] == [2, 1, 2]
 
 

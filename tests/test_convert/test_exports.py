@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import torch
+from safetensors import safe_open
 
 from mmssl_geo.convert import convert, load_encoder, onnx_form, vit
 from mmssl_geo.errors import UserError
@@ -22,6 +23,8 @@ def test_timm_loads_the_folder_of_a_vit(tmp_path, vit_sources, save, kind):
     contents, _, teacher = vit_sources[kind]
     convert(save(contents), tmp_path / 'hub', 'huggingface', num_heads=3)
     assert {path.name for path in (tmp_path / 'hub').iterdir()} == {'config.json', 'model.safetensors'}
+    with safe_open(tmp_path / 'hub' / 'model.safetensors', 'pt') as file:
+        assert file.metadata()['format'] == 'pt'  # transformers asks for it
     net = timm.create_model(f'local-dir:{tmp_path / "hub"}', pretrained=True)
     assert not isinstance(net.eval(), torch.nn.Identity) and net.num_classes == 0
     assert make.difference(make.tokens(net, IMAGES), make.tokens(teacher, IMAGES)) < 1e-5
