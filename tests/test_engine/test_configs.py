@@ -87,3 +87,18 @@ def test_the_papers_run():
     assert cfg.default_hooks.teacher_update.momentum == dict(start=0.996, end=1.0)
     assert (cfg.model.head.correspondence_weight, cfg.model.head.rotation_weight) == (0.5, 0.5)
     assert cfg.model.backbone.drop_path_rate == 0.1
+
+
+@pytest.mark.parametrize('name', ['gtsa_vits16_small-data', 'gtsa_vitt16-d6_small-data'])
+def test_the_small_data_recipe(name, monkeypatch):
+    """docs/small_data.md; the small net has the very recipe of the large one."""
+    monkeypatch.setenv('CHECKPOINT', 'start.pth')
+    cfg = load_config(ROOT / f'configs/{name}.py')
+    assert cfg.model.head.decorrelation_loss.type == 'mmssl_geo.DecorrelationLoss'
+    assert cfg.model.head.decorrelation_weight == 4
+    assert cfg.model.backbone.drop_path_rate == 0 and cfg.model.backbone.init_cfg.checkpoint == 'start.pth'
+    pipeline = cfg.train_dataloader.dataset.pipeline
+    assert (tuple(pipeline.crop.global_scale), tuple(pipeline.crop.local_scale)) == ((0.1, 0.5), (0.03, 0.12))
+    assert (pipeline.photometrics.hue, pipeline.photometrics.grayscale_prob) == (0.05, 0.1)
+    assert dict(cfg.default_hooks.schedule.learning_rate) == dict(base=5e-4, batch=None, end=1e-6)
+    assert cfg.default_hooks.teacher_update.momentum.start == 0.99 and cfg.optim_wrapper.dtype == 'bfloat16'

@@ -28,7 +28,7 @@ def photos(tmp_path_factory):
 def test_all_are_here():
     variants = {f'{variant}_{setting}' for variant in VARIANTS for setting in SETTINGS}
     assert set(D3SSL) == variants | {
-        'd3ssl_vits16_coco', 'd3ssl_r50_openimages-mini', 'd3ssl-mix_vits16_coco'}
+        'd3ssl_vits16_coco', 'd3ssl_vitt16-d6_photos', 'd3ssl_r50_openimages-mini', 'd3ssl-mix_vits16_coco'}
 
 
 @pytest.mark.parametrize('name', [name for name in D3SSL if name.startswith('d3ssl_')])

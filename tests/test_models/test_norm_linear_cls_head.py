@@ -1,5 +1,6 @@
 import pytest
 import torch
+from mmengine.registry import DefaultScope
 from mmpretrain.structures import DataSample
 from torch.nn import functional as F
 
@@ -9,9 +10,10 @@ from mmssl_geo.models import NormLinearClsHead
 @pytest.fixture
 def head():
     torch.manual_seed(0)
-    head = NormLinearClsHead(num_classes=7, in_channels=64)
-    head.init_weights()
-    return head
+    with DefaultScope.overwrite_default_scope('mmpretrain'):  # that of its loss, and of the configs that use it
+        head = NormLinearClsHead(num_classes=7, in_channels=64)
+        head.init_weights()
+        yield head
 
 
 def test_both_layers_start_near_zero(head):
