@@ -82,6 +82,8 @@ def _recipe(request, recipe):
     def find():
         cfg = recipe_config(recipe, request.root(recipe.data))
         accumulating(cfg, recipe.gpus, request.processes)
+        if recipe.start and not _same_net(cfg, recipe_config(request.suite.recipes[recipe.start], '')):
+            return [f'its backbone is another than that of {recipe.start}, which it goes on from']
         dataset = cfg.train_dataloader.dataset
         if not _is_there(request, recipe.data):
             return []
@@ -90,6 +92,12 @@ def _recipe(request, recipe):
         files = [Path(step['file']) for step in steps if step and step.get('type') == 'mmssl_geo.LoadRegions']
         return [f'{file}: no such file; make it with tools/make_proposals.py' for file in files if not file.is_file()]
     return _explained(f'pretraining {recipe.name}', find)
+
+
+def _same_net(cfg, other):
+    with DefaultScope.overwrite_default_scope('mmssl_geo'):
+        nets = [MODELS.build(one.model.backbone).state_dict() for one in (cfg, other)]
+    return len({tuple((name, tuple(value.shape)) for name, value in net.items()) for net in nets}) == 1
 
 
 def _untrained(request, folder, start):

@@ -27,15 +27,23 @@ def task_config(task, root, checkpoint, seed, options):
     return _without_places(cfg)
 
 
-def recipe_config(recipe, root):
+def recipe_config(recipe, root, checkpoint=None):
     """The whole config of a pretraining, for as many GPUs as the recipe's; `{data}` in its options is the root.
+
+    Args:
+        recipe: Recipe.
+        root: of its data.
+        checkpoint: exported weights that its backbone starts with, or None.
 
     Raises:
         UserError: as `task_config`.
     """
     options = {key: value.replace('{data}', str(root)) if isinstance(value, str) else value
                for key, value in recipe.options.items()}
-    cfg = load_config(str(recipe.config_path), options)
+    with variables(CHECKPOINT=None):  # the caller's would start every recipe
+        cfg = load_config(str(recipe.config_path), options)
+    if checkpoint:
+        cfg.model.backbone.init_cfg = dict(type='Pretrained', checkpoint=str(checkpoint))
     cfg.train_dataloader.dataset.data_root = str(root)  # a path may hold what overrides would split
     return _without_places(cfg)
 
@@ -101,14 +109,18 @@ def file_digest(path):
 
 @contextmanager
 def variables(**values):
-    """Environment variables for a while; the configs read them."""
+    """Environment variables for a while (None: not set); the configs read them."""
     before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
+    _set(values)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        _set(before)
+
+
+def _set(values):
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value

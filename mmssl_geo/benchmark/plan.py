@@ -99,21 +99,31 @@ def make_jobs(tasks, starts, seeds):
     return [Job(task, start, seed) for seed in range(seeds) for task in tasks for start in starts]
 
 
-def total_cost(tasks, starts, seeds):
+def needed_recipes(suite, starts):
+    """The recipes of some starts, each once and after the one that it goes on from."""
+    recipes = {}
+    for recipe in [start.recipe for start in starts if start.recipe]:
+        if recipe.start:
+            recipes.setdefault(recipe.start, suite.recipes[recipe.start])
+        recipes.setdefault(recipe.name, recipe)
+    return list(recipes.values())
+
+
+def total_cost(suite, tasks, starts, seeds):
     """Device hours and GB of all jobs and pretrainings."""
-    parts = [(one, len(starts) * seeds) for one in tasks] + [(one.recipe, 1) for one in starts if one.recipe]
+    parts = [(one, len(starts) * seeds) for one in tasks] + [(one, 1) for one in needed_recipes(suite, starts)]
     return sum(one.hours * count for one, count in parts), sum(one.disk_gb * count for one, count in parts)
 
 
 def plan_text(suite, tasks, starts, seeds):
     """The plan as Markdown tables."""
-    hours, disk = total_cost(tasks, starts, seeds)
+    hours, disk = total_cost(suite, tasks, starts, seeds)
     lines = [
         f'suite {suite.name}: {len(tasks)} tasks x {len(starts)} starts ({", ".join(one.name for one in starts)}) x '
         f'{seeds} seeds = {len(tasks) * len(starts) * seeds} jobs',
         f'estimated: {hours:.4g} {suite.device} hours, {disk:.3g} GB', '',
         f'| task | config | data | seeds | jobs | {suite.device} hours | GB | published |', '|---' * 8 + '|']
-    for recipe in [one.recipe for one in starts if one.recipe]:
+    for recipe in needed_recipes(suite, starts):
         lines.append(f'| pretraining {recipe.name} | {recipe.config} | {recipe.data} | 0 | 1 | {recipe.hours:.4g} | '
                      f'{recipe.disk_gb:.3g} | |')
     for task in tasks:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..steps import last_checkpoint
-from .plan import make_jobs
+from .plan import make_jobs, needed_recipes
 from .suite import Suite
 from .work_folder import WorkFolder
 
@@ -46,7 +46,7 @@ class Request:
 
     @property
     def recipes(self):
-        return [start.recipe for start in self.starts if start.recipe]
+        return needed_recipes(self.suite, self.starts)
 
     @property
     def data(self):
@@ -73,7 +73,9 @@ class Request:
 
     def checkpoint(self, start):
         """What a start begins with: Path; None of random weights and before its pretraining is done."""
-        if start.recipe is None:
-            return start.checkpoint
-        folder = self.pretraining(start.name)
+        return self.pretrained(start.name) if start.recipe else start.checkpoint
+
+    def pretrained(self, name):
+        """The last checkpoint of a recipe; None before its pretraining is done."""
+        folder = self.pretraining(name)
         return last_checkpoint(folder.train) if folder.state == 'done' else None

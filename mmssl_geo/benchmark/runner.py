@@ -20,6 +20,7 @@ from .work_folder import WorkFolder, only_runner
 from .works import FineTuning, Pretraining, Probe
 
 LEAST_HOURS = 1e-3
+CONTINUE_TARGET = 'mmpretrain'  # keeps the final LayerNorm, which pretraining has
 
 
 def dry_run(request):
@@ -69,15 +70,15 @@ class Benchmark:
         self.exports = request.out / 'exports'
         self.environment = describe_environment()
         self.blocked = {}  # name of a start -> why it has no weights
+        self.not_exported = {}  # name of a recipe that others go on from -> why they cannot
 
     def run(self):
         """All steps; the table is written in any case."""
         request = self.request
-        pretrainings = [self._pretraining(recipe) for recipe in request.recipes]
-        _refuse_changed(pretrainings + self._jobs(request.starts))
+        _refuse_changed(self._pretrainings() + self._jobs(request.starts))
         try:
             self._make_scenes()
-            self._run_works('pretrainings', pretrainings)
+            self._pretrain()
             jobs = self._jobs([start for start in request.starts if self._has_weights(start)])
             _refuse_changed(jobs)
             self._run_works('jobs', jobs)
@@ -110,7 +111,7 @@ class Benchmark:
         work.folder.begin(work.made_from, self.environment)
         try:
             result = work.compute(slot, self.children.start)
-        except (UserError, OSError) as error:
+        except (UserError, OSError, ValueError) as error:  # ValueError: half a file of metrics
             if not self.children.stopped:
                 work.folder.fail(str(error))
                 board.add(work.name, f'FAILED: {error}', failed=True)
@@ -119,10 +120,33 @@ class Benchmark:
         metrics = ', '.join(f'{name} {value:.2f}' for name, value in result.get('metrics', {}).items())
         board.add(work.name, metrics or 'done')
 
+    def _pretrain(self):
+        """All recipes; those that go on from others in a second round."""
+        self._run_works('pretrainings', [one for one in self._pretrainings() if not one.recipe.start])
+        for name in dict.fromkeys(recipe.start for recipe in self.request.recipes if recipe.start):
+            try:
+                if checkpoint := self.request.pretrained(name):
+                    export(checkpoint, name, CONTINUE_TARGET, self.exports, self.children.start)
+            except UserError as error:
+                self.not_exported[name] = str(error)
+                print(f'nothing can go on from {name}: {error}', file=sys.stderr)
+        works = self._pretrainings()
+        _refuse_changed(works)
+        self._run_works('continued pretrainings', [one for one in works if one.recipe.start])
+
+    def _pretrainings(self):
+        """The works of all recipes, except of those that go on from one that is not done."""
+        return [self._pretraining(recipe) for recipe in self.request.recipes
+                if not recipe.start
+                or (self.request.pretrained(recipe.start) and recipe.start not in self.not_exported)]
+
     def _pretraining(self, recipe):
         root = self.request.root(recipe.data)
-        cfg = recipe_config(recipe, root)
-        made_from = dict(config=config_digest(cfg, [root]), data=self._data(recipe.data))
+        exported = self.exports / f'{recipe.start}_{CONTINUE_TARGET}.pth' if recipe.start else None
+        cfg = recipe_config(recipe, root, exported)
+        made_from = dict(config=config_digest(cfg, [root, self.exports]), data=self._data(recipe.data))
+        if recipe.start:
+            made_from['checkpoint'] = file_digest(self.request.pretrained(recipe.start))
         return Pretraining(recipe.name, self.request.pretraining(recipe.name), made_from, recipe.hours, recipe, cfg)
 
     def _has_weights(self, start):
@@ -130,7 +154,7 @@ class Benchmark:
         checkpoint = self.request.checkpoint(start)
         if checkpoint is None:
             if start.recipe:
-                self.blocked[start.name] = self.request.pretraining(start.name).failure['reason']
+                self.blocked[start.name] = self._why_not_pretrained(start.recipe)
             return start.recipe is None
         try:
             for task in self.request.tasks:
@@ -142,6 +166,12 @@ class Benchmark:
             print(f'{start.name} cannot be fine-tuned: {error}', file=sys.stderr)
             return False
         return True
+
+    def _why_not_pretrained(self, recipe):
+        folder = self.request.pretraining(recipe.name)
+        if folder.state == 'failed':
+            return folder.failure['reason']
+        return self.not_exported.get(recipe.start, f'{recipe.start}, which it goes on from, was not pretrained')
 
     def _jobs(self, starts):
         """The works of all jobs of some starts, except of those that are not pretrained yet."""

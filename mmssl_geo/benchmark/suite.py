@@ -58,12 +58,14 @@ class Recipe:
         config: pretraining config.
         data: name of the data set; its root becomes the config's `data_root`.
         gpus: how many its batch size is meant for; on fewer, gradients are accumulated to the same total.
+        start: None, or the recipe whose backbone this one goes on from.
         hours, disk_gb, options: as a `Task`'s.
     """
     name: str
     config: str
     data: str
     gpus: int = 1
+    start: str = None
     hours: float = 0.
     disk_gb: float = 0.
     options: dict = field(default_factory=dict)
@@ -156,6 +158,9 @@ def _check(suite):
     for task in suite.tasks.values():
         if task.kind not in KINDS or (task.kind == 'finetune' and task.target not in TARGETS):
             raise UserError(f'{task.name}: kind has to be one of {KINDS}, target of a finetune one of {TARGETS}')
+    for recipe in suite.recipes.values():
+        if recipe.start and (recipe.start not in suite.recipes or suite.recipes[recipe.start].start):
+            raise UserError(f'{recipe.name}: start {recipe.start!r} is not a recipe, or goes on from another itself')
     for name in suite.baselines:
         if name != 'scratch' and name not in suite.recipes:
             raise UserError(f'baseline {name!r} is neither scratch nor a recipe')

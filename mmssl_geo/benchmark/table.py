@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from ..visualization.benchmark_figure import benchmark_figure
 from .statistics import paired_difference, summarise
-from .work_folder import WorkFolder
+from .work_folder import FAILURE, RESULT, WorkFolder
 
 DASH = '–'
 NOTE = ('Means and sample standard deviations over n seeds; differences of equal seeds, with the 95 % interval of '
@@ -124,8 +124,9 @@ def _job_line(job, metrics, folder, out, blocked, names):
     else:
         why = folder.failure['reason'] if folder.state == 'failed' else blocked.get(job.start.name)
         cells = [f'FAILED: {why}' if why else 'not run'] + [''] * (len(names) - 1)
+    files = [name for name in (RESULT, FAILURE, folder.log.name) if (folder.path / name).is_file()]
     place = Path(folder.path).relative_to(out)
-    return _line([f'{job.task.name}, {job.start.name}', job.seed, *cells, f'{place}/{{result.json,log.txt}}'])
+    return _line([f'{job.task.name}, {job.start.name}', job.seed, *cells, ', '.join(f'{place}/{one}' for one in files)])
 
 
 def _write_csv(out, rows, baselines):

@@ -33,6 +33,17 @@ def test_a_recipe_for_another_backbone_is_found_before_it_is_trained(world, caps
     assert 'are unexpected: layers.2.' in errors and not (world.out / 'pretrain').exists()
 
 
+def test_a_recipe_that_goes_on_from_another_net_is_found(world, capsys):
+    recipe, other = world.suite.with_name('recipe.py'), world.suite.with_name('other.py')
+    other.write_text(recipe.read_text().replace("'num_layers': 2", "'num_layers': 3"))
+    world.suite.write_text(world.suite.read_text() + f"""
+recipes['more'] = dict(config={str(other)!r}, data='camvid', start='ours')
+""")
+    assert dry_run(world.request()) == 2
+    assert ('pretraining more: its backbone is another than that of ours, which it goes on from'
+            in capsys.readouterr().err)
+
+
 PROBE = """
 protocols['ask'] = dict(kind='probe', data='camvid', metrics={'top-1': 'knn'}, hours=1,
                         arguments=['--probe', 'knn', '--train', '{data}/images/train', '--val', '{data}/images/VAL'])

@@ -1,6 +1,6 @@
 import pytest
 
-from mmssl_geo.benchmark.plan import choose_starts, choose_tasks, make_jobs, plan_text, total_cost
+from mmssl_geo.benchmark.plan import choose_starts, choose_tasks, make_jobs, needed_recipes, plan_text, total_cost
 from mmssl_geo.benchmark.suite import Data, Recipe, Suite, Task
 from mmssl_geo.errors import UserError
 
@@ -50,11 +50,21 @@ def test_jobs_are_all_combinations_seed_by_seed():
 def test_costs_count_every_job_and_every_pretraining_once():
     starts = choose_starts(SUITE)
     # 3 starts x 4 seeds x (3 + 0.5) hours + 10 + 20 of pretraining; 12 x 1.5 GB + 2
-    assert total_cost(list(TASKS.values()), starts, 4) == (72., 20.)
+    assert total_cost(SUITE, list(TASKS.values()), starts, 4) == (72., 20.)
     text = plan_text(SUITE, list(TASKS.values()), starts, 4)
     assert '2 tasks x 3 starts (scratch, dino, gtsa) x 4 seeds = 24 jobs' in text and '72 GPU hours, 20 GB' in text
     assert '| detect | x.py | a | 0, 1, 2, 3 | 12 | 36 | 18 | gtsa 35.8 AP |' in text
     assert '| pretraining dino | d.py | a | 0 | 1 | 20 | 0 | |' in text
+
+
+def test_a_recipe_that_goes_on_needs_its_start_pretrained_even_if_nobody_fine_tunes_that():
+    recipes = RECIPES | dict(more=Recipe('more', 'm.py', 'a', start='dino', hours=5))
+    suite = Suite('s', TASKS, SUITE.data, recipes, 1, ('scratch', ), 'GPU')
+    starts = choose_starts(suite, ['x.pth'], baselines=['more'])
+    assert [recipe.name for recipe in needed_recipes(suite, starts)] == ['dino', 'more']
+    assert total_cost(suite, [TASKS['ask']], starts, 1) == (0.5 * 2 + 20 + 5, 0.)
+    assert plan_text(suite, [TASKS['ask']], starts, 1).index('pretraining dino') > 0
+    assert [recipe.name for recipe in needed_recipes(suite, choose_starts(suite))] == ['gtsa', 'dino', 'more']
 
 
 def test_tasks_by_name():

@@ -8,6 +8,7 @@ import time
 
 import pytest
 import torch
+from mmengine.config import Config
 
 from mmssl_geo.benchmark.runner import run
 from mmssl_geo.errors import UserError
@@ -82,7 +83,40 @@ def test_a_failed_pretraining_blocks_only_its_own_jobs(world):
     assert run(world.request()) == 1
     assert set(results(world)) == {f'jobs/segment/scratch/seed-{seed}' for seed in (0, 1)}
     text = (world.out / 'results.md').read_text()
+    assert '| segment, scratch | 0 | 20.00 | jobs/segment/scratch/seed-0/result.json, jobs/segment/' in text
     assert text.count('| segment, ours |') == text.count('FAILED: this step failed: error: out of paint') == 2
+
+
+def continue_ours(world):
+    recipe = str(world.suite.with_name('recipe.py'))
+    world.suite.write_text(world.suite.read_text() + f"""
+recipes['more'] = dict(config={recipe!r}, data='camvid', start='ours', options={{'model.head': dict(weight=4.)}})
+""")
+
+
+def test_a_recipe_goes_on_from_the_backbone_of_another(world):
+    continue_ours(world)
+    assert run(world.request(seeds=1)) == 0
+    assert set(results(world)) == {'pretrain/ours', 'pretrain/more'} | {
+        f'jobs/segment/{start}/seed-0' for start in ('scratch', 'ours', 'more')}
+    given = {name: Config.fromfile(world.out / 'pretrain' / name / 'config.py').model.backbone.get('init_cfg')
+             for name in ('ours', 'more')}
+    assert given == dict(ours=None, more=dict(
+        type='Pretrained', checkpoint=f'{world.out}/exports/ours_mmpretrain.pth'))
+    calls = (world.root / 'tools' / 'convert_checkpoint.py.calls').read_text().splitlines()
+    assert (f'{world.out}/pretrain/ours/train/iter_4.pth {world.out}/exports/ours_mmpretrain.pth --to mmpretrain'
+            in calls)
+    before = stamps(world)
+    assert run(world.request(seeds=1)) == 0 and stamps(world) == before
+
+
+def test_what_would_go_on_from_a_failed_pretraining_is_not_run(world, capsys):
+    continue_ours(world)
+    world.plot('fail 1 pretrain/ours')
+    assert run(world.request(seeds=1)) == 1
+    text = (world.out / 'results.md').read_text()
+    assert '| segment, more | 0 | FAILED: ours, which it goes on from, was not pretrained |' in text
+    assert not (world.out / 'pretrain/more').exists()
 
 
 def test_what_was_made_from_something_else_is_refused(world, weights, tmp_path):

@@ -45,7 +45,7 @@ def test_every_value_names_its_job(world):
     failed.fail('no paint')
     report = write_tables(request, dict(scratch='never pretrained'))
     assert not report.is_complete and '| segment | mIoU | ours | 1 | 41.50 | – |  |' in report.text
-    assert '| segment, ours | 1 | 41.50 | jobs/segment/ours/seed-1/{result.json,log.txt} |' in report.text
+    assert '| segment, ours | 1 | 41.50 | jobs/segment/ours/seed-1/result.json |' in report.text
     assert '| segment, ours | 0 | FAILED: no paint |' in report.text
     assert '| segment, scratch | 0 | FAILED: never pretrained |' in report.text
     with open(world.out / 'results_by_seed.csv') as file:
