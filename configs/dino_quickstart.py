@@ -14,7 +14,8 @@ train_dataloader = dict(
         data_root='data/scenes/',
         data_prefix='images/train/',
         pipeline=dict(crop=dict(global_size=64, local_size=32, num_local=4))))
-train_cfg = dict(max_epochs=20)
+train_cfg = dict(max_epochs=40)
+optim_wrapper = dict(dtype='bfloat16')
 default_hooks = dict(
     schedule=dict(learning_rate=dict(base=0.0005, batch=16), warmup_epochs=2),
     teacher_temperature=dict(start=0.02, end=0.02, warmup_epochs=0),

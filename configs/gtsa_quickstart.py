@@ -1,5 +1,6 @@
-# A net and crops small enough for two CPU cores: 4 blocks, width 192, patch 8, 2 x 64 + 4 x 32 px views.
-_base_ = 'gtsa_vits16_coco.py'
+# A net and crops small enough for two CPU cores: 4 blocks, width 192, patch 8, 2 x 64 + 4 x 32 px views; the recipe
+# for few photos (docs/small_data.md), for there are few scenes and few steps.
+_base_ = 'gtsa_vits16_small-data.py'
 model = dict(
     backbone=dict(
         arch=dict(_delete_=True, embed_dims=192, num_layers=4, num_heads=3, feedforward_channels=768),
@@ -15,8 +16,7 @@ train_dataloader = dict(
         data_root='data/scenes/',
         data_prefix='images/train/',
         pipeline=dict(crop=dict(global_size=64, local_size=32, num_local=4))))
-train_cfg = dict(max_epochs=20)
+train_cfg = dict(max_epochs=40)
 default_hooks = dict(
-    schedule=dict(learning_rate=dict(base=0.0005, batch=16), warmup_epochs=2),
     logger=dict(interval=10),
     collapse_gauge=dict(interval=20))

@@ -4,7 +4,7 @@ _base_ = '_base_/protocols.py'
 
 device = 'CPU core'
 seeds = 5
-tasks = ['semfpn_vitt16-d6_camvid', 'mask-rcnn_vitt16-d6_coco-small']
+tasks = ['semfpn_vitt16-d6_camvid', 'linear-probe_camvid', 'mask-rcnn_vitt16-d6_coco-small']
 photos = dict(data='photos', hours=0.1, disk_gb=0.2)
 shorter = {'train_cfg.max_epochs': 20, 'default_hooks.schedule.learning_rate.base': 2e-4}
 recipes = {

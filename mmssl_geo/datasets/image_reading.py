@@ -1,5 +1,6 @@
 """Reading one image file, whole and upright, or saying why it cannot be read."""
 import contextlib
+import io
 import warnings
 
 import numpy as np
@@ -62,12 +63,18 @@ def read_rgb(path, file=None, reduction=None):
             limit, about 179 million pixels), or of a mode without a way to RGB.
     """
     try:
-        with _strict_and_quiet(), file or open(path, 'rb') as stream, Image.open(stream) as image:
+        with _strict_and_quiet(), file or _in_memory(path) as stream, Image.open(stream) as image:
             return _read(stream, image, reduction)
     except MemoryError:  # says something of the machine, nothing of the file
         raise
     except Exception as error:  # Pillow's decoders raise almost any type on broken bytes
         raise UnreadableImage(path, _one_line(error)) from error
+
+
+def _in_memory(path):
+    """The file in one piece: Pillow looks at a JPEG's header in some forty small reads."""
+    with open(path, 'rb') as file:
+        return io.BytesIO(file.read())
 
 
 def _read(stream, image, reduction):

@@ -73,26 +73,21 @@ def _sample(sizes, global_group, local_group, generator, min_overlap, max_draws)
     """The work of `sample_crops`, on numpy arrays: on few numbers torch takes several times as long."""
     if min_overlap is None:
         groups = (global_group, local_group)
-        return np.concatenate([_crops(sizes, group, _uniform(sizes, group, 1, generator))[:, :, 0]
-                               for group in groups], axis=1)
+        return np.concatenate([_crops(sizes, group, group.num, 1, generator)[:, :, 0] for group in groups], axis=1)
     need = np.floor((sizes[:, 0] * sizes[:, 1]).astype(np.float32) * np.float32(min_overlap))
-    uniform = _uniform(sizes, global_group, max_draws, generator)
-    crops = _crops(sizes, global_group, uniform[:, :, :1, :1])[:, :, 0]
-    for view in range(1, global_group.num):
-        crop = _choose(sizes, global_group, uniform[:, :, view:view + 1], crops, 2 * need)
+    crops = _crops(sizes, global_group, 1, 1, generator)[:, :, 0]
+    for _ in range(1, global_group.num):
+        crop = _choose(sizes, global_group, 1, crops, 2 * need, max_draws, generator)
         crops = np.concatenate([crops, crop], axis=1)
-    uniform = _uniform(sizes, local_group, max_draws, generator)
-    return np.concatenate([crops, _choose(sizes, local_group, uniform, crops, need)], axis=1)
+    return np.concatenate(
+        [crops, _choose(sizes, local_group, local_group.num, crops, need, max_draws, generator)], axis=1)
 
 
-def _uniform(sizes, group, max_draws, generator):
-    """`(4, N, num, max_draws, attempts)`: area, ratio and place of each attempt, in [0, 1)."""
-    shape = (4, len(sizes), group.num, max_draws, _ATTEMPTS)
-    return torch.rand(shape, generator=generator, dtype=torch.float64).numpy()
-
-
-def _crops(sizes, group, uniform):
-    """Independent random resized crops `(N, num, draws, 4)` of draws `(4, N, num, draws, attempts)`."""
+def _crops(sizes, group, num, draws, generator):
+    """Independent random resized crops `(N, num, draws, 4)`."""
+    # area, ratio and place of each attempt
+    shape = (4, len(sizes), num, draws, _ATTEMPTS)
+    uniform = torch.rand(shape, generator=generator, dtype=torch.float64).numpy()
     height, width = (sizes[:, axis, None, None, None].astype(np.float64) for axis in (0, 1))
     area = height * width * (group.scale[0] + (group.scale[1] - group.scale[0]) * uniform[0])
     log_low, log_high = math.log(group.ratio[0]), math.log(group.ratio[1])
@@ -117,21 +112,23 @@ def _central(height, width, ratio):
     return np.stack([x1, y1, x1 + crop_w, y1 + crop_h], axis=-1)
 
 
-def _choose(sizes, group, uniform, global_crops, need):
+def _choose(sizes, group, num, global_crops, need, max_draws, generator):
     """First draw of each crop whose overlap with every global crop exceeds `need`, else the fallback.
 
     Args:
         sizes: `(N, 2)`.
         group: of the crops.
-        uniform: `(4, N, num, max_draws, attempts)`.
+        num: how many crops.
         global_crops: `(N, G, 4)`.
         need: `(N,)` source pixels.
+        max_draws, generator: as of `sample_crops`.
 
     Returns:
         `(N, num, 4)`.
     """
-    for draws in (_FEW, uniform.shape[3]):  # as a rule a few draws are enough: the others need not be looked at
-        drawn = _crops(sizes, group, uniform[:, :, :, :draws])
+    drawn = np.empty((len(sizes), num, 0, 4), np.float32)
+    for draws in (min(_FEW, max_draws), max_draws):  # as a rule a few are enough, and the others are never drawn
+        drawn = np.concatenate([drawn, _crops(sizes, group, num, draws - drawn.shape[2], generator)], axis=2)
         overlap = _overlap(drawn[:, :, :, None], global_crops[:, None, None]).min(axis=-1)
         enough = overlap > need[:, None, None]
         if enough.any(axis=-1).all():

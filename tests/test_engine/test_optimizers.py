@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from mmssl_geo.engine import DecayGroupsConstructor, PerTensorClipAmpOptimWrapper
+from mmssl_geo.engine.optimizers import optim_wrappers
 from mmssl_geo.engine.optimizers.decay_groups import fused_on_gpu
 from mmssl_geo.engine.optimizers.optim_wrappers import clip_each_
 
@@ -88,7 +89,8 @@ def test_mixed_precision_without_a_gpu_is_float32():
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='bfloat16 on the CPU')
 @pytest.mark.parametrize('kind', ['mmssl_geo.AmpOptimWrapper', 'mmssl_geo.PerTensorClipAmpOptimWrapper'])
-def test_bfloat16_is_kept_on_a_cpu(kind):
+def test_bfloat16_is_kept_on_a_cpu_that_multiplies_in_it(kind, monkeypatch):
+    monkeypatch.setattr(optim_wrappers, 'multiplies_bfloat16', lambda: True)
     net = Net()
     wrapper = build(net, kind, clip_grad=dict(max_norm=3.), dtype='bfloat16')
     with wrapper.optim_context(net):
@@ -97,6 +99,19 @@ def test_bfloat16_is_kept_on_a_cpu(kind):
     before = net.linear.weight.detach().clone()
     wrapper.update_params(out.float().sum())
     assert net.linear.weight.dtype == torch.float32 and not torch.equal(before, net.linear.weight)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='bfloat16 on the CPU')
+@pytest.mark.parametrize('capabilities, kept', [
+    (dict(architecture='x86_64', avx512_bf16=True), True), (dict(architecture='x86_64', amx_bf16=True), True),
+    (dict(architecture='x86_64', avx512_f=True, avx512_bf16=False, amx_bf16=False), False),
+    (dict(architecture='aarch64'), True)])
+def test_bfloat16_becomes_float32_on_an_x86_cpu_without_its_instructions(capabilities, kept, monkeypatch):
+    monkeypatch.setattr(torch.cpu, 'get_capabilities', lambda: capabilities, raising=False)
+    net = Net()
+    with build(net, 'mmssl_geo.AmpOptimWrapper', dtype='bfloat16').optim_context(net):
+        out = net.linear(torch.ones(1, 4))
+    assert out.dtype == (torch.bfloat16 if kept else torch.float32)
 
 
 def test_a_checkpoint_from_a_cpu_resumes_with_a_live_loss_scaler():

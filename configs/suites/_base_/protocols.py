@@ -41,6 +41,11 @@ protocols = {
         config='configs/downstream/mmdet/mask-rcnn_vitt16_small_coco-style.py', **coco_small),
     'semfpn_vitt16-d6_camvid': {
         **camvid, 'config': 'configs/downstream/mmseg/semfpn_vitt16-d6_real-small_camvid-256x256.py', 'hours': 0.08},
+    'linear-probe_camvid': dict(
+        kind='probe', data='camvid', metrics=segments, hours=0.02, disk_gb=0.01, arguments=[
+            '--probe', 'segmentation', '--classes', '11', '--num-train', '100', '--cells', '5000',
+            '--train', '{data}/images/train', '{data}/labels/train',
+            '--val', '{data}/images/test', '{data}/labels/test']),
     'mask-rcnn_vitt16-d6_coco-small': {
         **coco_small, 'config': 'configs/downstream/mmdet/mask-rcnn_vitt16-d6_real-small_coco-style.py', 'hours': 0.1},
 

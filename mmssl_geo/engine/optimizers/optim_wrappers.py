@@ -21,6 +21,14 @@ class PerTensorClipMixin:
             self.grad_norm = clip_each_(grads, self.clip_grad_kwargs['max_norm'])
 
 
+def multiplies_bfloat16():
+    """Whether this CPU has instructions for bfloat16; True where torch does not say so."""
+    can = torch.cpu.get_capabilities() if hasattr(torch.cpu, 'get_capabilities') else {}
+    if can.get('architecture') not in ('x86_64', 'AMD64'):
+        return True
+    return bool(can.get('avx512_bf16') or can.get('amx_bf16'))
+
+
 def clip_each_(grads, max_norm):
     """Scales each tensor in place by `min(1, max_norm / (norm + 1e-6))`.
 
@@ -42,8 +50,8 @@ class PerTensorClipOptimWrapper(PerTensorClipMixin, OptimWrapper):
 class PortableAmpOptimWrapper(AmpOptimWrapper):
     """mmengine's `AmpOptimWrapper` that also runs without an accelerator.
 
-    There `dtype='bfloat16'` is kept (several times faster on CPUs that multiply in it: AVX512-BF16, AMX), and float16
-    becomes float32. Either is said in the log.
+    There `dtype='bfloat16'` is kept where the CPU multiplies in it (AVX512-BF16, AMX: twice as fast and more), and
+    float16 becomes float32, as does bfloat16 on an x86 CPU that would have to emulate it. It is said in the log.
     """
 
     def __init__(self, dtype='float16', loss_scale='dynamic', **kwargs):
@@ -52,7 +60,8 @@ class PortableAmpOptimWrapper(AmpOptimWrapper):
             super().__init__(dtype=dtype, loss_scale=loss_scale, **kwargs)
             return
         OptimWrapper.__init__(self, **kwargs)
-        self.cast_dtype = torch.bfloat16 if dtype in ('bfloat16', torch.bfloat16) else torch.float32
+        asked = dtype in ('bfloat16', torch.bfloat16)
+        self.cast_dtype = torch.bfloat16 if asked and multiplies_bfloat16() else torch.float32
         self.loss_scaler = _disabled_scaler()
         self._scale_update_param = None
         print_log('no GPU: mixed precision with bfloat16 on the CPU' if self.cast_dtype == torch.bfloat16 else
