@@ -24,17 +24,27 @@ def find_problems(request, exports, start):
     Returns:
         list[str]: a sentence each; empty if the benchmark can begin.
     """
-    problems = _roots(request)
+    problems, sound = _roots(request), []
     for task in request.tasks:
         print(f'checking {task.name} ...', flush=True)
-        problems += _task(request, task)
+        wrong = _explained(f'task {task.name}', lambda t=task: _config_of(request, t) and None)
+        problems += wrong or _task(request, task)
+        sound += [] if wrong else [task]
     for recipe in request.recipes:
         problems += _recipe(request, recipe)
     for one in request.starts:
         if one.checkpoint is not None:
             print(f'checking {one.checkpoint} ...', flush=True)
-            problems += _checkpoint(request, f'start {one.name}', one.checkpoint, one.name, exports, start)
-    return list(dict.fromkeys(problems + _untrained(request, exports / 'untrained', start)))
+            where = f'start {one.name} ({one.checkpoint})'
+            problems += _checkpoint(request, sound, where, one.checkpoint, one.name, exports, start)
+    return list(dict.fromkeys(problems + _untrained(request, sound, exports / 'untrained', start)))
+
+
+def _config_of(request, task, checkpoint=None):
+    """The config of a fine-tuning; None of a probe."""
+    if task.kind == 'finetune':
+        return task_config(task, request.root(task.data), checkpoint, 0, request.options)
+    return None
 
 
 def _roots(request):
@@ -66,7 +76,7 @@ def _task(request, task):
             paths = [Path(word.format(data=request.root(task.data))) for word in task.arguments if '{data}' in word]
             return [f'{path}: no such file or folder' for path in paths
                     if _is_there(request, task.data) and not path.exists()] + _probe_alone(request)
-        cfg = task_config(task, request.root(task.data), None, 0, request.options)
+        cfg = _config_of(request, task)
         for_devices(cfg, task.gpus, request.processes)
         return data_problems(cfg) if _is_there(request, task.data) else []
     return _explained(f'task {task.name}', find)
@@ -100,7 +110,7 @@ def _same_net(cfg, other):
     return len({tuple((name, tuple(value.shape)) for name, value in net.items()) for net in nets}) == 1
 
 
-def _untrained(request, folder, start):
+def _untrained(request, tasks, folder, start):
     """Whether what the recipes will make fits the tasks: their nets, not yet trained, are handed through."""
     problems, seen = [], set()
     for recipe in request.recipes:
@@ -117,20 +127,20 @@ def _untrained(request, folder, start):
         path = folder / f'{recipe.name}.pth'
         with DefaultScope.overwrite_default_scope('mmssl_geo'):
             torch.save(dict(state_dict=MODELS.build(backbone).state_dict()), path)
-        problems += _checkpoint(request, f'pretraining {recipe.name}', path, recipe.name, folder, start)
+        problems += _checkpoint(request, tasks, f'pretraining {recipe.name}', path, recipe.name, folder, start)
     return problems
 
 
-def _checkpoint(request, where, path, name, exports, start):
-    """Whether a checkpoint can be read, exported for all tasks and loaded by their backbones."""
+def _checkpoint(request, tasks, where, path, name, exports, start):
+    """Whether a checkpoint can be read, exported for some tasks and loaded by their backbones."""
     problems = _explained(where, lambda: read_checkpoint(path) and None)
     if problems:
         return problems
     exported = {}
-    for target in sorted({task.target for task in request.tasks if task.target}):
+    for target in sorted({task.target for task in tasks if task.target}):
         problems += _explained(where, lambda t=target: exported.update({t: export(path, name, t, exports, start)}))
-    for task in request.tasks:
+    for task in tasks:
         if task.target in exported:
             problems += _explained(f'task {task.name}, {where}', lambda t=task: load_strictly(
-                task_config(t, request.root(t.data), exported[t.target], 0, request.options)))
+                _config_of(request, t, exported[t.target])))
     return problems

@@ -32,6 +32,8 @@ class INaturalist(BaseDataset):
         self._metainfo['classes'] = tuple(str(category['name']) for category in categories)
         index_of = {category['id']: index for index, category in enumerate(categories)}
         category_of = {entry['image_id']: entry['category_id'] for entry in content['annotations']}
+        if not content['images']:
+            raise UserError(f'{self.ann_file}: it names no image; take the json file of the whole split')
         unlabelled = [image['file_name'] for image in content['images'] if image['id'] not in category_of]
         if unlabelled:
             raise UserError(f'{self.ann_file}: {len(unlabelled)} of {len(content["images"])} images have no annotation '

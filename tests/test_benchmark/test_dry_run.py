@@ -20,9 +20,15 @@ def test_dry_run_names_all_that_is_missing(world, tmp_path, capsys):
     assert dry_run(request) == 2
     errors = capsys.readouterr().err
     assert 'data camvid: no root is given; give --data camvid=DIR, CamVid' in errors
-    assert 'task segment, start short: checkpoint ' in errors and 'are missing: layers.1.' in errors
-    assert 'start broken: checkpoint' in errors and 'start none: checkpoint' in errors
+    assert f'task segment, start short ({tmp_path}/short.pth): checkpoint ' in errors and 'are missing: layers.1.' in errors
+    assert f'start broken ({tmp_path}/broken.pth): checkpoint' in errors and 'none.pth): checkpoint' in errors
     assert run(request) == 2 and not (world.out / 'jobs').exists()
+
+
+def test_an_override_that_does_not_fit_is_named_once(world, weights, capsys):
+    options = {'model.decode_head.num_classes.odd': 1}
+    assert dry_run(world.request([weights], options=options)) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 def test_a_recipe_for_another_backbone_is_found_before_it_is_trained(world, capsys):

@@ -69,11 +69,16 @@ def no_label_list(content):
     del content['annotations']
 
 
+def no_images(content):
+    content['images'] = []
+
+
 def no_file_names(content):
     del content['images'][5]['file_name']
 
 
 @pytest.mark.parametrize('change, message', [
+    (no_images, r'train2019\.json: it names no image'),
     (drop_one, r'train2019\.json: 1 of 8 images have no annotation \(the first: train_val2019/Birds/1/'),
     (forget_category, r'categories that are not listed: \[3\]'),
     (no_label_list, r'needs a list `annotations` of entries with category_id, image_id; .*test split has no labels'),
