@@ -7,36 +7,20 @@ Writes a picture, and beside it the table as .md and all numbers as .json. `docs
 import argparse
 import sys
 
+from mmssl_geo.analysis_options import add_shared_options
 from mmssl_geo.cli import run_tool
 from mmssl_geo.errors import UserError
 
 
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('checkpoints', nargs='+', metavar='CKPT', help='checkpoints of any layout the converter knows')
-    parser.add_argument('--images', required=True, help='folder of images, or a .txt list of paths')
+    add_shared_options(parser, out='work_dirs/regions.png')
     parser.add_argument('--annotations', help='COCO json: objects of O-KNN, and regions if there are no --proposals')
     parser.add_argument('--proposals', help='file of tools/make_proposals.py: regions (default: objects, else a grid)')
-    parser.add_argument('--names', nargs='+', help="one a checkpoint, for table and picture (default: the file's)")
-    parser.add_argument('--random', action='store_true',
-                        help="also measure random weights in the first checkpoint's architecture")
-    parser.add_argument('--weights', choices=['teacher', 'student'], default='teacher',
-                        help='which encoder of checkpoints that hold both (default: %(default)s)')
-    parser.add_argument('--num-heads', type=int, help='heads of the nets, where neither file nor width tells')
-    parser.add_argument('--num-images', type=int, default=200, help='at most; chosen at random (default: %(default)s)')
     parser.add_argument('--regions', type=int, default=3, help='of an image, at most (default: %(default)s)')
     parser.add_argument('--min-side', type=float, default=32.,
                         help='of regions and objects, in pixels of the view (default: %(default)s)')
     parser.add_argument('--k', type=int, default=20, help='neighbours of O-KNN (default: %(default)s)')
-    parser.add_argument('--size', type=int, default=224, help='side of the views in pixels (default: %(default)s)')
-    parser.add_argument('--seeds', type=int, default=3, help='number of splits of the images (default: %(default)s)')
-    parser.add_argument('--seed', type=int, default=0,
-                        help='of images, regions, places, splits and the random weights (default: 0)')
-    parser.add_argument('--batch-size', type=int, default=32, help='views at a time (default: %(default)s)')
-    parser.add_argument('--device', choices=['auto', 'cpu', 'cuda'], default='auto',
-                        help='auto, the default: a GPU if there is one')
-    parser.add_argument('--allow-unsafe', action='store_true', help='read checkpoints that run code; only your own')
-    parser.add_argument('--out', default='work_dirs/regions.png', help='.png to write (default: %(default)s)')
     return parser.parse_args()
 
 

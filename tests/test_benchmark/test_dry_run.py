@@ -20,7 +20,8 @@ def test_dry_run_names_all_that_is_missing(world, tmp_path, capsys):
     assert dry_run(request) == 2
     errors = capsys.readouterr().err
     assert 'data camvid: no root is given; give --data camvid=DIR, CamVid' in errors
-    assert f'task segment, start short ({tmp_path}/short.pth): checkpoint ' in errors and 'are missing: layers.1.' in errors
+    assert f'task segment, start short ({tmp_path}/short.pth): checkpoint ' in errors
+    assert 'are missing: layers.1.' in errors
     assert f'start broken ({tmp_path}/broken.pth): checkpoint' in errors and 'none.pth): checkpoint' in errors
     assert run(request) == 2 and not (world.out / 'jobs').exists()
 
