@@ -52,7 +52,7 @@ def step(model, batch):
     return wrapper, log
 
 
-@pytest.mark.parametrize('name', ['gtsa_vits16_coco', 'dino_vits16_coco'])
+@pytest.mark.parametrize('name', ['gtsa_vits16_coco', 'gtsa_vits16_small-data', 'dino_vits16_coco'])
 def test_a_step_on_views(name, default_scope):
     model = MODELS.build(tiny_config(f'configs/{name}.py', **{'model.backbone.drop_path_rate': 0.1}).model)
     wrapper, log = step(model.to('meta').train(), on_meta(random_views(3, num_local=2)))
