@@ -2,7 +2,7 @@
 #
 #   images:    train_dataloader.dataset.data_root=DIR (or ...ann_file=LIST)
 #   go on from a pretrained net (official GTSA, DINO, timm, ...): export it with `--to mmpretrain`, then
-#              CHECKPOINT=vits16.pth in the environment and default_hooks.schedule.learning_rate.base=1e-4
+#              CHECKPOINT=vits16.pth in the environment and default_hooks.schedule.learning_rate.base=2e-4
 #
 # Against the paper's recipe: channels are kept apart by a loss of their own; crops are smaller, so that photos
 # of 500 px are not shrunk far below the scale that fine-tuning sees; colours are changed less; the learning

@@ -95,6 +95,9 @@ def _recipe(request, recipe):
         if recipe.start and not _same_net(cfg, recipe_config(request.suite.recipes[recipe.start], '')):
             return [f'its backbone is another than that of {recipe.start}, which it goes on from']
         dataset = cfg.train_dataloader.dataset
+        if recipe.data not in request.roots and not request.is_made(request.suite.data[recipe.data]):
+            return [f'data {recipe.data} also has to hold {Path(value).name}; tools/make_proposals.py makes it'
+                    for value in recipe.options.values() if str(value).startswith('{data}/')]
         if not _is_there(request, recipe.data):
             return []
         build_or_explain(cfg, lambda _: DATASETS.build({**dataset, 'pipeline': []}))
@@ -142,5 +145,5 @@ def _checkpoint(request, tasks, where, path, name, exports, start):
     for task in tasks:
         if task.target in exported:
             problems += _explained(f'task {task.name}, {where}', lambda t=task: load_strictly(
-                _config_of(request, t, exported[t.target])))
+                _config_of(request, t, exported[t.target]), path))
     return problems

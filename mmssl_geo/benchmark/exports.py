@@ -3,7 +3,11 @@ import json
 from contextlib import suppress
 
 from mmengine.registry import DefaultScope
+from mmpretrain.models import VisionTransformer
 
+from ..convert.source import open_source
+from ..errors import UserError
+from ..inference.get_model import net_differences
 from ..registry import MODELS
 from ..steps import run_step, tool
 from .configs import file_digest
@@ -40,15 +44,35 @@ def export(source, name, target, folder, start):
     return path
 
 
-def load_strictly(cfg):
+def load_strictly(cfg, given):
     """Builds the parts of a config's model that take the checkpoint, and loads it.
 
     Args:
-        cfg: of `task_config`, with a checkpoint.
+        cfg: of `task_config`, with an exported checkpoint.
+        given: what it was exported from, for the message.
 
     Raises:
-        UserError: a tensor is missing or does not fit; they are named.
+        UserError: a tensor is missing or does not fit: says how the nets differ, else names the tensors.
     """
+    try:
+        _load(cfg)
+    except UserError as error:
+        raise UserError(_other_net(cfg, given) or str(error)) from error
+
+
+def _other_net(cfg, given):
+    with DefaultScope.overwrite_default_scope('mmssl_geo'):
+        net = MODELS.build({**cfg.model.backbone, 'init_cfg': None})
+    heads = net.layers[0].attn.num_heads if isinstance(net, VisionTransformer) else None
+    try:
+        facts = open_source(given, 'teacher').facts
+    except UserError:  # it does not tell its heads
+        facts = open_source(given, 'teacher', heads).facts
+    differing = net_differences(net, facts)
+    return differing and f'it holds a {facts.summary}, but the backbone of the task has {differing}'
+
+
+def _load(cfg):
     parts = [cfg.model.backbone, (cfg.model.get('roi_head') or {}).get('shared_head') or {}]
     with DefaultScope.overwrite_default_scope('mmssl_geo'):
         for part in parts:

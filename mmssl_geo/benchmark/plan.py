@@ -121,7 +121,8 @@ def plan_text(suite, tasks, starts, seeds):
     lines = [
         f'suite {suite.name}: {len(tasks)} tasks x {len(starts)} starts ({", ".join(one.name for one in starts)}) x '
         f'{seeds} seeds = {len(tasks) * len(starts) * seeds} jobs',
-        f'estimated: {hours:.4g} {suite.device} hours, {disk:.3g} GB', '',
+        f'estimated: {hours:.4g} {suite.device} hours, {disk:.3g} GB' if hours else
+        'not estimated: the suite says no `hours` and `disk_gb`', '',
         f'| task | config | data | seeds | jobs | {suite.device} hours | GB | published |', '|---' * 8 + '|']
     for recipe in needed_recipes(suite, starts):
         lines.append(f'| pretraining {recipe.name} | {recipe.config} | {recipe.data} | 0 | 1 | {recipe.hours:.4g} | '

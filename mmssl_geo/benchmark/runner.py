@@ -37,7 +37,7 @@ def dry_run(request):
 def _say_problems(problems):
     for problem in problems:
         print(f'missing or wrong: {problem}', file=sys.stderr)
-    print(f'{len(problems)} problems' if problems else 'nothing is missing', flush=True)
+    print(f'{len(problems)} problem{"s" * (len(problems) > 1)}' if problems else 'nothing is missing', flush=True)
     return 2 if problems else 0
 
 
@@ -160,7 +160,8 @@ class Benchmark:
             for task in self.request.tasks:
                 if task.target:
                     exported = export(checkpoint, start.name, task.target, self.exports, self.children.start)
-                    load_strictly(task_config(task, self.request.root(task.data), exported, 0, self.request.options))
+                    load_strictly(task_config(task, self.request.root(task.data), exported, 0, self.request.options),
+                                  checkpoint)
         except UserError as error:
             self.blocked[start.name] = str(error)
             print(f'{start.name} cannot be fine-tuned: {error}', file=sys.stderr)

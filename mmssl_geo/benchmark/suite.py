@@ -129,14 +129,23 @@ def load_suite(name):
     try:
         cfg = Config.fromfile(path)
         data = {key: _make(Data, key, value) for key, value in cfg.data.items()}
-        recipes = {key: _make(Recipe, key, value) for key, value in cfg.get('recipes', {}).items()}
-        tasks = {key: _make(Task, key, cfg.protocols[key]) for key in cfg.tasks}
+        recipes = {key: _make(Recipe, key, _near(path, value)) for key, value in cfg.get('recipes', {}).items()}
+        unknown = [key for key in cfg.tasks if key not in cfg.protocols]
+        if unknown:
+            raise UserError(f'there is no protocol {", ".join(unknown)}; there are {", ".join(cfg.protocols)}')
+        tasks = {key: _make(Task, key, _near(path, cfg.protocols[key])) for key in cfg.tasks}
         suite = Suite(path.stem, tasks, data, recipes, cfg.get('seeds', 1), tuple(cfg.get('baselines', ['scratch'])),
                       cfg.get('device', 'GPU'))
         _check(suite)
     except (AttributeError, KeyError, SyntaxError, TypeError, UserError) as error:
         raise UserError(f'suite {path} cannot be used: {error}') from error
     return suite
+
+
+def _near(suite_path, values):
+    """The values of a task or recipe, with a config that lies beside the suite's file by its whole path."""
+    beside = suite_path.parent / str(values.get('config'))
+    return {**values, 'config': str(beside.absolute())} if beside.is_file() else values
 
 
 def _make(kind, name, values):
@@ -170,7 +179,7 @@ def _check(suite):
 
 
 def find_config(config):
-    """Path of a config that a suite names: below the folder of `configs/`, or from here.
+    """Path of a config that a suite names: below the folder that `configs/` is in, or from the current one.
 
     Raises:
         UserError: there is no such file.
@@ -178,5 +187,5 @@ def find_config(config):
     shipped = resource_root() / config
     path = shipped if shipped.is_file() else Path(config)
     if not path.is_file():
-        raise UserError(f'there is no config {config}')
+        raise UserError(f'there is no config {config} beside the suite, in the current folder or in {resource_root()}')
     return path

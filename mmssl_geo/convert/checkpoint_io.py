@@ -32,7 +32,8 @@ def read_checkpoint(path, map_location='cpu', allow_code=False):
     """
     path = Path(path)
     if not path.is_file():
-        raise UserError(f'checkpoint {path}: no such file')
+        what = 'is a folder; name a file in it' if path.is_dir() else 'no such file'
+        raise UserError(f'checkpoint {path}: {what}')
     if path.stat().st_size == 0:
         raise UserError(f'checkpoint {path}: the file is empty')
     contents = _read_safetensors(path, map_location) if path.suffix == '.safetensors' else _read_torch(

@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 import torch
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, UnidentifiedImageError
 from torchvision.io import ImageReadMode, decode_jpeg
 
 ORIENTATION_TAG = 0x0112
@@ -162,5 +162,7 @@ def _to_rgb_array(image):
 
 
 def _one_line(error):
+    if isinstance(error, UnidentifiedImageError):  # Pillow's text names the object in memory
+        return 'cannot identify image file: it is empty, no image, or of a kind that Pillow does not know'
     text = ' '.join(str(error).split())
     return f'{text} ({type(error).__name__})' if text else type(error).__name__

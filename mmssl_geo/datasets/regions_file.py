@@ -153,7 +153,10 @@ def save_arrays(path, arrays, metadata):
     path = Path(path)
     part = path.with_name(f'.{path.name}.{os.getpid()}.part')
     try:
+        part.touch()
+        mode = part.stat().st_mode
         save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, part, metadata)
+        part.chmod(mode)  # safetensors lets only the owner read
         os.replace(part, path)
     except (OSError, SafetensorError) as error:
         raise UserError(f'cannot write {path}: {error}') from error

@@ -40,7 +40,9 @@ def fingerprint(data):
 
 
 def extract(images, features, shards, batch_size, workers):
-    """Makes the shards that are missing; nothing larger than one shard is held in memory.
+    """Makes the shards that are missing, or lack an image that can be read now.
+
+    Nothing larger than one shard is held in memory.
 
     Args:
         images: WholeImages
@@ -49,7 +51,7 @@ def extract(images, features, shards, batch_size, workers):
         batch_size: images at a time.
         workers: processes that read images.
     """
-    missing = shards.missing()
+    missing = [number for number in range(shards.count) if _is_to_make(number, images, shards)]
     batches = [(number, part) for number in missing for part in _split(shards.images(number), batch_size)]
     loader = DataLoader(
         images, batch_sampler=[part for _, part in batches], num_workers=workers, collate_fn=list)
@@ -66,6 +68,14 @@ def extract(images, features, shards, batch_size, workers):
             parts, names, unreadable = [features.empty()], [], []
         progress.add(len(batch))
     progress.finish()
+
+
+def _is_to_make(number, images, shards):
+    if not shards.path(number).exists():
+        return True
+    lost = shards.unreadable(number)
+    again = [index for index in shards.images(number) if images.names[index] in lost] if lost else []
+    return any(images[index].view is not None for index in again)
 
 
 def _split(indices, size):

@@ -30,6 +30,8 @@ class FeatureShards:
     def __init__(self, folder, settings):
         self.folder = Path(folder)
         self.num_images, self.shard_size = settings['num_images'], settings['shard_size']
+        if self.folder.is_file():
+            raise UserError(f'{folder} is a file: name a folder')
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not self._begun(settings):
@@ -48,6 +50,8 @@ class FeatureShards:
             before = json.loads(path.read_text(encoding='utf-8'))
         except ValueError:  # a kill while it was written: there are no shards yet
             return False
+        if not isinstance(before, dict):
+            raise UserError(f'{path} is not of this tool: name a new folder')
         differing = [key for key in {**settings, **before} if before.get(key) != settings.get(key)]
         if differing:
             key = differing[0]
@@ -59,9 +63,18 @@ class FeatureShards:
         """Path of a shard."""
         return self.folder / f'features_{number:05}.safetensors'
 
-    def missing(self):
-        """Numbers of the shards that are still to be made."""
-        return [number for number in range(-(-self.num_images // self.shard_size)) if not self.path(number).exists()]
+    @property
+    def count(self):
+        """Number of shards, written or not."""
+        return -(-self.num_images // self.shard_size)
+
+    def unreadable(self, number):
+        """Names of a written shard's images that could not be read."""
+        return {name for name, _ in self._names(number)['unreadable']}
+
+    def _names(self, number):
+        with safe_open(self.path(number), framework='numpy') as file:
+            return json.loads(file.metadata()[METADATA])
 
     def images(self, number):
         """Indices of a shard's images, as a range."""
@@ -82,9 +95,8 @@ class FeatureShards:
             UserError: no image could be read.
         """
         count, lines = 0, []
-        for number in range(-(-self.num_images // self.shard_size)):
-            with safe_open(self.path(number), framework='numpy') as file:
-                images = json.loads(file.metadata()[METADATA])
+        for number in range(self.count):
+            images = self._names(number)
             count += len(images['names'])
             lines += [f'{name}: {reason}' for name, reason in images['unreadable']]
         if not count:

@@ -2,6 +2,7 @@
 import difflib
 from pathlib import Path
 
+import torch
 from mmengine.registry import DefaultScope
 from mmpretrain.models import VisionTransformer
 
@@ -13,6 +14,7 @@ from ..models.backbones.state_check import check_weights
 from ..registry import MODELS
 from ..resources import resource_root
 
+CONFIG_ENDINGS = ('.py', '.json', '.yaml', '.yml')
 NETS = {
     **{name: dict(type='mmssl_geo.SSLVisionTransformer', arch=arch, patch_size=16)
        for name, arch in (('vitt16', 'deit-tiny'), ('vits16', 'deit-small'), ('vitb16', 'deit-base'))},
@@ -34,7 +36,8 @@ def get_model(config_or_name, checkpoint=None, out_indices=None, weights='teache
             downstream, whose `init_cfg` is not looked at.
         checkpoint: a file of any layout that the converter knows, loaded strictly. None: random weights, the same
             every time.
-        out_indices: which blocks (of a ViT) or stages (0 to 3 of a ResNet) give maps; None: as the config says.
+        out_indices: which blocks (of a ViT) or stages (0 to 3 of a ResNet) give maps, in ascending order, or one of
+            them; None: as the config says.
         weights: 'teacher' or 'student'; a file with one encoder gives that one.
         allow_code: read a file that needs code to be run: only one of your own making.
 
@@ -48,27 +51,54 @@ def get_model(config_or_name, checkpoint=None, out_indices=None, weights='teache
     cfg, scope = _backbone_config(config_or_name)
     cfg = dict(cfg, init_cfg=None)
     if out_indices is not None:
-        cfg['out_indices'] = list(out_indices)
+        cfg['out_indices'] = [out_indices] if isinstance(out_indices, int) else list(out_indices)
     net = _build(cfg, scope, config_or_name)
+    _check_order(net)
     if checkpoint is None:
         net = randomly_initialised(net)
     else:
         net = _load(net, cfg, scope, config_or_name, checkpoint, weights, allow_code)
+    net.register_forward_pre_hook(_check_images)
     net.eval()  # mmpretrain's backbones return nothing here
     return net
 
 
 def _backbone_config(config_or_name):
     """Config of the backbone, and the package that its type is looked up in."""
+    if not isinstance(config_or_name, (str, Path)):
+        raise UserError('get_model takes the name of a net or config, or a path, got a '
+                        f'{type(config_or_name).__name__}')
     name = str(config_or_name)
     if name in NETS:
         return NETS[name], 'mmssl_geo'
-    path = Path(name) if name.endswith('.py') or Path(name).is_file() else _shipped(name)
+    path = Path(name)
+    if path.is_file() and path.suffix not in CONFIG_ENDINGS:
+        raise UserError(f'{name} is no config: the net or its config comes first, then the checkpoint')
+    if not path.is_file() and (path.suffix != '.py' or path.parent == Path()):
+        path = _shipped(path.stem if path.suffix == '.py' else name)
     cfg = load_config(path)
     backbone = cfg.get('model', {}).get('backbone')
     if not backbone:
         raise UserError(f'config {path} has no model.backbone: give one for pretraining or for a downstream task')
     return backbone, cfg.get('default_scope', 'mmssl_geo')
+
+
+def _check_order(net):
+    """Maps come in the order of the blocks, whatever the config says."""
+    given = list(getattr(net, 'out_indices', ()))
+    if given != sorted(set(given)):
+        raise UserError(f'out_indices {tuple(given)}: name each block or stage once, in ascending order, which is that '
+                        'of the maps')
+
+
+def _check_images(net, arguments):
+    images = arguments[0]
+    dtype = next(net.parameters()).dtype
+    if not (isinstance(images, torch.Tensor) and images.ndim == 4 and images.shape[1] == 3 and len(images)
+            and images.dtype == dtype):
+        found = f'{images.dtype} {tuple(images.shape)}' if isinstance(images, torch.Tensor) else type(images).__name__
+        raise UserError(f'the net takes a tensor (B, 3, H, W) of {dtype}, normalised by ImageNet\'s mean and '
+                        f'deviation, got {found}')
 
 
 def _shipped(name):
@@ -103,9 +133,8 @@ class _Named(dict):
 def _load(net, cfg, scope, name, checkpoint, weights, allow_code):
     source = _open(net, name, checkpoint, weights, allow_code)
     found, facts = source.found, source.facts
-    differing = {key: value for key, value in _shape(net).items() if facts.meta.get(key) != value}
-    if differing:
-        listed = ', '.join(f'{key}={value}' for key, value in differing.items())
+    listed = net_differences(net, facts)
+    if listed:
         raise UserError(f'checkpoint {checkpoint} holds a {facts.summary}, but {name} has {listed}: name the net or '
                         'the config that the checkpoint was trained with')
     if isinstance(net, VisionTransformer) and facts.img_size != net.img_size[0]:
@@ -130,6 +159,11 @@ def _open(net, name, checkpoint, weights, allow_code):
             raise
         kind = 'no vision transformer' if heads is None else f'a vision transformer of {heads} heads'
         raise UserError(f'{error} ({name} is {kind})') from error
+
+
+def net_differences(net, facts):
+    """What a net has that the net of a checkpoint (`facts`) has not, in words; '' if they are of one shape."""
+    return ', '.join(f'{key}={value}' for key, value in _shape(net).items() if facts.meta.get(key) != value)
 
 
 def _shape(net):

@@ -20,8 +20,8 @@ def test_dry_run_names_all_that_is_missing(world, tmp_path, capsys):
     assert dry_run(request) == 2
     errors = capsys.readouterr().err
     assert 'data camvid: no root is given; give --data camvid=DIR, CamVid' in errors
-    assert f'task segment, start short ({tmp_path}/short.pth): checkpoint ' in errors
-    assert 'are missing: layers.1.' in errors
+    assert f'task segment, start short ({tmp_path}/short.pth): it holds a ViT of width 24, depth 1, ' in errors
+    assert 'but the backbone of the task has num_layers=2' in errors
     assert f'start broken ({tmp_path}/broken.pth): checkpoint' in errors and 'none.pth): checkpoint' in errors
     assert run(request) == 2 and not (world.out / 'jobs').exists()
 
@@ -36,8 +36,8 @@ def test_a_recipe_for_another_backbone_is_found_before_it_is_trained(world, caps
     recipe = world.suite.with_name('recipe.py')
     recipe.write_text(recipe.read_text().replace("'num_layers': 2", "'num_layers': 3"))
     assert run(world.request()) == 2
-    assert 'task segment, pretraining ours: checkpoint' in (errors := capsys.readouterr().err)
-    assert 'are unexpected: layers.2.' in errors and not (world.out / 'pretrain').exists()
+    assert 'task segment, pretraining ours: it holds a ViT of width 24, depth 3' in capsys.readouterr().err
+    assert not (world.out / 'pretrain').exists()
 
 
 def test_a_recipe_that_goes_on_from_another_net_is_found(world, capsys):
@@ -74,6 +74,16 @@ def test_what_a_probe_lacks_is_named(world, camvid, capsys):
     world.suite.write_text(text)
     assert dry_run(world.request(baselines=['scratch'])) == 2
     assert 'task ask: random weights take the architecture of a checkpoint' in capsys.readouterr().err
+
+
+def test_what_a_recipe_needs_of_data_without_a_root_is_named(world, capsys):
+    options = {'train_dataloader.dataset.data_root': '{data}/boxes.bin'}
+    text = world.suite.read_text()
+    world.suite.write_text(text.replace("data='camvid', hours=5", f"data='camvid', options={options}"))
+    assert dry_run(world.request(data=None)) == 2
+    printed = capsys.readouterr()
+    assert 'pretraining ours: data camvid also has to hold boxes.bin; tools/make_proposals.py makes it' in printed.err
+    assert '2 problems' in printed.out
 
 
 def test_proposals_that_were_not_made_are_named(world, camvid, capsys):

@@ -63,7 +63,7 @@ def test_papers_numbers_of_gtsa():
     ('disk_gb=0.5', 'disk=0.5', 'segment has disk, but may have arguments, config'),
     ("target='mmseg', ", '', 'target of a finetune one of'),
     ("metrics={'mIoU': 'mIoU'}, ", '', 'segment lacks metrics'),
-    ("tasks = ['segment']", "tasks = ['detect']", 'detect'),
+    ("tasks = ['segment']", "tasks = ['detect']", 'there is no protocol detect; there are segment'),
     ("baselines = ['scratch', 'ours']", "baselines = ['moco']", "baseline 'moco' is neither scratch nor a recipe"),
     ("data='camvid', hours=5", "data='camvid', start='moco'", "ours: start 'moco' is not a recipe"),
     ("data='camvid', hours=5", "data='camvid', start='ours'", "start 'ours' is .* or goes on from another itself"),
@@ -75,6 +75,12 @@ def test_mistakes_in_a_suite_are_named(world, before, after, message):
     world.suite.write_text(text.replace(before, after))
     with pytest.raises(UserError, match=f'suite .*small.py cannot be used: .*{message}'):
         load_suite(world.suite)
+
+
+def test_configs_lie_beside_the_suite(world):
+    text = world.suite.read_text()
+    world.suite.write_text(text.replace(str(world.config), 'config.py'))
+    assert load_suite(world.suite).tasks['segment'].config_path == world.config
 
 
 def test_an_unknown_suite_names_those_that_are_there():

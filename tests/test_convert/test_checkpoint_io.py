@@ -156,7 +156,7 @@ def test_no_checkpoint(tmp_path, content):
 def test_missing_folder_list_and_other_archives(tmp_path):
     with pytest.raises(UserError, match='no such file'):
         read_checkpoint(tmp_path / 'none.pth')
-    with pytest.raises(UserError, match='no such file'):
+    with pytest.raises(UserError, match='is a folder; name a file in it'):
         read_checkpoint(tmp_path)
     torch.save([torch.ones(1)], tmp_path / 'list.pth')
     with pytest.raises(UserError, match='holds a list'):

@@ -1,6 +1,7 @@
 """The tool's features against those of the net called by hand."""
 import json
 import runpy
+import shutil
 import sys
 
 import numpy as np
@@ -169,6 +170,30 @@ def test_shards_are_streamed_and_a_stopped_run_goes_on(tmp_path, photos, vit, ex
     assert {path: path.read_bytes() for path in paths} == {path: data for path, (data, _) in before.items()}
     assert [path.stat().st_mtime_ns == before[path][1] for path in paths] == [True, False, True]
     assert not list((tmp_path / 'out').glob('.*'))
+
+
+def test_a_mended_image_is_read_when_the_tool_is_called_again(tmp_path, photos, vit, extract):
+    shutil.copytree(photos, tmp_path / 'mine')
+    command = (vit.path, '--images', tmp_path / 'mine', tmp_path / 'out', '--size', '64', '--shard-size', '2')
+    extract(*command)
+    first, second, third = sorted((tmp_path / 'out').glob('*.safetensors'))
+    assert first.stat().st_mode == (tmp_path / 'out' / 'settings.json').stat().st_mode
+    before = {path: path.stat().st_mtime_ns for path in (first, second, third)}
+    shutil.copy(photos / 'a.png', tmp_path / 'mine' / 'broken.jpg')
+    status, text = extract(*command)
+    assert status == 0 and '5 images in' in text and 'cannot be read' not in text
+    assert [path.stat().st_mtime_ns == before[path] for path in before] == [True, False, True]
+    assert [names for _, names, _ in shards_of(tmp_path / 'out')][1] == ['broken.jpg', 'c.png']
+
+
+def test_folders_that_are_none(tmp_path, photos, vit, extract):
+    (tmp_path / 'file').write_text('')
+    assert f'{tmp_path}/file is a file: name a folder' in extract(
+        vit.path, '--images', photos, tmp_path / 'file', '--size', '64')[1]
+    (tmp_path / 'other').mkdir()
+    (tmp_path / 'other' / 'settings.json').write_text('[1]')
+    assert 'settings.json is not of this tool' in extract(
+        vit.path, '--images', photos, tmp_path / 'other', '--size', '64')[1]
 
 
 def test_batches_and_shards_change_nothing(tmp_path, photos, vit, extract):

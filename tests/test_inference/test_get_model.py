@@ -157,9 +157,34 @@ def test_wrong_requests(vit, config, tmp_path):
         mmssl_geo.get_model('vits16', tmp_path / 'none.pth')
     with pytest.raises(UserError, match='cannot be built'):
         mmssl_geo.get_model('vitt16', out_indices=[99])
+    with pytest.raises(UserError, match=f'checkpoint {tmp_path}: is a folder; name a file in it'):
+        mmssl_geo.get_model('vits16', tmp_path)
+    with pytest.raises(UserError, match='is no config: the net or its config comes first'):
+        mmssl_geo.get_model(vit.path, 'vits16')
+    with pytest.raises(UserError, match='takes the name of a net or config, or a path, got a dict'):
+        mmssl_geo.get_model(dict(model=1))
+    for blocks in ((5, 1), (5, 5), (-1, 3)):
+        with pytest.raises(UserError, match='name each block or stage once, in ascending order'):
+            mmssl_geo.get_model('vitt16', out_indices=blocks)
     with pytest.raises(UserError, match=r'6 have another shape: layers\.0\.ffn.* \(file \(96, 48\), model \(64, 48'):
         arch = dict(make.ARCH, feedforward_channels=64)
         mmssl_geo.get_model(config(TINY.replace(str(make.ARCH), str(arch))), vit.path)
+
+
+def test_one_block_without_a_list_and_a_shipped_config_with_its_ending():
+    assert mmssl_geo.get_model('vitt16', out_indices=3).out_indices == [3]
+    assert mmssl_geo.get_model('gtsa_quickstart.py').embed_dims == 192
+
+
+@pytest.mark.parametrize('images, found', [
+    (IMAGES.double(), r'torch.float64 \(2, 3, 64, 64\)'), (IMAGES[0], r'torch.float32 \(3, 64, 64\)'),
+    (IMAGES[:0], r'torch.float32 \(0, 3, 64, 64\)'), (IMAGES[:, :1], r'torch.float32 \(2, 1, 64, 64\)'),
+    (IMAGES.numpy(), 'ndarray')])
+def test_what_is_no_batch_of_images(vit, config, images, found):
+    net = mmssl_geo.get_model(config(TINY), vit.path)
+    with pytest.raises(UserError, match=rf'takes a tensor \(B, 3, H, W\) of torch.float32, .* got {found}'):
+        net(images)
+    assert maps_of(net.double(), IMAGES.double())[0].dtype == torch.float64
 
 
 def test_every_name_is_built():
