@@ -50,7 +50,7 @@ def _draw_panel(axes, title, rows, starts):
                       ha='right', va='center', fontsize=9, color=INK, weight='bold')
     axes.set_title(title, fontsize=10.5, loc='left', color=INK)
     axes.set_xticks(range(len(starts)), starts, fontsize=9)
-    axes.set_xlim(-0.6, len(starts) - 0.4)
+    axes.set_xlim(-0.8, len(starts) - 0.4)
     axes.set_ylim(low - 0.4 * room, high + 0.4 * room)
     axes.tick_params(axis='y', labelsize=8.5, colors=GREY)
     axes.spines[['top', 'right']].set_visible(False)

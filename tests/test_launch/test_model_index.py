@@ -44,6 +44,6 @@ def test_every_figure_is_one_of_the_results(index):
         for result in model.results or ():
             assert result.task and result.dataset
             for value in result.metrics.values():
-                assert isinstance(value, numbers.Real) and f' {value} ' in text
+                assert isinstance(value, numbers.Real) and (f' {value} ' in text or f' {value:.2f} ' in text)
                 seen += 1
     assert seen > 0
