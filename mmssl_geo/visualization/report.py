@@ -58,7 +58,8 @@ def _draw_table(axes, rows):
     for number, (name, random, pretrained) in enumerate(rows, 1):
         y = 1 - (number + 0.5) * step
         best = max((value for value in (random, pretrained) if value is not None), default=None)
-        weights = ['bold' if value is not None and value == best else 'normal' for value in (random, pretrained)]
+        weights = ['bold' if None not in (random, pretrained) and value == best else 'normal'
+                   for value in (random, pretrained)]
         if number % 2 == 0:
             axes.axhspan(y - step / 2, y + step / 2, color='#f3f3f3', zorder=0)
         _write_row(axes, y, (name, _format(random), _format(pretrained)), ('normal', *weights))
