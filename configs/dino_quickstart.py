@@ -5,7 +5,8 @@ model = dict(
     backbone=dict(
         arch=dict(_delete_=True, embed_dims=192, num_layers=4, num_heads=3, feedforward_channels=768),
         img_size=128,
-        patch_size=8),
+        patch_size=8,
+        drop_path_rate=0.),
     neck=dict(hidden_channels=512, bottleneck_channels=128, num_prototypes=1024))
 train_dataloader = dict(
     batch_size=16,
@@ -17,7 +18,9 @@ train_dataloader = dict(
 train_cfg = dict(max_epochs=40)
 optim_wrapper = dict(dtype='bfloat16')
 default_hooks = dict(
-    schedule=dict(learning_rate=dict(base=0.0005, batch=16), warmup_epochs=2),
+    schedule=dict(learning_rate=dict(base=5e-4, batch=None), warmup_epochs=2),
+    teacher_update=dict(momentum=dict(start=0.99)),
+    checkpoint=dict(interval=10),
     teacher_temperature=dict(start=0.02, end=0.02, warmup_epochs=0),
     logger=dict(interval=10),
     collapse_gauge=dict(interval=20))

@@ -14,7 +14,7 @@ STAND_IN = '''
 import time
 class GTSATransforms:
     def __init__(self, sizes, numbers, smallest, largest):
-        assert (sizes, numbers) == ([64, 32], [2, 4]) and smallest == [0.3, 0.1] and largest == [1.0, 0.3]
+        assert (sizes, numbers) == ([64, 32], [2, 4]) and smallest == [0.1, 0.03] and largest == [0.5, 0.12]
     def __call__(self, image):
         end = time.process_time() + 0.05
         while time.process_time() < end:
