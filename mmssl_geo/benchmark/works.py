@@ -17,6 +17,8 @@ from .plan import Job
 from .suite import Recipe
 from .work_folder import WorkFolder
 
+FOUND_NOTHING = 'The testing results of the whole dataset is empty'  # mmdet's CocoMetric
+
 
 @dataclass(frozen=True)
 class Work:
@@ -85,7 +87,9 @@ class FineTuning(Work):
         out = self.folder.path / 'metrics.json'
         self.run(slot.single_command(tool('test.py', self.folder.config, checkpoint, '--work-dir',
                                           self.folder.path / 'test', '--out', out)), slot, start)
-        return dict(metrics=task_metrics(self.job.task, out), checkpoint=checkpoint.name, **self.facts(began))
+        found_nothing = FOUND_NOTHING in self.folder.log.read_text(errors='replace')
+        return dict(metrics=task_metrics(self.job.task, out, found_nothing), checkpoint=checkpoint.name,
+                    **self.facts(began))
 
 
 @dataclass(frozen=True)
@@ -108,13 +112,21 @@ class Probe(Work):
         return dict(metrics=task_metrics(self.job.task, out), **self.facts(began))
 
 
-def task_metrics(task, path):
+def task_metrics(task, path, found_nothing=False):
     """The task's metrics, scaled, out of a flat json of metrics.
+
+    Args:
+        task: Task.
+        path: of the json file.
+        found_nothing: whether the log says that a detector found no object in any image. mmdet then gives no metrics;
+            each is 0.
 
     Raises:
         UserError: one is missing or not a number.
     """
     found = json.loads(path.read_text())
+    if found_nothing and not found:
+        return dict.fromkeys(task.metrics, 0.)
     missing = [key for key in task.metrics.values() if not math.isfinite(found.get(key, math.nan))]
     if missing:
         raise UserError(f'{path} has no number for {", ".join(missing)}, only for {", ".join(found)}')

@@ -87,6 +87,16 @@ def test_a_failed_pretraining_blocks_only_its_own_jobs(world):
     assert text.count('| segment, ours |') == text.count('FAILED: this step failed: error: out of paint') == 2
 
 
+def test_a_detector_that_finds_nothing_has_ap_0(world):
+    test = world.root / 'tools' / 'test.py'
+    original = test.read_text()
+    test.write_text(original.replace('out.write_text(', 'out.write_text("{}"); (lambda text: 0)('))
+    assert run(world.request(baselines=['scratch'], seeds=1)) == 1, 'no metrics, and no reason for it'
+    test.write_text(test.read_text() + "print('ERROR - The testing results of the whole dataset is empty.')\n")
+    assert run(world.request(baselines=['scratch'], seeds=1, retry_failed=True)) == 0
+    assert results(world)['jobs/segment/scratch/seed-0']['metrics'] == {'mIoU': 0.}
+
+
 def continue_ours(world):
     recipe = str(world.suite.with_name('recipe.py'))
     world.suite.write_text(world.suite.read_text() + f"""
