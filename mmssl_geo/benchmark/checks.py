@@ -27,9 +27,13 @@ def find_problems(request, exports, start):
     problems, sound = _roots(request), []
     for task in request.tasks:
         print(f'checking {task.name} ...', flush=True)
-        wrong = _explained(f'task {task.name}', lambda t=task: _config_of(request, t) and None)
-        problems += wrong or _task(request, task)
-        sound += [] if wrong else [task]
+        try:
+            cfg = _config_of(request, task)
+        except UserError as error:
+            problems.append(f'task {task.name}: {error}')
+            continue
+        problems += _task(request, task, cfg)
+        sound.append(task)
     for recipe in request.recipes:
         problems += _recipe(request, recipe)
     for one in request.starts:
@@ -70,13 +74,12 @@ def _explained(where, find):
         return [f'{where}: {error}']
 
 
-def _task(request, task):
+def _task(request, task, cfg):
     def find():
         if task.kind == 'probe':
             paths = [Path(word.format(data=request.root(task.data))) for word in task.arguments if '{data}' in word]
             return [f'{path}: no such file or folder' for path in paths
                     if _is_there(request, task.data) and not path.exists()] + _probe_alone(request)
-        cfg = _config_of(request, task)
         for_devices(cfg, task.gpus, request.processes)
         return data_problems(cfg) if _is_there(request, task.data) else []
     return _explained(f'task {task.name}', find)
