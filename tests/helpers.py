@@ -1,4 +1,5 @@
 """Small pieces that several tests share."""
+import random
 from pathlib import Path
 
 import torch
@@ -42,9 +43,8 @@ def tiny_config(path='configs/gtsa_vits16_coco.py', **overrides):
 def random_views(batch_size=2, num_global=2, num_local=2, global_size=64, local_size=32, seed=0, dtype=torch.float32):
     """A `ViewBatch` of noise with real crop boxes."""
     generator = torch.Generator().manual_seed(seed)
-    boxes = sample_crops(
-        torch.tensor([[120, 160]] * batch_size), CropGroup(num_global, (0.3, 1.)), CropGroup(num_local, (0.1, 0.3)),
-        generator)
+    groups, rng = (CropGroup(num_global, (0.3, 1.)), CropGroup(num_local, (0.1, 0.3))), random.Random(seed)
+    boxes = torch.tensor([sample_crops((120, 160), *groups, rng) for _ in range(batch_size)])
     return ViewBatch(
         torch.randn(num_global * batch_size, 3, global_size, global_size, generator=generator, dtype=dtype),
         torch.randn(num_local * batch_size, 3, local_size, local_size, generator=generator, dtype=dtype),

@@ -1,4 +1,5 @@
 """The views of images that the geometric measures compare, and their features."""
+import random
 from typing import NamedTuple
 
 import torch
@@ -45,19 +46,19 @@ def make_views(images, size, seed=0):
     Returns:
         GeometryViews
     """
-    generator = torch.Generator().manual_seed(seed)
+    rng = random.Random(seed)
     squares, first, second, boxes = [], [], [], []
     for image in images:
         image = torch.from_numpy(image).permute(2, 0, 1)
         height, width = image.shape[1:]
-        crops = sample_crops(torch.tensor([[height, width]]), CROPS, CropGroup(0, (1., 1.)), generator, MIN_OVERLAP)[0]
+        crops = sample_crops((height, width), CROPS, CropGroup(0, (1., 1.)), rng, MIN_OVERLAP)
         side = min(height, width)
         left, top = (width - side) // 2, (height - side) // 2
         squares.append(_cut(image, (left, top, left + side, top + side), size))
-        first.append(_cut(image, crops[0].int().tolist(), size))
-        second.append(_cut(image, crops[1].int().tolist(), size))
-        boxes.append(crops)
-    turns = torch.randint(1, 4, (len(boxes), ), generator=generator)
+        first.append(_cut(image, crops[0], size))
+        second.append(_cut(image, crops[1], size))
+        boxes.append(torch.tensor(crops, dtype=torch.float32))
+    turns = torch.tensor([rng.randint(1, 3) for _ in boxes])
     return GeometryViews(torch.stack(squares), torch.stack(first), torch.stack(second), torch.stack(boxes), turns)
 
 

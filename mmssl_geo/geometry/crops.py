@@ -8,11 +8,7 @@ stays, or, where none overlaps with all of them, the whole image (our choice).
 import math
 from dataclasses import dataclass
 
-import numpy as np
-import torch
-
 _ATTEMPTS = 10
-_FEW = 6
 
 
 @dataclass(frozen=True)
@@ -40,116 +36,79 @@ class CropGroup:
             raise ValueError(f'crop ratio must satisfy 0 < smallest <= largest, got {tuple(self.ratio)}')
 
 
-def sample_crops(image_sizes, global_group, local_group, generator, min_overlap=0.01, max_draws=40):
-    """Draws the crop rectangles of a batch of images.
+def sample_crops(image_size, global_group, local_group, rng, min_overlap=0.01, max_draws=40):
+    """Draws the crop rectangles of an image.
+
+    Plain numbers, not arrays: a crop is some ten operations, and most are accepted at once.
 
     Args:
-        image_sizes: `(N, 2)` integer tensor of `(height, width)`.
+        image_size: `(height, width)` in pixels.
         global_group: `CropGroup` of the G global crops.
         local_group: `CropGroup` of the L local crops.
-        generator: `torch.Generator` on the CPU; all randomness comes from it.
+        rng: `random.Random`; all randomness comes from it.
         min_overlap: a crop must share more than this part of the image's area with every global crop before it;
             twice as much between two global crops. None: no crop depends on another (DINO).
         max_draws: draws per crop before the fallback described above.
 
     Returns:
-        `(N, G + L, 4)` float32 boxes in source pixels (whole numbers), global crops first. Unless `min_overlap` is
-        None, every crop has a common part of positive area with every global crop before it.
+        G + L tuples `(x1, y1, x2, y2)` of whole source pixels, global crops first. Unless `min_overlap` is None,
+        every crop has a common part of positive area with every global crop before it.
 
     Raises:
         ValueError: if there is no global crop, or `min_overlap` or `max_draws` is out of range.
     """
     if global_group.num < 1:
         raise ValueError('at least one global crop is needed')
-    if min_overlap is not None:
-        if not 0 <= min_overlap < 0.5:
-            raise ValueError(f'min_overlap must be in [0, 0.5), got {min_overlap}')
-        if max_draws < 1:
-            raise ValueError(f'max_draws must be at least 1, got {max_draws}')
-    return torch.from_numpy(_sample(image_sizes.numpy(), global_group, local_group, generator, min_overlap, max_draws))
-
-
-def _sample(sizes, global_group, local_group, generator, min_overlap, max_draws):
-    """The work of `sample_crops`, on numpy arrays: on few numbers torch takes several times as long."""
     if min_overlap is None:
-        groups = (global_group, local_group)
-        return np.concatenate([_crops(sizes, group, group.num, 1, generator)[:, :, 0] for group in groups], axis=1)
-    need = np.floor((sizes[:, 0] * sizes[:, 1]).astype(np.float32) * np.float32(min_overlap))
-    crops = _crops(sizes, global_group, 1, 1, generator)[:, :, 0]
-    for _ in range(1, global_group.num):
-        crop = _choose(sizes, global_group, 1, crops, 2 * need, max_draws, generator)
-        crops = np.concatenate([crops, crop], axis=1)
-    return np.concatenate(
-        [crops, _choose(sizes, local_group, local_group.num, crops, need, max_draws, generator)], axis=1)
+        return [_random_resized_crop(image_size, group, rng)
+                for group in (global_group, local_group) for _ in range(group.num)]
+    if not 0 <= min_overlap < 0.5:
+        raise ValueError(f'min_overlap must be in [0, 0.5), got {min_overlap}')
+    if max_draws < 1:
+        raise ValueError(f'max_draws must be at least 1, got {max_draws}')
+    need = math.floor(image_size[0] * image_size[1] * min_overlap)
+    global_crops = []
+    for _ in range(global_group.num):
+        global_crops.append(_overlapping_crop(image_size, global_group, rng, global_crops, 2 * need, max_draws))
+    return global_crops + [_overlapping_crop(image_size, local_group, rng, global_crops, need, max_draws)
+                           for _ in range(local_group.num)]
 
 
-def _crops(sizes, group, num, draws, generator):
-    """Independent random resized crops `(N, num, draws, 4)`."""
-    # area, ratio and place of each attempt
-    shape = (4, len(sizes), num, draws, _ATTEMPTS)
-    uniform = torch.rand(shape, generator=generator, dtype=torch.float64).numpy()
-    height, width = (sizes[:, axis, None, None, None].astype(np.float64) for axis in (0, 1))
-    area = height * width * (group.scale[0] + (group.scale[1] - group.scale[0]) * uniform[0])
+def _random_resized_crop(image_size, group, rng):
+    height, width = image_size
     log_low, log_high = math.log(group.ratio[0]), math.log(group.ratio[1])
-    ratio = np.exp(log_low + (log_high - log_low) * uniform[1])
-    crop_w, crop_h = np.rint(np.sqrt(area * ratio)), np.rint(np.sqrt(area / ratio))
-    fits = (crop_w > 0) & (crop_w <= width) & (crop_h > 0) & (crop_h <= height)
-    crop_w, crop_h, *place = (_pick(values, fits.argmax(axis=-1)) for values in (crop_w, crop_h, *uniform[2:]))
-    height, width = height[..., 0], width[..., 0]
-    x1 = np.floor(place[0] * (width - crop_w + 1))
-    y1 = np.floor(place[1] * (height - crop_h + 1))
-    crops = np.stack([x1, y1, x1 + crop_w, y1 + crop_h], axis=-1)
-    if not fits.any(axis=-1).all():
-        crops = np.where(fits.any(axis=-1)[..., None], crops, _central(height, width, group.ratio))
-    return crops.astype(np.float32)
+    for _ in range(_ATTEMPTS):
+        area = height * width * rng.uniform(*group.scale)
+        ratio = math.exp(rng.uniform(log_low, log_high))
+        crop_w, crop_h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+        if 0 < crop_w <= width and 0 < crop_h <= height:
+            x1, y1 = int(rng.random() * (width - crop_w + 1)), int(rng.random() * (height - crop_h + 1))
+            return x1, y1, x1 + crop_w, y1 + crop_h
+    return _central_crop(height, width, group.ratio)
 
 
-def _central(height, width, ratio):
+def _central_crop(height, width, ratio):
     """Largest central rectangle whose aspect is allowed; at least one pixel on either side."""
-    crop_w = np.maximum(np.minimum(width, np.rint(height * ratio[1])), 1)
-    crop_h = np.maximum(np.minimum(height, np.rint(width / ratio[0])), 1)
-    x1, y1 = np.floor((width - crop_w) / 2), np.floor((height - crop_h) / 2)
-    return np.stack([x1, y1, x1 + crop_w, y1 + crop_h], axis=-1)
+    crop_w, crop_h = max(min(width, round(height * ratio[1])), 1), max(min(height, round(width / ratio[0])), 1)
+    x1, y1 = (width - crop_w) // 2, (height - crop_h) // 2
+    return x1, y1, x1 + crop_w, y1 + crop_h
 
 
-def _choose(sizes, group, num, global_crops, need, max_draws, generator):
-    """First draw of each crop whose overlap with every global crop exceeds `need`, else the fallback.
-
-    Args:
-        sizes: `(N, 2)`.
-        group: of the crops.
-        num: how many crops.
-        global_crops: `(N, G, 4)`.
-        need: `(N,)` source pixels.
-        max_draws, generator: as of `sample_crops`.
-
-    Returns:
-        `(N, num, 4)`.
-    """
-    drawn = np.empty((len(sizes), num, 0, 4), np.float32)
-    for draws in (min(_FEW, max_draws), max_draws):  # as a rule a few are enough, and the others are never drawn
-        drawn = np.concatenate([drawn, _crops(sizes, group, num, draws - drawn.shape[2], generator)], axis=2)
-        overlap = _overlap(drawn[:, :, :, None], global_crops[:, None, None]).min(axis=-1)
-        enough = overlap > need[:, None, None]
-        if enough.any(axis=-1).all():
-            return _take(drawn, enough.argmax(axis=-1))
-    crop = _take(drawn, np.where(enough.any(axis=-1), enough.argmax(axis=-1), overlap.argmax(axis=-1)))
-    whole = np.concatenate([np.zeros_like(sizes), sizes[:, ::-1]], axis=-1).astype(crop.dtype)[:, None]
-    return np.where(overlap.max(axis=-1, keepdims=True) > 0, crop, whole)
+def _overlapping_crop(image_size, group, rng, global_crops, need, max_draws):
+    """The first draw whose overlap with every global crop exceeds `need` square pixels, else the fallback."""
+    best, best_overlap = (0, 0, image_size[1], image_size[0]), 0
+    for _ in range(max_draws):
+        crop = _random_resized_crop(image_size, group, rng)
+        overlap = min((_overlap(crop, other) for other in global_crops), default=math.inf)
+        if overlap > need:
+            return crop
+        if overlap > best_overlap:
+            best, best_overlap = crop, overlap
+    return best
 
 
-def _pick(values, index):
-    """Of values `(..., K)` those that `index` `(...,)` says; several times as fast as `np.take_along_axis`."""
-    flat = values.reshape(-1, values.shape[-1])
-    return flat[np.arange(len(flat)), index.ravel()].reshape(index.shape)
-
-
-def _take(boxes, index):
-    """Of boxes `(N, num, K, 4)` those that `index` `(N, num)` says."""
-    return boxes[np.arange(len(index))[:, None], np.arange(index.shape[1]), index]
-
-
-def _overlap(boxes_a, boxes_b):
-    """Area of the common part of broadcast boxes `(..., 4)`."""
-    sides = np.minimum(boxes_a[..., 2:], boxes_b[..., 2:]) - np.maximum(boxes_a[..., :2], boxes_b[..., :2])
-    return np.maximum(sides, 0).prod(axis=-1)
+def _overlap(box_a, box_b):
+    """Area of the common part of two boxes."""
+    width = min(box_a[2], box_b[2]) - max(box_a[0], box_b[0])
+    height = min(box_a[3], box_b[3]) - max(box_a[1], box_b[1])
+    return width * height if width > 0 and height > 0 else 0

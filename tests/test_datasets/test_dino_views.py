@@ -1,4 +1,6 @@
 """DINO's views: independent crops, flips, probabilities of their own, and what flips mean for the other methods."""
+import random
+
 import numpy as np
 import pytest
 import torch
@@ -36,12 +38,11 @@ def test_independent_crops_are_torchvisions():
     """The same means of area, aspect and place as `RandomResizedCrop`; crops may lie apart."""
     torch.manual_seed(0)
     num, size = 2000, (100, 150)
-    crops = sample_crops(
-        torch.tensor([size]), CropGroup(1, (0.4, 1.)), CropGroup(num, (0.05, 0.4)),
-        torch.Generator().manual_seed(0), min_overlap=None)[0]
+    crops = torch.tensor(sample_crops(
+        size, CropGroup(1, (0.4, 1.)), CropGroup(num, (0.05, 0.4)), random.Random(0), min_overlap=None)).float()
     image = torch.empty(3, *size)
     tops = [RandomResizedCrop.get_params(image, [0.05, 0.4], [3 / 4, 4 / 3]) for _ in range(num)]
-    theirs = torch.tensor([[x, y, x + w, y + h] for y, x, h, w in tops], dtype=torch.float)
+    theirs = torch.tensor([[x, y, x + w, y + h] for y, x, h, w in tops]).float()
 
     def facts(boxes):
         width, height = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
@@ -50,9 +51,8 @@ def test_independent_crops_are_torchvisions():
 
     (ours, spread), (expected, _) = facts(crops[1:]), facts(theirs)
     assert ((ours - expected).abs() < 5 * spread.repeat(2) / num ** 0.5).all()
-    one, other = sample_crops(
-        torch.tensor([size] * 200), CropGroup(2, (0.1, 0.1)), CropGroup(0, (0.1, 0.1)),
-        torch.Generator().manual_seed(1), min_overlap=None).unbind(dim=1)
+    groups, rng = (CropGroup(2, (0.1, 0.1)), CropGroup(0, (0.1, 0.1))), random.Random(1)
+    one, other = torch.tensor([sample_crops(size, *groups, rng, min_overlap=None) for _ in range(200)]).unbind(dim=1)
     apart = (one[:, 2] <= other[:, 0]) | (other[:, 2] <= one[:, 0])
     assert apart.sum() > 20, 'no rule of overlap'
 
@@ -60,10 +60,10 @@ def test_independent_crops_are_torchvisions():
 def test_crops_depend_on_no_other():
     """Other numbers for the local crops leave the global ones as they are, and no crop is drawn again."""
     def crops(local_scale):
-        return sample_crops(torch.tensor([[90, 90]]), CropGroup(2, (0.4, 1.)), CropGroup(3, local_scale),
-                            torch.Generator().manual_seed(4), min_overlap=None)[0]
+        return sample_crops((90, 90), CropGroup(2, (0.4, 1.)), CropGroup(3, local_scale), random.Random(4),
+                            min_overlap=None)
     a, b = crops((0.05, 0.1)), crops((0.3, 0.4))
-    assert torch.equal(a[:2], b[:2]) and not torch.equal(a[2:], b[2:])
+    assert a[:2] == b[:2] and a[2:] != b[2:]
 
 
 @pytest.mark.parametrize('interpolation', ['bicubic', 'bilinear'])

@@ -1,4 +1,5 @@
 import math
+import random
 
 import pytest
 import torch
@@ -9,7 +10,13 @@ GLOBAL, LOCAL = CropGroup(2, (0.3, 1.0)), CropGroup(8, (0.1, 0.3))
 
 
 def draw(sizes, seed=0, **kwargs):
-    return sample_crops(torch.tensor(sizes), GLOBAL, LOCAL, torch.Generator().manual_seed(seed), **kwargs)
+    return draw_groups(sizes, GLOBAL, LOCAL, seed, **kwargs)
+
+
+def draw_groups(sizes, global_group, local_group, seed, **kwargs):
+    """Crops `(N, V, 4)` of images of these sizes, in float32."""
+    rng = random.Random(seed)
+    return torch.tensor([sample_crops(size, global_group, local_group, rng, **kwargs) for size in sizes]).float()
 
 
 def area(boxes):
@@ -34,7 +41,7 @@ def test_scale_aspect_bounds_and_overlap():
 
 def test_two_global_crops_share_twice_as_much_as_a_global_and_a_local_one():
     small = CropGroup(2, (0.1, 0.1)), CropGroup(8, (0.1, 0.1))
-    boxes = sample_crops(torch.tensor([[300, 400]] * 400), *small, torch.Generator().manual_seed(2), max_draws=400)
+    boxes = draw_groups([(300, 400)] * 400, *small, seed=2, max_draws=400)
     share = area(intersect_boxes(boxes[:, :2, None], boxes[:, None])) / (300 * 400)
     assert 0.02 < share[:, 0, 1].min() < 0.025
     assert 0.01 < share[:, :, 2:].min() < 0.0125
@@ -43,8 +50,7 @@ def test_two_global_crops_share_twice_as_much_as_a_global_and_a_local_one():
 def test_a_crop_alone_is_distributed_as_a_random_resized_crop():
     """Area uniform in its range, log-aspect uniform, position uniform over what is left."""
     group = CropGroup(1, (0.1, 0.3))
-    boxes = sample_crops(
-        torch.tensor([[1000, 1000]] * 20000), group, CropGroup(0, (0.1, 0.3)), torch.Generator().manual_seed(1))[:, 0]
+    boxes = draw_groups([(1000, 1000)] * 20000, group, CropGroup(0, (0.1, 0.3)), seed=1)[:, 0]
     share = area(boxes).double() / 1e6
     log_aspect = ((boxes[:, 2] - boxes[:, 0]) / (boxes[:, 3] - boxes[:, 1])).double().log()
     place = boxes[:, 0].double() / (1000 - (boxes[:, 2] - boxes[:, 0])).double()
@@ -64,8 +70,7 @@ def test_any_image_ends_with_crops_that_all_overlap(size):
 
 def test_fallback_to_the_best_draw_and_to_the_whole_image():
     tiny = CropGroup(40, (0.01, 0.01))
-    generator = torch.Generator().manual_seed(0)
-    boxes = sample_crops(torch.tensor([[200, 200]]), CropGroup(2, (0.3, 0.3)), tiny, generator, 0.4, max_draws=1)[0]
+    boxes = draw_groups([(200, 200)], CropGroup(2, (0.3, 0.3)), tiny, seed=0, min_overlap=0.4, max_draws=1)[0]
     share = area(boxes[2:]) / 200**2
     whole = (boxes[2:] == torch.tensor([0., 0., 200., 200.])).all(dim=1)
     assert 0 < whole.sum() < 40, 'some single draws meet the globals, some do not'
@@ -74,10 +79,10 @@ def test_fallback_to_the_best_draw_and_to_the_whole_image():
 
 
 def test_the_generator_is_the_only_source_of_randomness():
-    state = torch.get_rng_state()
+    state = torch.get_rng_state(), random.getstate()
     assert torch.equal(draw([[480, 640]], seed=5), draw([[480, 640]], seed=5))
     assert not torch.equal(draw([[480, 640]], seed=5), draw([[480, 640]], seed=6))
-    assert torch.equal(state, torch.get_rng_state())
+    assert torch.equal(state[0], torch.get_rng_state()) and state[1] == random.getstate()
 
 
 def test_impossible_settings_are_refused():
@@ -88,7 +93,7 @@ def test_impossible_settings_are_refused():
     with pytest.raises(ValueError, match='must not be negative'):
         CropGroup(-1, (0.3, 1))
     with pytest.raises(ValueError, match='at least one global crop'):
-        sample_crops(torch.tensor([[9, 9]]), CropGroup(0, (0.3, 1)), LOCAL, torch.Generator())
+        sample_crops((9, 9), CropGroup(0, (0.3, 1)), LOCAL, random.Random(0))
     with pytest.raises(ValueError, match='min_overlap must be in'):
         draw([[9, 9]], min_overlap=0.7)
     with pytest.raises(ValueError, match='max_draws must be at least 1'):

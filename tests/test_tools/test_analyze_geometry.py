@@ -87,7 +87,7 @@ def test_picture_table_and_numbers_of_several_nets(run, tmp_path, photos, checkp
 def test_options_reach_the_measures(run, tmp_path, photos, checkpoints):
     training = checkpoints[0]
     for name, args in dict(a=(), again=(), seed=('--seed', 1), student=('--weights', 'student'),
-                           tolerance=('--tolerance', 2), images=('--num-images', 8),
+                           tolerance=('--tolerance', 1.5), images=('--num-images', 8),
                            batch=('--batch-size', 3)).items():
         run(training, '--images', photos, *FAST, *args, '--names', 'net', '--out', f'{name}.png')
     results = {path.stem: nets_of(path)[1]['net'] for path in tmp_path.glob('*.json')}
@@ -97,7 +97,7 @@ def test_options_reach_the_measures(run, tmp_path, photos, checkpoints):
     same = [results[name]['turn_equivariance_error']['mean'] for name in ('a', 'tolerance', 'batch')]
     assert np.allclose(same, same[0], rtol=1e-4)
     chances = [results[name]['upright_precision']['chance'] for name in ('a', 'tolerance')]
-    assert chances[1] > 1.8 * chances[0]
+    assert chances[1] > 1.5 * chances[0]
 
 
 def test_equal_file_names_are_told_apart_by_their_folders(run, tmp_path, photos, checkpoints):

@@ -1,4 +1,6 @@
 """Batches that need no loader: views of noise with crop boxes as the sampler draws them."""
+import random
+
 import torch
 
 from mmssl_geo.geometry import CropGroup, sample_crops
@@ -18,8 +20,8 @@ def random_views(batch_size, num_local=8, sizes=(224, 96), device='cpu', seed=0)
         seed: of the noise, the crops and the turns.
     """
     generator = torch.Generator().manual_seed(seed)
-    boxes = torch.as_tensor(sample_crops(
-        torch.tensor([[480, 640]] * batch_size), GLOBAL, CropGroup(num_local, LOCAL), generator)).float()
+    groups, rng = (GLOBAL, CropGroup(num_local, LOCAL)), random.Random(seed)
+    boxes = torch.tensor([sample_crops((480, 640), *groups, rng) for _ in range(batch_size)], dtype=torch.float32)
     turns = torch.randint(4, (batch_size, 2 + num_local), generator=generator)
     images = [torch.randn(count * batch_size, 3, side, side, generator=generator).to(device)
               for count, side in zip((2, num_local), sizes, strict=True)]

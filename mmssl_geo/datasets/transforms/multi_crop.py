@@ -1,4 +1,6 @@
 """Cuts the views out of an image and keeps their records."""
+import random
+
 import torch
 import torch.nn.functional as F
 from mmcv.transforms import BaseTransform
@@ -44,7 +46,7 @@ class MultiCrop(BaseTransform):
         self.max_draws = max_draws
         try:
             self.groups = (CropGroup(num_global, global_scale, ratio), CropGroup(num_local, local_scale, ratio))
-            self._sample([[8, 8]], torch.Generator().manual_seed(0))
+            self._sample((8, 8), random.Random(0))
         except (TypeError, ValueError) as error:
             raise UserError(f'MultiCrop cannot make such crops: {error}') from error
         if num_global + num_local < 2:
@@ -73,22 +75,21 @@ class MultiCrop(BaseTransform):
                 shrinkage.append(side / size)
         return next((factor for factor in (8, 4, 2) if min(shrinkage) >= REDUCTION_MARGIN * factor), 1)
 
-    def _sample(self, image_sizes, generator):
-        return sample_crops(torch.tensor(image_sizes), *self.groups, generator, self.min_overlap, self.max_draws)
+    def _sample(self, image_size, rng):
+        return sample_crops(image_size, *self.groups, rng, self.min_overlap, self.max_draws)
 
     def transform(self, results):
         image = torch.from_numpy(results['img']).permute(2, 0, 1)[None]
-        generator = torch.Generator().manual_seed(stream_seed(results, 'crops') >> 1)
-        boxes_src = self._sample([image.shape[2:]], generator)[0].tolist()
+        boxes_src = self._sample(results['img'].shape[:2], random.Random(stream_seed(results, 'crops')))
         results['views'] = [
             (self._cut(image, box_src, size),
-             ViewRecord(tuple(box_src), (size, size), turn=0, is_global=number < self.groups[0].num))
+             ViewRecord(box_src, (size, size), turn=0, is_global=number < self.groups[0].num))
             for number, (box_src, size) in enumerate(zip(boxes_src, self.sizes, strict=True))]
         return results
 
     def _cut(self, image, box_src, size):
         """The crop of an image `(1, 3, H, W)` as an array `(size, size, 3)`."""
-        x1, y1, x2, y2 = map(int, box_src)
+        x1, y1, x2, y2 = box_src
         # torch's fast 8-bit kernels want the channels of a pixel side by side, and rows without gaps
         crop = image[..., y1:y2, x1:x2].contiguous(memory_format=torch.channels_last)
         view = F.interpolate(crop, (size, size), mode=self.interpolation, antialias=True)

@@ -37,15 +37,12 @@ class RandomViewPhotometrics(BaseTransform):
 
     def __init__(self, brightness=0.8, contrast=0.8, saturation=0.8, hue=0.2, jitter_prob=0.8, grayscale_prob=0.2,
                  blur_prob=0.2, blur_sigma=(0.1, 2.0), solarise_prob=0., where='auto'):
-        self.ranges = {
-            'brightness': (max(0., 1 - brightness), 1 + brightness),
-            'contrast': (max(0., 1 - contrast), 1 + contrast),
-            'saturation': (max(0., 1 - saturation), 1 + saturation),
-            'hue': (-hue, hue)}
-        self.probs = {
-            name: _checked_probs(f'{name}_prob', tuple(prob) if isinstance(prob, (list, tuple)) else (prob,))
-            for name, prob in (('jitter', jitter_prob), ('grayscale', grayscale_prob), ('blur', blur_prob),
-                               ('solarise', solarise_prob))}
+        ranges = {name: (max(0., 1 - spread), 1 + spread) for name, spread in (
+            ('brightness', brightness), ('contrast', contrast), ('saturation', saturation))}
+        ranges['hue'] = (-hue, hue)
+        self.lowest, self.highest = np.array([ranges[name] for name in OPERATIONS]).T
+        self.probs = _prob_table(jitter_prob=jitter_prob, grayscale_prob=grayscale_prob, blur_prob=blur_prob,
+                                 solarise_prob=solarise_prob)
         self.blur_sigma = blur_sigma
         if where not in PLACES:
             raise UserError(f'photometrics: where must be one of {", ".join(PLACES)}, got {where!r}')
@@ -57,16 +54,17 @@ class RandomViewPhotometrics(BaseTransform):
         Returns:
             `(num_views, 11)` float32, see `PhotometricParams.row`.
         """
-        happens = rng.random((num_views, len(self.probs))) < [
-            [probs[min(view, len(probs) - 1)] for probs in self.probs.values()] for view in range(num_views)]
+        uniform = rng.random((num_views, 13))
+        happens = uniform[:, :4] < self.probs[np.minimum(np.arange(num_views), len(self.probs) - 1)]
         jitter, grayscale, blur, solarise = happens.T
-        order = rng.permuted(np.tile(np.arange(len(OPERATIONS)), (num_views, 1)), axis=1)
-        low, high = np.array([self.ranges[name] for name in OPERATIONS]).T
+        order = uniform[:, 4:8].argsort(axis=1)
+        low, high = self.lowest[order], self.highest[order]
         rows = np.empty((num_views, RowSlices.length), np.float32)
         rows[:, RowSlices.operations] = np.where(jitter[:, None], order, -1)
-        rows[:, RowSlices.factors] = rng.uniform(low[order], high[order]) * jitter[:, None]
+        rows[:, RowSlices.factors] = (low + (high - low) * uniform[:, 8:12]) * jitter[:, None]
         rows[:, RowSlices.grayscale] = grayscale
-        rows[:, RowSlices.blur_sigma] = rng.uniform(*self.blur_sigma, num_views) * blur
+        rows[:, RowSlices.blur_sigma] = (
+            self.blur_sigma[0] + (self.blur_sigma[1] - self.blur_sigma[0]) * uniform[:, 12]) * blur
         rows[:, RowSlices.solarise] = solarise
         return rows
 
@@ -81,8 +79,16 @@ class RandomViewPhotometrics(BaseTransform):
         return results
 
 
-def _checked_probs(key, probs):
-    if not probs or not all(isinstance(prob, (int, float)) and 0 <= prob <= 1 for prob in probs):
-        raise UserError(f'photometrics: {key} must be a probability, or several of them, in [0, 1], got '
-                        f'{", ".join(map(repr, probs)) or "none"}')
-    return probs
+def _prob_table(**settings):
+    """`(views, settings)`; the last row holds for all further views.
+
+    Raises:
+        UserError: a setting is no probability, nor several of them.
+    """
+    columns = [tuple(prob) if isinstance(prob, (list, tuple)) else (prob,) for prob in settings.values()]
+    for key, probs in zip(settings, columns, strict=True):
+        if not probs or not all(isinstance(prob, (int, float)) and 0 <= prob <= 1 for prob in probs):
+            raise UserError(f'photometrics: {key} must be a probability, or several of them, in [0, 1], got '
+                            f'{", ".join(map(repr, probs)) or "none"}')
+    return np.array([[probs[min(view, len(probs) - 1)] for probs in columns]
+                     for view in range(max(map(len, columns)))])
