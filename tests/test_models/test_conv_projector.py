@@ -21,3 +21,10 @@ def test_predictor_has_no_residual():
     torch.nn.init.zeros_(predictor.blocks[0].conv.weight)
     torch.nn.init.zeros_(predictor.blocks[0].conv.bias)
     assert torch.equal(predictor(torch.randn(1, 6, 2, 2)), predictor.proj.bias.view(1, 5, 1, 1).expand(1, 5, 2, 2))
+
+
+def test_gradients_lie_in_memory_as_their_weights():
+    """DistributedDataParallel warns of others; those of a 1x1 convolution of channels-last maps are others."""
+    neck = ConvProjector(6, out_channels=5, num_blocks=1)
+    neck(torch.randn(2, 6, 4, 4).to(memory_format=torch.channels_last)).sum().backward()
+    assert all(weight.grad.stride() == weight.stride() for weight in neck.parameters())

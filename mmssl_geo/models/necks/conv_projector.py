@@ -47,4 +47,7 @@ class ConvProjector(BaseModule):
 
     def forward(self, maps):
         """`(N, C_in, H, W)` -> `(N, C_out, H, W)`."""
-        return self.proj(self.blocks(maps))
+        # A matrix product, not `self.proj(...)`: of maps that are channels last cuDNN and oneDNN give the gradient of
+        # 1x1 weights in strides that are not the weights', of which DistributedDataParallel then warns.
+        out = self.blocks(maps).permute(0, 2, 3, 1)
+        return F.linear(out, self.proj.weight.flatten(1), self.proj.bias).permute(0, 3, 1, 2)
