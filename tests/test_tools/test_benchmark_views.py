@@ -19,6 +19,7 @@ class GTSATransforms:
         end = time.process_time() + 0.05
         while time.process_time() < end:
             pass
+        return [], {}
 '''
 
 
@@ -60,7 +61,8 @@ def test_ratios_to_the_reference_and_the_loader(run, tmp_path):
     assert times['official'] >= 50
     assert result['ratio_cpu'] == pytest.approx(times['official'] / times['ours, all on the CPU'])
     assert result['ratio_device'] == pytest.approx(times['official'] / times['ours, photometrics on the device'])
-    assert set(result['loader_images_per_s']) == {'device', 'worker'} and result['loader_images_per_s']['device'] > 0
+    rates = result['loader_images_per_s']
+    assert set(rates) == {'device', 'worker', 'official'} and rates['official'] <= 20 < rates['device']
 
 
 @pytest.mark.parametrize('settings, sentence', [

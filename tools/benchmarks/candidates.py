@@ -1,11 +1,9 @@
 """Whole training steps on ready-made views: ours, the bare nets, and the official code's."""
-from contextlib import nullcontext
-
 import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
-from reference import official_boxes, official_model
+from official import OfficialTraining, autocast, official_batch
 
 from mmssl_geo.resources import resource_root
 
@@ -47,7 +45,7 @@ def bare_nets(model, views, dtype):
     """A function that only runs the nets, student forward and backward and teacher forward, on the same views."""
     def step():
         model.zero_grad()
-        with autocast(views, dtype):
+        with autocast(views.turns.device, dtype):
             maps = {kind: model.neck(features) for kind, features in model.student_features(views).items()}
             predictions = model.head.predict(maps)
             model.teacher(views.global_images)
@@ -56,35 +54,8 @@ def bare_nets(model, views, dtype):
     return step
 
 
-def official_step(reference, views, dtype):
-    """A function that does one step of the official code (its `engine_pretrain.py`), without its printing."""
-    model = official_model(reference, views.num_local, views.turns.device)
-    optimizer = torch.optim.AdamW(reference.lr_sched.get_params_groups(model), lr=1e-5)
-    images = [*views.global_images.chunk(2), *views.local_images.chunk(views.num_local)]
-    on_gpu = views.turns.is_cuda
-    scaler = torch.amp.GradScaler('cuda', enabled=on_gpu and dtype == torch.float16)
-
-    def step():
-        boxes = official_boxes(views)
-        boxes['angles'] = [angle.to(dtype) for angle in boxes['angles']]
-        with autocast(views, dtype):
-            crop, correspondence, rotation = model(images, boxes, 0.996)
-            loss = crop + 0.5 * correspondence + 0.5 * rotation
-        loss.item()
-        optimizer.zero_grad()
-        scaler.scale(loss).backward()
-        scaler.unscale_(optimizer)
-        reference.misc.clip_gradients(model, 3.)
-        scaler.step(optimizer)
-        scaler.update()
-        for part in (loss, crop, correspondence, rotation):
-            part.item()  # its logger
-        if on_gpu:
-            torch.cuda.synchronize()
-
-    return step
-
-
-def autocast(views, dtype):
-    half = dtype != torch.float32
-    return torch.autocast(views.turns.device.type, dtype=dtype) if half else nullcontext()
+def official_step(reference, views, dtype, data_parallel=False):
+    """A function that does one step of the official code."""
+    training = OfficialTraining(reference, views.num_local, views.turns.device, dtype, data_parallel)
+    batch = official_batch(views)
+    return lambda: training.step(batch)

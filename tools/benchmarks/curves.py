@@ -13,8 +13,8 @@ from pathlib import Path
 from unittest import mock
 
 import torch
+from config_runs import check_args, endless, parse_args, prepare_config
 from measuring import end_progress, show_progress
-from step import check_args, endless, parse_args, prepare_config
 
 from mmssl_geo.cli import run_tool
 from mmssl_geo.errors import UserError
@@ -80,7 +80,7 @@ def draw(curves, path):
 
 
 def main():
-    args = parse_args(__doc__)
+    args = parse_args(__doc__, lambda parser: parser.add_argument('--out', help='picture of the curves'))
     check_args(args)
     if args.iters < 2 * SMOOTHING:
         raise UserError(f'--iters {args.iters}: must be at least {2 * SMOOTHING}')

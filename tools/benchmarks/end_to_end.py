@@ -3,8 +3,9 @@
     python tools/benchmarks/end_to_end.py configs/gtsa_vits16_coco.py --images DIR --batch-size 64 --iters 100
 
 The config's own pipeline, loader, model and optimizer run, with all that belongs to a step. Blocks of either kind
-take turns, the first of each warms up. The last line of the output is JSON; `share` is the rate with the loader over
-the rate on a ready batch (1: the loader costs nothing).
+take turns, the first of each warms up. With `--reference DIR` (a checkout of github.com/bok3948/GTSA) the official code
+on the same images, with as many workers, takes turns with them. The last line of the output is JSON; `share` is the
+rate with the loader over the rate on a ready batch (1: the loader costs nothing).
 """
 import json
 import statistics
@@ -12,8 +13,9 @@ import tempfile
 from pathlib import Path
 
 import torch
+from config_runs import check_args, endless, parse_args, prepare_config
 from measuring import end_progress, show_progress, timed
-from step import check_args, endless, parse_args, prepare_config
+from official import check_same_net, official_run
 
 from mmssl_geo.cli import run_tool
 from mmssl_geo.errors import UserError
@@ -21,46 +23,86 @@ from mmssl_geo.errors import UserError
 BLOCKS = 3
 
 
-def time_blocks(runner, iters):
-    """Seconds of a step of each block: `{'loader': [...], 'ready': [...]}`, those that warm up left out."""
+def add_options(parser):
+    parser.add_argument('--reference', help='checkout of the official repository')
+    parser.add_argument('--out', help='also write the JSON to this file')
+
+
+def our_run(runner):
+    """`(step of a batch, batches)`.
+
+    Raises:
+        UserError: the images do not fill a batch.
+    """
     model, loader = runner.model, runner.build_dataloader(runner.cfg.train_dataloader, seed=runner.seed)
     if len(loader) == 0:
         raise UserError(f'{len(loader.dataset)} images are less than one batch: lower --batch-size')
     optimizer = runner.optim_wrapper
     model.init_weights()
     model.train()
-    batches = endless(loader)
-    ready = next(batches)
-    seconds = {'loader': [], 'ready': []}
+
+    def step(batch):
+        model.update_teacher(0.996)
+        model.train_step(batch, optimizer)
+
+    return step, endless(loader)
+
+
+def time_blocks(runs, iters):
+    """Median seconds of a step, blocks that warm up left out.
+
+    Args:
+        runs: name -> (step, batches).
+        iters: steps of a block.
+
+    Returns:
+        dict: `(name, 'loader' or 'ready')` -> seconds.
+    """
+    sources = {}
+    for name, (step, batches) in runs.items():
+        ready = next(batches)
+        sources[name, 'ready'] = step, iter(lambda ready=ready: ready, None)
+        sources[name, 'loader'] = step, batches
+    seconds = {key: [] for key in sources}
     for block in range(BLOCKS + 1):
-        for name, source in (('ready', iter(lambda: ready, None)), ('loader', batches)):
+        for key, (step, source) in sources.items():
             with timed() as clock:
                 for _ in range(iters):
-                    model.update_teacher(0.996)
-                    model.train_step(next(source), optimizer)
+                    step(next(source))
                 if torch.cuda.is_available():
                     torch.cuda.synchronize()
             if block:
-                seconds[name].append(clock.seconds / iters)
-            show_progress(f'block {block}/{BLOCKS}: {name}')
+                seconds[key].append(clock.seconds / iters)
+            show_progress(f'block {block}/{BLOCKS}: {", ".join(key):<20}')
     end_progress()
-    return seconds
+    return {key: statistics.median(values) for key, values in seconds.items()}
 
 
 def main():
-    args = parse_args(__doc__)
+    args = parse_args(__doc__, add_options)
     check_args(args)
     from mmssl_geo.launch import build_runner
     with tempfile.TemporaryDirectory() as folder:
         cfg = prepare_config(args, folder, num_batches=(BLOCKS + 2) * args.iters)
+        if args.reference:
+            check_same_net(cfg)
         runner = build_runner(cfg, amp=args.amp_dtype in ('float16', 'bfloat16'))
-        seconds = {name: statistics.median(values) for name, values in time_blocks(runner, args.iters).items()}
+        runs = {'ours': our_run(runner)}
+        if args.reference:
+            training, batches = official_run(args.reference, runner)
+            runs['official'] = training.step, batches
+        seconds = time_blocks(runs, args.iters)
     batch_size, workers = cfg.train_dataloader.batch_size, cfg.train_dataloader.num_workers
-    rates = {name: batch_size / value for name, value in seconds.items()}
-    result = dict(config=args.config, batch_size=batch_size, num_workers=workers, images_per_s=rates,
-                  share=rates['loader'] / rates['ready'])
-    print(f'{rates["loader"]:.2f} images/s with {workers} workers, {rates["ready"]:.2f} on a ready batch: '
-          f'{result["share"]:.1%}')
+    rates = {name: {kind: batch_size / seconds[name, kind] for kind in ('loader', 'ready')} for name in runs}
+    shares = {name: rate['loader'] / rate['ready'] for name, rate in rates.items()}
+    for name, rate in rates.items():
+        print(f'{name}: {rate["loader"]:.2f} images/s with {workers} workers, {rate["ready"]:.2f} on a ready batch: '
+              f'{shares[name]:.1%}')
+    result = dict(config=args.config, batch_size=batch_size, num_workers=workers, images_per_s=rates['ours'],
+                  share=shares['ours'])
+    if args.reference:
+        result.update(official_images_per_s=rates['official'], official_share=shares['official'],
+                      ratio_official=rates['ours']['loader'] / rates['official']['loader'])
     if args.out:
         Path(args.out).parent.mkdir(parents=True, exist_ok=True)
         Path(args.out).write_text(json.dumps(result, indent=2) + '\n')

@@ -1,24 +1,27 @@
 """How the cost of a step grows with the images of a batch, with their local views, and over processes.
 
-    python tools/benchmarks/scaling.py --images 1 2 4 8 --crops 2 4 6 8 --processes 1 2 --out scaling.png
+    python tools/benchmarks/scaling.py --images 1 2 4 8 --crops 2 4 6 8 --processes 1 2 --reference DIR --out lines.png
 
 Ready-made views of noise, the paper's sizes. A straight line is fitted to the seconds of a step over images and over
 local views; `fit` is the share of the variance that it explains (1: exactly linear). With several processes each has
-`--batch-size` images and one thread (or one GPU), and gradients are averaged by gloo or NCCL. The last line of the
-output is JSON.
+`--batch-size` images and one thread (or one GPU), and gradients are averaged by gloo or NCCL. DIR is a checkout of
+github.com/bok3948/GTSA, whose steps take turns with ours. The last line of the output is JSON.
 """
 import argparse
 import json
 import os
 import socket
+from pathlib import Path
 
 import numpy as np
 import torch
-from candidates import build_model, our_step
+from candidates import build_model, official_step, our_step
 from measuring import race
 from ready_batches import random_views
+from reference import load_reference
 
 from mmssl_geo.cli import run_tool
+from mmssl_geo.errors import UserError
 
 
 def parse_args():
@@ -31,15 +34,24 @@ def parse_args():
     parser.add_argument('--dtype', choices=['float32', 'bfloat16'], default='float32')
     parser.add_argument('--rounds', type=int, default=5, help='timed rounds (default: 5)')
     parser.add_argument('--device', choices=['cpu', 'cuda'], default='cuda' if torch.cuda.is_available() else 'cpu')
+    parser.add_argument('--reference', help='checkout of the official repository')
     parser.add_argument('--out', help='picture of the lines')
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.reference and args.arch != 'deit-small':
+        raise UserError(f'--reference with --arch {args.arch}: the official code trains deit-small: leave one of the '
+                        'two out')
+    return args
 
 
 def seconds_of_steps(args, views_by_size):
-    """Median seconds of a step on each of the batches, timed by turns."""
+    """Who -> size -> median seconds of a step on the batch of that size, timed by turns."""
     model, dtype = build_model(args.device, **{'model.backbone.arch': args.arch}), getattr(torch, args.dtype)
-    steps = {size: our_step(model, views, dtype) for size, views in views_by_size.items()}
-    return race(steps, args.rounds, args.device)
+    steps = {('ours', size): our_step(model, views, dtype) for size, views in views_by_size.items()}
+    if args.reference:
+        reference = load_reference(Path(args.reference))
+        steps |= {('official', size): official_step(reference, views, dtype) for size, views in views_by_size.items()}
+    seconds = race(steps, args.rounds, args.device)
+    return {who: {size: seconds[who, size] for size in views_by_size} for who in dict.fromkeys(who for who, _ in steps)}
 
 
 def fit_line(seconds):
@@ -50,17 +62,18 @@ def fit_line(seconds):
     return float(intercept), float(slope), float(1 - residual.var() / values.var())
 
 
-def rate_of_processes(args, count):
-    """Images per second of all processes together."""
+def rates_of_processes(args, count):
+    """Who -> images per second of all processes together."""
     if count == 1:
-        return args.batch_size / seconds_of_steps(
-            args, {1: random_views(args.batch_size, device=args.device)})[1]
+        seconds = seconds_of_steps(args, {1: random_views(args.batch_size, device=args.device)})
+        return {who: args.batch_size / values[1] for who, values in seconds.items()}
     with socket.socket() as free:
         free.bind(('localhost', 0))
         port = free.getsockname()[1]
     queue = torch.multiprocessing.get_context('spawn').SimpleQueue()
     torch.multiprocessing.spawn(_time_process, args=(args, count, port, queue), nprocs=count)
-    return count * args.batch_size / max(queue.get() for _ in range(count))
+    seconds = [queue.get() for _ in range(count)]
+    return {who: count * args.batch_size / max(of_process[who] for of_process in seconds) for who in seconds[0]}
 
 
 def _time_process(rank, args, count, port, queue):
@@ -70,9 +83,13 @@ def _time_process(rank, args, count, port, queue):
     if on_gpu:
         torch.cuda.set_device(rank)
     torch.distributed.init_process_group('nccl' if on_gpu else 'gloo', rank=rank, world_size=count)
+    views = random_views(args.batch_size, device=args.device, seed=rank)
     model = build_model(args.device, **{'model.backbone.arch': args.arch})
-    step = distributed_step(model, random_views(args.batch_size, device=args.device, seed=rank), args, rank)
-    queue.put(race({0: step}, args.rounds, args.device)[0])
+    steps = {'ours': distributed_step(model, views, args, rank)}
+    if args.reference:
+        steps['official'] = official_step(
+            load_reference(Path(args.reference)), views, getattr(torch, args.dtype), data_parallel=True)
+    queue.put(race(steps, args.rounds, args.device))
     torch.distributed.barrier()
     torch.distributed.destroy_process_group()
 
@@ -90,10 +107,12 @@ def draw(results, path):
     matplotlib.use('Agg')
     from matplotlib import pyplot as plt
     figure, axes = plt.subplots(1, len(results), figsize=(5 * len(results), 4), squeeze=False)
-    for axis, (name, result) in zip(axes[0], results.items(), strict=True):
-        sizes = np.array(list(result['seconds']))
-        axis.plot(sizes, list(result['seconds'].values()), 'o')
-        axis.plot(sizes, result['intercept'] + result['slope'] * sizes, '-', label=f'fit {result["fit"]:.4f}')
+    for axis, (name, by_who) in zip(axes[0], results.items(), strict=True):
+        for who, result in by_who.items():
+            sizes = np.array(list(result['seconds']))
+            dots, = axis.plot(sizes, list(result['seconds'].values()), 'o')
+            axis.plot(sizes, result['intercept'] + result['slope'] * sizes, '-', color=dots.get_color(),
+                      label=f'{who}, fit {result["fit"]:.4f}')
         axis.set(xlabel=name, ylabel='seconds of a step', ylim=(0, None), xlim=(0, None))
         axis.legend()
     figure.tight_layout()
@@ -108,13 +127,15 @@ def main():
         'local views': {size: random_views(args.batch_size, size, device=args.device) for size in args.crops}}
     results = {}
     for name, views in batches.items():
-        seconds = seconds_of_steps(args, views)
-        intercept, slope, fit = fit_line(seconds)
-        results[name] = dict(seconds=seconds, intercept=intercept, slope=slope, fit=fit)
-        print(f'{name}: {intercept:.3f} s + {slope:.3f} s each, fit {fit:.4f}')
-    rates = {count: rate_of_processes(args, count) for count in args.processes}
-    for count, rate in rates.items():
-        print(f'{count} processes: {rate:.2f} images/s')
+        results[name] = {}
+        for who, seconds in seconds_of_steps(args, views).items():
+            intercept, slope, fit = fit_line(seconds)
+            results[name][who] = dict(seconds=seconds, intercept=intercept, slope=slope, fit=fit)
+            print(f'{name}, {who}: {intercept:.3f} s + {slope:.3f} s each, fit {fit:.4f}')
+    rates = {count: rates_of_processes(args, count) for count in args.processes}
+    for count, by_who in rates.items():
+        for who, rate in by_who.items():
+            print(f'{count} processes, {who}: {rate:.2f} images/s')
     if args.out:
         draw(results, args.out)
     print(json.dumps({**results, 'processes': rates}))

@@ -5,12 +5,11 @@
 
 Stages: decoding alone; the floor, decoding and ten antialiased 8-bit resizes of crops; the pipeline of the config with
 photometrics left to the device, and all of it in the worker; with `--reference` the official code's; with `--workers`
-the pipeline through a DataLoader. All are timed in turns, each in every round, and the median of the rounds counts, so
-that a busy machine slows all of them alike. The last line of the output is JSON; a ratio is null without what it
-needs.
+all three through a DataLoader. The stages are timed in turns, each in every round, and the median of the rounds
+counts, so that a busy machine slows all of them alike. The last line of the output is JSON; a ratio is null without
+what it needs.
 """
 import argparse
-import importlib.util
 import json
 import statistics
 import sys
@@ -47,13 +46,13 @@ def check_args(args):
             raise UserError(f'--{name.replace("_", "-")} {getattr(args, name)}: must be at least {least}')
     if not Path(args.images).is_dir():
         raise UserError(f'--images {args.images}: there is no such folder')
-    if args.reference and not (Path(args.reference) / 'util' / 'gtsa_transforms.py').is_file():
-        raise UserError(f'--reference {args.reference}: there is no util/gtsa_transforms.py in it; give a checkout of '
-                        'https://github.com/bok3948/GTSA')
+    if args.reference:
+        from official import check_views
+        check_views(args.reference)
 
 
 def build_datasets(args):
-    """Datasets of the config's pipeline by where the photometrics are done.
+    """Datasets of the config's pipeline by where the photometrics are done, and the official one.
 
     Raises:
         UserError: the config has no multi-crop views.
@@ -72,6 +71,10 @@ def build_datasets(args):
         datasets[where] = DATASETS.build(cfg)
     if not isinstance(datasets['device'].pipeline.transforms[0], MultiCrop):
         raise UserError(f'config {args.config}: the first step of its pipeline is no MultiCrop')
+    if args.reference:
+        from official import OfficialImages, official_views
+        crop = datasets['device'].pipeline.transforms[0]
+        datasets['official'] = OfficialImages(datasets['device'], official_views(args.reference, crop))
     return datasets
 
 
@@ -95,21 +98,9 @@ def make_stages(args, datasets, count):
         'decode': dataset.decode, 'floor': floor,
         'ours, photometrics on the device': lambda index: dataset[index, 0],
         'ours, all on the CPU': lambda index: datasets['worker'][index, 0]}
-    if args.reference:
-        stages['official'] = official_stage(Path(args.reference), dataset, crop)
+    if 'official' in datasets:
+        stages['official'] = datasets['official'].__getitem__
     return stages
-
-
-def official_stage(checkout, dataset, crop):
-    """The official dataset's work on one image, with our sizes and scales of crops."""
-    from PIL import Image
-    spec = importlib.util.spec_from_file_location('official_transforms', checkout / 'util' / 'gtsa_transforms.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    transform = module.GTSATransforms(
-        [crop.sizes[0], crop.sizes[-1]], [group.num for group in crop.groups],
-        [group.scale[0] for group in crop.groups], [group.scale[1] for group in crop.groups])
-    return lambda index: transform(Image.open(dataset.path(index)).convert('RGB'))
 
 
 def time_stages(stages, count, rounds):
@@ -127,18 +118,17 @@ def time_stages(stages, count, rounds):
 
 
 def loader_rates(datasets, args):
-    """Images a second through a DataLoader, by where the photometrics are done."""
+    """Images a second through a DataLoader, of each of the datasets."""
     from torch.utils.data import DataLoader
     rates = {}
-    for where, dataset in datasets.items():
+    for name, dataset in datasets.items():
         order = [index % len(dataset) for index in range(9 * args.workers * args.batch_size)]
         loader = DataLoader(dataset, args.batch_size, sampler=order, num_workers=args.workers, prefetch_factor=1)
         batches = iter(loader)
         for _ in range(args.workers):
             next(batches)  # each worker has started
         start = time.perf_counter()
-        count = sum(len(batch['turns']) for batch in batches)
-        rates[where] = count / (time.perf_counter() - start)
+        rates[name] = args.batch_size * sum(1 for _ in batches) / (time.perf_counter() - start)
     return rates
 
 
@@ -164,8 +154,8 @@ def main():
     for name, milliseconds in times.items():
         print(f'{name:<40}{milliseconds:>8.2f} ms an image{1000 / milliseconds:>9.0f} images/s and core')
     rates = loader_rates(datasets, args) if args.workers else {}
-    for where, rate in rates.items():
-        print(f'DataLoader, {args.workers} workers, {where:<18}{rate:>9.0f} images/s')
+    for name, rate in rates.items():
+        print(f'DataLoader, {args.workers} workers, {name:<18}{rate:>9.0f} images/s')
     result = summarise(times, rates)
     if args.out:
         Path(args.out).parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,94 @@
+"""What the benchmarks of a config share: options, the config made ready, batches without end."""
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from mmssl_geo.errors import UserError
+
+
+def parse_args(description, add_options=lambda parser: None):
+    """The options of the benchmarks that run a config, and those that `add_options(parser)` adds."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='pretraining config file')
+    parser.add_argument('--batch-size', type=int, help="images per step (default: the config's)")
+    parser.add_argument('--iters', type=int, default=20, help='timed steps (default: 20)')
+    parser.add_argument('--device', choices=['cpu', 'cuda'], help='default: the GPU if there is one')
+    parser.add_argument('--amp-dtype', choices=['float16', 'bfloat16', 'float32'],
+                        help="precision on a GPU; float32 switches mixed precision off (default: the config's)")
+    parser.add_argument('--images', help='folder of images (default: generated noise, 640 x 480 JPEG)')
+    add_options(parser)
+    known, _ = parser.parse_known_args([arg for arg in sys.argv[1:] if arg not in ('-h', '--help')])
+    if known.device == 'cpu':
+        os.environ['CUDA_VISIBLE_DEVICES'] = ''  # before mmengine looks for a GPU
+    from mmssl_geo.overrides import Overrides
+    parser.add_argument('--cfg-options', nargs='+', action=Overrides, help='key=value overrides of the config')
+    return parser.parse_args()
+
+
+def check_args(args):
+    """Raises:
+        UserError: says which option is wrong.
+    """
+    import torch
+    if args.device == 'cuda' and not torch.cuda.is_available():
+        raise UserError('--device cuda: torch finds no GPU here')
+    for name, least in (('batch_size', 1), ('iters', 1), ('warmup', 0)):
+        value = getattr(args, name, None)
+        if value is not None and value < least:
+            raise UserError(f'--{name.replace("_", "-")} {value}: must be at least {least}')
+    if args.images and not Path(args.images).is_dir():
+        raise UserError(f'--images {args.images}: there is no such folder')
+
+
+def prepare_config(args, folder, num_batches):
+    """The config with the options of the command line; logs and images for `num_batches` go into `folder`."""
+    from mmssl_geo.launch import load_config
+    cfg = load_config(args.config, args.cfg_options, work_dir=str(Path(folder) / 'run'))
+    if 'optim_wrapper' not in cfg or 'train_dataloader' not in cfg:
+        raise UserError(f'config {args.config} trains nothing (no train_dataloader or optim_wrapper): '
+                        'give a pretraining one')
+    loader = cfg.train_dataloader
+    loader.batch_size = args.batch_size or loader.batch_size
+    images = args.images
+    if images is None:
+        images = Path(folder) / 'noise'
+        loader.dataset.ann_file = write_noise(images, num_batches * loader.batch_size)
+        if 'regions' in loader.dataset.pipeline:
+            loader.dataset.pipeline.regions = dict(type='mmssl_geo.GridRegions')  # noise has no proposals
+    else:
+        loader.dataset.ann_file = None
+    loader.dataset.update(data_root=str(Path(images).absolute()), data_prefix='')
+    if args.amp_dtype == 'float32':
+        cfg.optim_wrapper.type = cfg.optim_wrapper.type.replace('Amp', '')
+        cfg.optim_wrapper.pop('dtype', None)
+        cfg.optim_wrapper.pop('loss_scale', None)
+    elif args.amp_dtype:
+        cfg.optim_wrapper.dtype = args.amp_dtype
+    cfg.visualizer = dict(type='Visualizer')
+    cfg.log_level = 'WARNING'
+    return cfg
+
+
+def write_noise(folder, num_entries):
+    """Writes up to 32 blurred noise images and a list that names them `num_entries` times; returns the list's path."""
+    import numpy as np
+    from PIL import Image
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    num_files = min(32, num_entries)
+    for number in range(num_files):
+        coarse = Image.fromarray(rng.integers(0, 256, (60, 80, 3), dtype=np.uint8))
+        coarse.resize((640, 480), Image.Resampling.BICUBIC).save(folder / f'{number}.jpg', quality=90)
+    listed = folder / 'images.txt'
+    listed.write_text(''.join(f'{number % num_files}.jpg\n' for number in range(num_entries)))
+    return str(listed.absolute())
+
+
+def endless(loader):
+    """Batches of the loader, epoch after epoch."""
+    epoch = 0
+    while True:
+        loader.sampler.set_epoch(epoch)
+        yield from loader
+        epoch += 1
