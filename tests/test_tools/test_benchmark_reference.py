@@ -84,6 +84,12 @@ def test_a_step_leaves_the_batch_as_it_was(load):
         'net.weight', 'net.bias', 'teacher.weight', 'rotation.weight', 'rotation.bias'}
 
 
+def test_the_official_batch_is_made_on_the_device(load):
+    views = load('ready_batches').random_views(2, num_local=2, sizes=(32, 16), device='meta')
+    images, boxes = load('official').official_batch(views)
+    assert {tensor.device.type for tensor in (*images, boxes['gc'], boxes['all'], *boxes['angles'])} == {'meta'}
+
+
 @pytest.mark.parametrize('change', [
     {'model.backbone.arch': 'deit-tiny'}, {'model.backbone.patch_size': 8}, {'model.type': 'mmssl_geo.DINO'},
     {'train_dataloader.dataset.pipeline.crop.num_global': 3}, {'train_dataloader.dataset.pipeline.crop.num_local': 0},
