@@ -19,6 +19,8 @@ def runner(request):
 
 def iterate(hook, runner, times, first=0):
     """Iterations of `(data_time, time)` seconds on a CPU."""
+    if first == 0:
+        hook.before_train_epoch(runner)
     for index, (data_time, time) in enumerate(times, first):
         runner.message_hub.update_scalar('train/data_time', data_time)
         runner.message_hub.update_scalar('train/time', time)
@@ -48,12 +50,17 @@ def test_the_share_is_of_all_seconds_and_leaves_the_start_of_the_workers_out(run
 def test_a_slow_loader_is_named_once_in_an_interval(runner, on_cpu, monkeypatch):
     monkeypatch.setattr(throughput_hook, 'cores_per_process', lambda: 8)
     hook = ThroughputHook(interval=3, max_share=0.2)
-    iterate(hook, runner, [(0.6, 1.)] * 6, first=1)
+    iterate(hook, runner, [(9., 9.)] + [(0.6, 1.)] * 6)
     assert len(runner.warnings) == 2
     # 2 workers deliver a batch a second, and must in 0.4 s
     assert 'bottleneck: 60%' in runner.warnings[0] and 'train_dataloader.num_workers=5 ' in runner.warnings[0]
     iterate(hook, runner, [(0.1, 1.)] * 6, first=7)
     assert len(runner.warnings) == 2
+
+
+def test_the_first_iteration_of_a_resumed_epoch_is_left_out_as_well(runner, on_cpu):
+    iterate(ThroughputHook(), runner, [(9., 10.), (0.1, 0.5)], first=7)
+    assert value(runner, 'data_share') == pytest.approx(0.2)
 
 
 @pytest.mark.parametrize('share,workers,cores,said', [
@@ -75,7 +82,8 @@ def test_cores_are_shared_by_the_processes_of_a_machine(monkeypatch):
     assert cores_per_process() == alone >= 1
 
 
-def test_on_a_gpu_only_its_own_idle_time_counts(runner, monkeypatch):
+@pytest.mark.parametrize('first', [0, 5])
+def test_on_a_gpu_only_its_own_idle_time_counts(runner, monkeypatch, first):
     """Marks in the GPU's queue: a gap is read when the device has passed it, however long the host has waited."""
     now, passed = SimpleNamespace(ms=0.), SimpleNamespace(ms=1e9)
 
@@ -96,7 +104,7 @@ def test_on_a_gpu_only_its_own_idle_time_counts(runner, monkeypatch):
     monkeypatch.setattr(throughput_hook.torch.cuda, 'Event', Event)
     hook = ThroughputHook()
     runner.message_hub.update_scalar('train/time', 1.)
-    for index, (arrival, end, device) in enumerate([(0, 900, 1e9), (1000, 1900, 1e9), (2100, 2900, 2000)]):
+    for index, (arrival, end, device) in enumerate([(0, 900, 1e9), (1000, 1900, 1e9), (2100, 2900, 2000)], first):
         now.ms = arrival
         hook.before_train_iter(runner, index)
         now.ms, passed.ms = end, device
@@ -104,6 +112,6 @@ def test_on_a_gpu_only_its_own_idle_time_counts(runner, monkeypatch):
     assert value(runner, 'data_share') == pytest.approx(0.1 / 2), 'the second gap has not been passed'
     passed.ms = 1e9
     now.ms = 2900
-    hook.before_train_iter(runner, 3)
-    hook.after_train_iter(runner, 3)
+    hook.before_train_iter(runner, first + 3)
+    hook.after_train_iter(runner, first + 3)
     assert value(runner, 'data_share') == pytest.approx((0.1 + 0.2) / 3)

@@ -27,14 +27,16 @@ class ThroughputHook(Hook):
         self.interval = interval
         self.max_share = max_share
         self._start_anew()
+        self._first = True  # iteration of an epoch, or of what a resumed run has left of it
         self._step_end = None
         self._gaps = deque()  # (end of a step, arrival of the next batch), not yet read
 
+    def before_train_epoch(self, runner):
+        self._first = True
+
     def before_train_iter(self, runner, batch_idx, data_batch=None):
-        if torch.cuda.is_available():
-            arrival = _mark()
-            if batch_idx > 0:
-                self._gaps.append((self._step_end, arrival))
+        if torch.cuda.is_available() and not self._first:
+            self._gaps.append((self._step_end, _mark()))
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         hub = runner.message_hub
@@ -43,7 +45,8 @@ class ThroughputHook(Hook):
         hub.update_scalar('train/images_per_s', images / seconds)
         if torch.cuda.is_available():
             self._step_end = _mark()
-        if batch_idx == 0:
+        if self._first:
+            self._first = False
             return  # workers start
         self._seconds += seconds
         self._waited += self._idle_seconds() if torch.cuda.is_available() else hub.get_scalar(
