@@ -1,6 +1,7 @@
 """From a config file to a runner, on GPUs or on a CPU, alone or in many processes."""
 import difflib
 import gc
+import os
 from pathlib import Path
 
 import torch
@@ -65,7 +66,8 @@ def build_runner(cfg, resume=None, amp=False, allow_unsafe=False):
         allow_unsafe: let checkpoints run code while they load.
 
     Raises:
-        UserError: if there is nothing to resume from, a checkpoint is not safe to read, or a part cannot be built.
+        UserError: if there is nothing to resume from, a checkpoint is not safe to read, more processes than GPUs were
+            started, or a part cannot be built.
     """
     if resume:
         cfg.resume, cfg.load_from = True, _checkpoint_to_resume(cfg, resume, allow_unsafe)
@@ -73,11 +75,21 @@ def build_runner(cfg, resume=None, amp=False, allow_unsafe=False):
         _read_or_name_others(cfg)
     if allow_unsafe:
         _allow_code(cfg)
-    if not torch.cuda.is_available():
+    if torch.cuda.is_available():
+        _check_enough_gpus()
+    else:
         _prepare_cpu(cfg)
     if amp:
         _switch_amp_on(cfg)
     return build_or_explain(cfg, _build_all)
+
+
+def _check_enough_gpus():
+    """torch's own error is `invalid device ordinal`, once for every process too many."""
+    processes, gpus = int(os.environ.get('LOCAL_WORLD_SIZE', 1)), torch.cuda.device_count()
+    if processes > gpus:
+        raise UserError(f'{processes} processes were started on this machine, which has {gpus} GPUs: start one for '
+                        'each (the number after the config in tools/dist_train.sh; CUDA_VISIBLE_DEVICES hides GPUs)')
 
 
 def build_or_explain(cfg, build):

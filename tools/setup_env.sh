@@ -23,6 +23,11 @@ find_python() {
 or name it: PYTHON=/path/to/python bash tools/setup_env.sh"
 }
 
+wants_cuda() {
+    [ -z "${MMSSL_GEO_CPU:-}" ] || return 1
+    [ "${FORCE_CUDA:-0}" = 1 ] || { command -v nvidia-smi >/dev/null && nvidia-smi -L >/dev/null 2>&1; }
+}
+
 check_system() { # $1: python
     "$1" -c 'import venv, ensurepip' 2>/dev/null ||
         die "this Python has no venv module. Debian/Ubuntu: apt-get install python3-venv"
@@ -39,8 +44,7 @@ for name in ('libGL.so.1', 'libgthread-2.0.so.0'):
     except OSError:
         sys.exit(f'{name} cannot be loaded')
 PY
-    if command -v nvidia-smi >/dev/null && nvidia-smi -L >/dev/null 2>&1 && ! command -v nvcc >/dev/null &&
-        [ -z "${CUDA_HOME:-}" ] && [ -z "${MMSSL_GEO_CPU:-}" ]; then
+    if wants_cuda && ! command -v nvcc >/dev/null && [ -z "${CUDA_HOME:-}" ]; then
         die "a GPU is here but not CUDA's compiler (nvcc), with which mmcv's GPU operators are built. \
 Install the CUDA toolkit and set CUDA_HOME, use the Dockerfile, or set MMSSL_GEO_CPU=1 to use the CPU only."
     fi
@@ -53,12 +57,27 @@ run_pip() {
         { tail -n 25 "$LOG" >&2; die "pip install $* failed; the whole log is $LOG"; }
 }
 
-ops_work() { "$VENV/bin/python" -W ignore - >>"$LOG" 2>&1 <<'PY'
+ops_work() { # of a GPU, too, where there is one: a wheel built elsewhere may lack them
+    local cuda=0; if wants_cuda; then cuda=1; fi
+    "$VENV/bin/python" -W ignore - "$cuda" >>"$LOG" 2>&1 <<'PY'
+import sys
 import torch
-from mmcv.ops import nms, roi_align
-nms(torch.tensor([[0., 0., 4., 4.]]), torch.ones(1), 0.5)
-roi_align(torch.ones(1, 1, 4, 4), torch.tensor([[0., 0., 0., 4., 4.]]), 2)
+from mmcv.ops import get_compiling_cuda_version, nms, roi_align
+if sys.argv[1] == '1' and get_compiling_cuda_version() == 'not available':
+    sys.exit('mmcv was built without CUDA operators')
+for device in ['cpu'] + ['cuda'] * (sys.argv[1] == '1' and torch.cuda.is_available()):
+    nms(torch.tensor([[0., 0., 4., 4.]], device=device), torch.ones(1, device=device), 0.5)
+    roi_align(torch.ones(1, 1, 4, 4, device=device), torch.tensor([[0., 0., 0., 4., 4.]], device=device), 2)
 PY
+}
+
+is_ready() { # $1: key. What was set up for a GPU also serves where there is none, not the other way round
+    [ -x "$VENV/bin/python" ] && [ -f "$STAMP" ] || return 1
+    case "$(cat "$STAMP")" in
+        "$1 $ROOT cuda") return 0 ;;
+        "$1 $ROOT") ! wants_cuda ;;
+        *) return 1 ;;
+    esac
 }
 
 install_mmcv() {
@@ -74,11 +93,11 @@ install_mmcv() {
 main() {
     local python key
     key=$(cksum <requirements.txt)
-    if [ -f "$STAMP" ] && [ "$(cat "$STAMP")" = "$key $ROOT" ] && [ -x "$VENV/bin/python" ]; then return; fi
+    if is_ready "$key"; then return; fi
     if command -v flock >/dev/null; then # two starts at once: the second waits, then finds the work done
         exec 9>"$ROOT/.setup.lock"
         flock 9
-        if [ -f "$STAMP" ] && [ "$(cat "$STAMP")" = "$key $ROOT" ]; then return; fi
+        if is_ready "$key"; then return; fi
     fi
     python=$(find_python)
     check_system "$python"
@@ -95,7 +114,7 @@ main() {
     run_pip --no-build-isolation --no-deps -e .
     "$VENV/bin/python" -W ignore -c 'import mmssl_geo' >>"$LOG" 2>&1 ||
         { tail -n 5 "$LOG" >&2; die "the installed packages do not fit together; the whole log is $LOG"; }
-    echo "$key $ROOT" >"$STAMP"
+    if wants_cuda; then echo "$key $ROOT cuda" >"$STAMP"; else echo "$key $ROOT" >"$STAMP"; fi
     say "ready"
 }
 

@@ -11,9 +11,9 @@ default_hooks = dict(
     strict_load=dict(type='mmssl_geo.StrictLoadHook'),
     finite=dict(type='mmssl_geo.FiniteHook'),
     replica_check=dict(type='mmssl_geo.ReplicaCheckHook'),
-    throughput=dict(type='mmssl_geo.ThroughputHook'),
     unreadable_images=dict(type='mmssl_geo.UnreadableImagesHook'),
-    collapse_gauge=dict(type='mmssl_geo.CollapseGaugeHook', interval=50))
+    collapse_gauge=dict(type='mmssl_geo.CollapseGaugeHook', interval=50),
+    throughput=dict(type='mmssl_geo.ThroughputHook'))  # after the gauge, whose work is no waiting for data
 
 env_cfg = dict(
     cudnn_benchmark=True,

@@ -22,7 +22,9 @@ class MultiViewDataPreprocessor(BaseDataPreprocessor):
         super().__init__(non_blocking=non_blocking)
         self.register_buffer('mean', torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std).view(1, 3, 1, 1), persistent=False)
-        self.photometrics = torch.compile(photometrics_of_batch) if compile_photometrics else photometrics_of_batch
+        self.photometrics = photometrics_of_batch
+        if compile_photometrics:
+            self.photometrics = torch.compile(photometrics_of_batch, dynamic=False)
 
     def forward(self, data, training=False):
         """Collated samples of `PackViews` -> `dict(views=ViewBatch)`.

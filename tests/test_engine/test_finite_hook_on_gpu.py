@@ -23,6 +23,9 @@ def waits(monkeypatch):
     seen = []
 
     class Event:
+        def __init__(self, blocking):
+            assert blocking, 'it would keep a core busy while it waits'
+
         def record(self):
             seen.append('record')
 

@@ -35,6 +35,35 @@ def test_decay_on_everything_but_biases_and_1d_parameters():
     assert groups[True]['weight_decay'] == 0.3 and groups[False]['weight_decay'] == 0
 
 
+def test_a_resumed_run_keeps_its_own_kernels():
+    """A checkpoint without the fused kernel must not switch it off: a loss scaler cannot do without it then."""
+    def trained(fused):
+        net = Net()
+        cfg = dict(type='mmssl_geo.PerTensorClipOptimWrapper', optimizer=dict(type='AdamW', lr=0.1, fused=fused))
+        wrapper = DecayGroupsConstructor(cfg)(net)
+        wrapper.update_params(net.linear(torch.ones(1, 4)).sum())
+        return net, wrapper
+
+    _, saved = trained(None)
+    net, wrapper = trained(True)
+    wrapper.load_state_dict(saved.state_dict())
+    assert [group['fused'] for group in wrapper.optimizer.param_groups] == [True, True]
+    assert [group['lr'] for group in wrapper.optimizer.param_groups] == [0.1, 0.1]
+    scaler = torch.amp.GradScaler('cpu')
+    scaler.scale(net.linear(torch.ones(1, 4)).sum()).backward()
+    scaler.step(wrapper.optimizer)
+    assert wrapper.optimizer.state[net.linear.weight]['step'] == 2
+    assert [group['fused'] for group in saved.optimizer.param_groups] == [None, None], 'nothing else has changed'
+
+
+def test_the_state_of_another_model_is_refused():
+    wrapper, other = build(Net()), torch.optim.AdamW(Net().parameters())
+    other.add_param_group(dict(params=[torch.ones(1, requires_grad=True)]))
+    other.add_param_group(dict(params=[torch.ones(1, requires_grad=True)]))
+    with pytest.raises(ValueError, match='different number of parameter groups'):
+        wrapper.optimizer.load_state_dict(other.state_dict())
+
+
 def test_paramwise_cfg_is_refused():
     with pytest.raises(ValueError, match='takes no paramwise_cfg'):
         DecayGroupsConstructor({}, dict(norm_decay_mult=0))

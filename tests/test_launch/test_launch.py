@@ -153,6 +153,14 @@ def test_slurm_needs_gpus(tmp_path):
         build_runner(cfg)
 
 
+def test_more_processes_than_gpus(monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
+    monkeypatch.setenv('LOCAL_WORLD_SIZE', '8')
+    with pytest.raises(UserError, match='8 processes were started on this machine, which has 2 GPUs'):
+        build_runner(load_config(CONFIG, work_dir=str(tmp_path)))
+
+
 def test_amp_for_an_unknown_wrapper(tmp_path):
     cfg = load_config(CONFIG, {'optim_wrapper.type': 'Mine'}, work_dir=str(tmp_path))
     with pytest.raises(UserError, match='does not know the optimizer wrapper Mine'):

@@ -93,6 +93,58 @@ def test_angles_of_the_official_code_are_view_major_degrees(load):
     assert boxes['all'][:, 2:].max() < 16.001 < boxes['all'][:, :2].max()
 
 
+def test_what_the_loader_has_made_before_is_not_timed(load, monkeypatch):
+    """A batch that is ready costs 1, one that has to be made 5; two are ready when a block begins."""
+    end_to_end, now, ready = load('end_to_end'), SimpleNamespace(value=0.), SimpleNamespace(count=0)
+
+    def batches():
+        while True:
+            if ready.count == 0:
+                now.value += 5
+            ready.count = max(0, ready.count - 1)
+            yield 'made'
+
+    def step(batch):
+        now.value += 1
+
+    monkeypatch.setattr(load('measuring').time, 'perf_counter', lambda: now.value)
+    show = end_to_end.show_progress
+    monkeypatch.setattr(end_to_end, 'show_progress', lambda text: (show(text), setattr(ready, 'count', 2)))
+    seconds = end_to_end.time_blocks({'ours': (step, batches())}, iters=3, num_prefetched=2)
+    assert seconds == {('ours', 'ready'): 1., ('ours', 'loader'): 6.}
+    assert end_to_end.time_blocks({'ours': (step, batches())}, 3, num_prefetched=0)['ours', 'loader'] < 6
+
+
+def test_images_are_listed_until_there_are_enough(load, tmp_path):
+    for name in ('b.jpg', 'a/c.png', 'notes.txt'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b'')
+    config_runs = load('config_runs')
+    config_runs.list_images(tmp_path, 5, tmp_path / 'list')
+    assert sorted((tmp_path / 'list').read_text().split()) == ['a/c.png'] * 3 + ['b.jpg'] * 3
+    config_runs.list_images(tmp_path, 1, tmp_path / 'list')
+    assert len((tmp_path / 'list').read_text().split()) == 2, 'none is left out'
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(UserError, match='empty: there is no image in it'):
+        config_runs.list_images(tmp_path / 'empty', 1, tmp_path / 'list')
+
+
+@pytest.mark.parametrize('name', ['throughput', 'scaling', 'loss'])
+def test_the_cpu_is_not_timed_where_mmengine_sees_a_gpu(load, monkeypatch, name):
+    tool = load(name)
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    monkeypatch.setattr('sys.argv', [name, '--device', 'cpu'])
+    with pytest.raises(UserError, match='--device cpu where there is a GPU: hide it'):
+        tool.parse_args()
+
+
+def test_more_processes_than_gpus_are_refused(load, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
+    monkeypatch.setattr('sys.argv', ['scaling', '--device', 'cuda', '--processes', '1', '4'])
+    with pytest.raises(UserError, match='--processes 4: each takes a GPU, and there are 2'):
+        load('scaling').parse_args()
+
+
 @pytest.mark.slow
 def test_losses_take_a_tenth_of_the_calls():
     result = run('loss', '--batch-size', 1, '--rounds', 1, '--device', 'cpu')

@@ -44,12 +44,12 @@ def our_step(model, views, dtype):
 def bare_nets(model, views, dtype):
     """A function that only runs the nets, student forward and backward and teacher forward, on the same views."""
     def step():
-        model.zero_grad()
         with autocast(views.turns.device, dtype):
             maps = {kind: model.neck(features) for kind, features in model.student_features(views).items()}
             predictions = model.head.predict(maps)
             model.teacher(views.global_images)
         sum(prediction.sum() for prediction in predictions.values()).backward()
+        model.zero_grad()
 
     return step
 

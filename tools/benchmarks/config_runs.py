@@ -41,8 +41,19 @@ def check_args(args):
         raise UserError(f'--images {args.images}: there is no such folder')
 
 
-def prepare_config(args, folder, num_batches):
-    """The config with the options of the command line; logs and images for `num_batches` go into `folder`."""
+def prepare_config(args, folder, count_batches):
+    """The config with the options of the command line, and images for all batches in one epoch.
+
+    A loader starts each epoch with nothing made, so an epoch's end would be timed as well.
+
+    Args:
+        args: of `parse_args`.
+        folder: where logs, lists and images that are made here go.
+        count_batches: function of the loader's config that says how many batches will be taken.
+
+    Raises:
+        UserError: the config trains nothing, or there is no image.
+    """
     from mmssl_geo.launch import load_config
     cfg = load_config(args.config, args.cfg_options, work_dir=str(Path(folder) / 'run'))
     if 'optim_wrapper' not in cfg or 'train_dataloader' not in cfg:
@@ -53,12 +64,12 @@ def prepare_config(args, folder, num_batches):
     images = args.images
     if images is None:
         images = Path(folder) / 'noise'
-        loader.dataset.ann_file = write_noise(images, num_batches * loader.batch_size)
+        write_noise(images)
         if 'regions' in loader.dataset.pipeline:
             loader.dataset.pipeline.regions = dict(type='mmssl_geo.GridRegions')  # noise has no proposals
-    else:
-        loader.dataset.ann_file = None
-    loader.dataset.update(data_root=str(Path(images).absolute()), data_prefix='')
+    listed = Path(folder).absolute() / 'images.txt'
+    list_images(images, count_batches(loader) * loader.batch_size, listed)
+    loader.dataset.update(data_root=str(Path(images).absolute()), data_prefix='', ann_file=str(listed))
     if args.amp_dtype == 'float32':
         cfg.optim_wrapper.type = cfg.optim_wrapper.type.replace('Amp', '')
         cfg.optim_wrapper.pop('dtype', None)
@@ -70,19 +81,30 @@ def prepare_config(args, folder, num_batches):
     return cfg
 
 
-def write_noise(folder, num_entries):
-    """Writes up to 32 blurred noise images and a list that names them `num_entries` times; returns the list's path."""
+def list_images(folder, num_entries, path):
+    """Writes a list of the images below a folder, again and again until it has at least `num_entries` lines.
+
+    Raises:
+        UserError: there is no image.
+    """
+    from mmssl_geo.datasets.image_list import EXTENSIONS
+    from mmssl_geo.datasets.path_table import scan_folder
+    names = list(scan_folder(str(folder), EXTENSIONS))
+    if not names:
+        raise UserError(f'--images {folder}: there is no image in it, nor below it')
+    repeats = max(1, -(-num_entries // len(names)))
+    path.write_text(''.join(f'{name}\n' for name in names * repeats))
+
+
+def write_noise(folder):
+    """Writes 32 blurred noise images."""
     import numpy as np
     from PIL import Image
     folder.mkdir()
     rng = np.random.default_rng(0)
-    num_files = min(32, num_entries)
-    for number in range(num_files):
+    for number in range(32):
         coarse = Image.fromarray(rng.integers(0, 256, (60, 80, 3), dtype=np.uint8))
         coarse.resize((640, 480), Image.Resampling.BICUBIC).save(folder / f'{number}.jpg', quality=90)
-    listed = folder / 'images.txt'
-    listed.write_text(''.join(f'{number % num_files}.jpg\n' for number in range(num_entries)))
-    return str(listed.absolute())
 
 
 def endless(loader):

@@ -33,7 +33,7 @@ def losses_of_run(args, fast):
     """Total loss of every step."""
     from mmssl_geo.launch import build_runner
     with tempfile.TemporaryDirectory() as folder:
-        cfg = prepare_config(args, folder, args.iters)
+        cfg = prepare_config(args, folder, lambda loader: args.iters)
         cfg.randomness = dict(seed=0)
         cfg.experiment_name = f'curves_{fast}'
         if fast:

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 
 import torch
-from measuring import count_calls, race, ratio
+from measuring import check_device, count_calls, race, ratio
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from ready_batches import random_views
@@ -31,7 +31,9 @@ def parse_args():
     parser.add_argument('--device', choices=['cpu', 'cuda'], default='cuda' if torch.cuda.is_available() else 'cpu')
     parser.add_argument('--threads', type=int, default=1, help="torch's threads on a CPU (default: 1)")
     parser.add_argument('--reference', help='checkout of the official repository')
-    return parser.parse_args()
+    args = parser.parse_args()
+    check_device(args.device)
+    return args
 
 
 def our_parts(views):

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from mmssl_geo.errors import UserError
+
 # Calls that start nothing on a device though their schema does not say so.
 FREE = ('aten::_unsafe_view', 'aten::_reshape_alias', 'aten::empty', 'aten::new_empty', 'aten::empty_like',
         'aten::empty_strided', 'aten::new_empty_strided', 'aten::detach', 'aten::is_same_size', 'aten::lift_fresh')
@@ -77,6 +79,14 @@ def timed():
     clock, start = _Clock(), time.perf_counter()
     yield clock
     clock.seconds = time.perf_counter() - start
+
+
+def check_device(device):
+    """Raises:
+        UserError: the CPU is asked for where there is a GPU, which mmengine would take for parts of a step.
+    """
+    if device == 'cpu' and torch.cuda.is_available():
+        raise UserError('--device cpu where there is a GPU: hide it, by CUDA_VISIBLE_DEVICES= before the command')
 
 
 def show_progress(text):

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from candidates import build_model, official_step, our_step
-from measuring import race
+from measuring import check_device, race
 from ready_batches import random_views
 from reference import load_reference
 
@@ -37,6 +37,10 @@ def parse_args():
     parser.add_argument('--reference', help='checkout of the official repository')
     parser.add_argument('--out', help='picture of the lines')
     args = parser.parse_args()
+    check_device(args.device)
+    if args.device == 'cuda' and max(args.processes) > torch.cuda.device_count():
+        raise UserError(f'--processes {max(args.processes)}: each takes a GPU, and there are '
+                        f'{torch.cuda.device_count()}')
     if args.reference and args.arch != 'deit-small':
         raise UserError(f'--reference with --arch {args.arch}: the official code trains deit-small: leave one of the '
                         'two out')

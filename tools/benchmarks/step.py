@@ -137,7 +137,7 @@ def main():
     check_args(args)
     from mmssl_geo.launch import build_runner
     with tempfile.TemporaryDirectory() as folder:
-        cfg = prepare_config(args, folder, args.warmup + args.iters)
+        cfg = prepare_config(args, folder, lambda loader: args.warmup + args.iters)
         runner = build_runner(cfg, amp=args.amp_dtype in ('float16', 'bfloat16'))
         if args.reference:
             check_same_net(cfg)

@@ -8,12 +8,13 @@ counted once each); on a GPU the peak of allocated memory is given as well, and 
 device reaches in this precision. DIR is a checkout of github.com/bok3948/GTSA. The last line of the output is JSON.
 """
 import argparse
+import gc
 import json
 from pathlib import Path
 
 import torch
 from candidates import bare_nets, build_model, official_step, our_step
-from measuring import kept_for_backward_mib, race, ratio, timed
+from measuring import check_device, kept_for_backward_mib, race, ratio, timed
 from ready_batches import random_views
 from reference import load_reference
 
@@ -35,22 +36,22 @@ def parse_args():
     parser.add_argument('--threads', type=int, default=1, help="torch's threads on a CPU (default: 1)")
     parser.add_argument('--reference', help='checkout of the official repository')
     args = parser.parse_args()
+    check_device(args.device)
     if args.dtype == 'float16' and args.device == 'cpu':
         raise UserError('--dtype float16 needs a GPU; on a CPU take bfloat16 or float32')
     return args
 
 
-def make_steps(args, views):
-    """Candidate -> function that does one step."""
+def make_step(name, args, views):
+    """A function that does one step of the candidate `name`, a model of its own."""
     dtype = getattr(torch, args.dtype)
+    if name == 'official':
+        return official_step(load_reference(Path(args.reference)), views, dtype)
     model = build_model(args.device, **{'model.backbone.with_cp': args.with_cp})
     if args.compile:
         for part in (model.backbone, model.neck, model.head.predictor, model.teacher.backbone, model.teacher.neck):
             part.compile(dynamic=False)
-    steps = {'ours': our_step(model, views, dtype), 'bare nets': bare_nets(model, views, dtype)}
-    if args.reference:
-        steps['official'] = official_step(load_reference(Path(args.reference)), views, dtype)
-    return steps
+    return dict(ours=our_step, **{'bare nets': bare_nets})[name](model, views, dtype)
 
 
 def matrix_rate(device, dtype, size=8192, repeats=20):
@@ -66,7 +67,11 @@ def matrix_rate(device, dtype, size=8192, repeats=20):
     return 2 * size**3 * repeats / clock.seconds
 
 
-def peak_mib(step):
+def peak_mib(name, args, views):
+    """Peak of allocated memory of a candidate that has the GPU to itself, in its second step."""
+    gc.collect()
+    step = make_step(name, args, views)
+    step()
     torch.cuda.reset_peak_memory_stats()
     step()
     return torch.cuda.max_memory_allocated() / 2**20
@@ -76,7 +81,8 @@ def main():
     args = parse_args()
     torch.set_num_threads(args.threads)
     views = random_views(args.batch_size, args.num_local, device=args.device)
-    steps = make_steps(args, views)
+    steps = {name: make_step(name, args, views)
+             for name in ('ours', 'bare nets', *(['official'] if args.reference else []))}
     seconds = race(steps, args.rounds, args.device)
     rates = {name: args.batch_size / value for name, value in seconds.items()}
     kept = {name: kept_for_backward_mib(step) for name, step in steps.items()}
@@ -86,11 +92,12 @@ def main():
         share_of_bare_nets=seconds['bare nets'] / seconds['ours'],
         kept_ratio_official=kept['ours'] / kept['official'] if args.reference else None)
     if args.device == 'cuda':
-        rate = matrix_rate(args.device, getattr(torch, args.dtype))
-        result.update(peak_mib={name: peak_mib(step) for name, step in steps.items()}, matrix_tflops=rate / 1e12)
+        rate, names = matrix_rate(args.device, getattr(torch, args.dtype)), list(steps)
+        steps.clear()
+        result.update(peak_mib={name: peak_mib(name, args, views) for name in names}, matrix_tflops=rate / 1e12)
         if args.num_local == 8:
             result['share_of_matrix_rate'] = rates['ours'] * GFLOP_PER_IMAGE * 1e9 / rate
-    for name in steps:
+    for name in rates:
         print(f'{name:<10}{rates[name]:>10.2f} images/s{kept[name]:>10.0f} MiB kept for the backward pass')
     print(json.dumps(result))
 

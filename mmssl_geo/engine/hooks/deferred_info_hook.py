@@ -23,7 +23,8 @@ class DeferredInfoHook(RuntimeInfoHook):
         self._kept = []  # (key, value), oldest first
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        self._kept.extend((f'train/{name}', value) for name, value in (outputs or {}).items())
+        self._kept.extend((f'train/{name}', value.detach() if isinstance(value, torch.Tensor) else value)
+                          for name, value in (outputs or {}).items())
         norm = getattr(runner.optim_wrapper, 'grad_norm', None)
         if norm is not None:
             self._kept.append((f'train/{runner.optim_wrapper.grad_name}', norm))
@@ -39,7 +40,7 @@ class DeferredInfoHook(RuntimeInfoHook):
             checkpoint['message_hub'] = runner.message_hub.state_dict()
 
     def _hand_over(self, runner):
-        tensors = [value.detach().double() for _, value in self._kept if isinstance(value, torch.Tensor)]
+        tensors = [value.double() for _, value in self._kept if isinstance(value, torch.Tensor)]
         numbers = iter(torch.stack(tensors).tolist() if tensors else [])  # here the host waits for the device
         for key, value in self._kept:
             number = next(numbers) if isinstance(value, torch.Tensor) else value

@@ -66,7 +66,7 @@ class FiniteFlags:
         self.names = list(losses)
         finite = torch.stack([value.detach().mean() for value in losses.values()]).isfinite()
         self._finite = finite.to('cpu', non_blocking=True)
-        self._copied = torch.cuda.Event()
+        self._copied = torch.cuda.Event(blocking=True)  # the core is the loader's while the host waits
         self._copied.record()
 
     def bad(self):

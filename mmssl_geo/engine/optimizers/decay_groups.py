@@ -6,6 +6,7 @@ from mmssl_geo.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
 from ..progress import unwrap
 
 FUSED = ('Adam', 'AdamW', 'SGD')  # torch's optimizers that have a fused kernel
+KERNELS = ('fused', 'foreach', 'capturable')  # settings of groups that belong to the machine
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -38,6 +39,7 @@ class DecayGroupsConstructor:
                  weight_decay=0.)]
         wrapper = dict(self.optim_wrapper_cfg)
         optimizer = OPTIMIZERS.build({**fused_on_gpu(wrapper.pop('optimizer'), named), 'params': groups})
+        optimizer.register_load_state_dict_pre_hook(keep_kernels)
         wrapper.setdefault('type', 'OptimWrapper')
         return OPTIM_WRAPPERS.build(wrapper, default_args=dict(optimizer=optimizer))
 
@@ -51,3 +53,15 @@ def fused_on_gpu(optimizer_cfg, named_params):
     if on_gpu and optimizer_cfg['type'] in FUSED and 'foreach' not in optimizer_cfg:
         return {'fused': True, **optimizer_cfg}
     return optimizer_cfg
+
+
+def keep_kernels(optimizer, state_dict):
+    """The state that is loaded, with this run's choice of kernels: `load_state_dict` takes the saved groups whole.
+
+    Without it a checkpoint of a CPU would undo `fused=True` on a GPU, and a loss scaler then fails at the first step.
+    """
+    groups = [{**saved, **{key: own[key] for key in KERNELS if key in own}}
+              for saved, own in zip(state_dict['param_groups'], optimizer.param_groups, strict=False)]
+    if len(groups) < len(state_dict['param_groups']):
+        return state_dict  # of another model: torch says so
+    return {**state_dict, 'param_groups': groups}
