@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from mmssl_geo.errors import UserError
 
 FILES = ('model_pretrain/gtsa.py', 'util/misc.py', 'util/lr_sched.py')
+STAND_IN = 'stand-in'
 # Defaults of the official command line that its model reads.
 ARGS = dict(num_crops=[2, 8], patch_size=16, roi_out_size=[10, 4], num_matches=(98, 18))
 
@@ -24,7 +25,7 @@ def load_reference(folder):
         folder: checkout of the official repository.
 
     Returns:
-        namespace: `gtsa` (its model file), `misc`, `lr_sched` and `kornia`, the version of kornia or 'stand-in'.
+        namespace: `gtsa` (its model file), `misc`, `lr_sched` and `kornia`, the version of kornia or `STAND_IN`.
 
     Raises:
         UserError: if the folder is no such checkout.
@@ -37,13 +38,12 @@ def load_reference(folder):
     layers = importlib.import_module('timm.layers')  # once timm.models.layers
     sys.modules.setdefault('timm.models.layers', layers)
     try:
-        kornia = importlib.import_module('kornia').__version__
+        importlib.import_module('kornia')
     except ImportError:
-        kornia = 'stand-in'
-        _provide('kornia', geometry=SimpleNamespace(transform=SimpleNamespace(rotate=_rotate)))
+        _provide('kornia', __version__=STAND_IN, geometry=SimpleNamespace(transform=SimpleNamespace(rotate=_rotate)))
     sys.path.insert(0, str(folder))
     gtsa, misc, lr_sched = (importlib.import_module(name[:-3].replace('/', '.')) for name in FILES)
-    return SimpleNamespace(gtsa=gtsa, misc=misc, lr_sched=lr_sched, kornia=kornia)
+    return SimpleNamespace(gtsa=gtsa, misc=misc, lr_sched=lr_sched, kornia=sys.modules['kornia'].__version__)
 
 
 def official_model(reference, num_local, device):
