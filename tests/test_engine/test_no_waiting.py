@@ -5,6 +5,7 @@ The step runs on torch's `meta` device, whose tensors have no values: whatever n
 """
 import pytest
 import torch
+from mmengine.optim import build_optim_wrapper
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmssl_geo.engine import DecayGroupsConstructor
@@ -29,13 +30,14 @@ class NoBlockingCopies(TorchDispatchMode):
 def _autocast_of_meta(monkeypatch):
     """torch knows no autocast of the meta device."""
     autocast = torch.autocast
-    monkeypatch.setattr(torch, 'autocast', lambda kind, **options: autocast(kind.replace('meta', 'cpu'), **options))
+    monkeypatch.setattr(torch, 'autocast', lambda device_type, **options: autocast(
+        device_type.replace('meta', 'cpu'), **options))
 
 
-def on_meta(batch):
-    """A batch of views with its tensors on the meta device."""
-    move = {name: {key: value.to('meta') for key, value in field.items()} if isinstance(field, dict)
-            else field.to('meta') if isinstance(field, torch.Tensor) else field
+def on_meta(batch, device='meta'):
+    """A batch of views with its tensors on the meta device, or on another one."""
+    move = {name: {key: value.to(device) for key, value in field.items()} if isinstance(field, dict)
+            else field.to(device) if isinstance(field, torch.Tensor) else field
             for name, field in vars(batch).items()}
     return type(batch)(**move)
 
@@ -57,6 +59,38 @@ def test_a_step_on_views(name, default_scope):
     model = MODELS.build(tiny_config(f'configs/{name}.py', **{'model.backbone.drop_path_rate': 0.1}).model)
     wrapper, log = step(model.to('meta').train(), on_meta(random_views(3, num_local=2)))
     assert log['loss'].is_meta and wrapper.grad_norm.is_meta
+
+
+def steps_of_config(name, device, before_step):
+    """Three steps by the config's own optimizer wrapper, float16 on a GPU; returns the weights' change."""
+    cfg = tiny_config(f'configs/{name}.py')
+    model = MODELS.build(cfg.model).to(device).train()
+    wrapper, batch = build_optim_wrapper(model, cfg.optim_wrapper), on_meta(random_views(3, num_local=2), device)
+    before = [param.detach().clone() for param in model.parameters()]
+    for number in range(3):
+        before_step(number)
+        model.update_teacher(0.99)
+        with wrapper.optim_context(model):
+            total, _ = model.parse_losses(model(batch, mode='loss'))
+        wrapper.update_params(total)
+    return sum((new.detach() - old).abs().sum() for new, old in zip(model.parameters(), before, strict=True))
+
+
+@pytest.mark.parametrize('name', ['gtsa_vits16_coco', 'gtsa_vits16_small-data', 'dino_vits16_coco'])
+def test_steps_by_the_configs_own_wrapper(name, default_scope):
+    assert 0 < steps_of_config(name, 'cpu', before_step=lambda number: None) < float('inf')
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+@pytest.mark.parametrize('name', ['gtsa_vits16_coco', 'gtsa_vits16_small-data', 'dino_vits16_coco'])
+def test_a_gpu_sees_no_waiting(name, default_scope):
+    """torch's own guard: the first step may wait, while buffers and the scaler are made."""
+    try:
+        change = steps_of_config(
+            name, 'cuda', lambda number: torch.cuda.set_sync_debug_mode('error' if number else 'default'))
+    finally:
+        torch.cuda.set_sync_debug_mode('default')
+    assert 0 < change < float('inf')
 
 
 @pytest.mark.parametrize('backbone', [None, TINY_VIT])
