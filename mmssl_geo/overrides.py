@@ -9,4 +9,8 @@ class Overrides(DictAction):
         for word in values:
             if '=' not in word:
                 parser.error(f'{option_string} takes key=value, got {word!r}')
-        super().__call__(parser, namespace, values, option_string)
+        try:
+            super().__call__(parser, namespace, values, option_string)
+        except RecursionError:  # mmengine's reader of lists, of "dict(a=1, b=2)"
+            parser.error(f'{option_string} cannot read {" ".join(values)}: give the parts of a dict one by one, '
+                         'key.a=1 key.b=2')

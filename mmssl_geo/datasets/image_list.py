@@ -87,7 +87,11 @@ class ImageListDataset(Dataset):
 
     def decode(self, index):
         """The image with this index, (H, W, 3) uint8, read anew; raises `UnreadableImage`."""
-        return read_rgb(self.path(index), self.source.open(index), self.reduction)
+        try:
+            file = self.source.open(index)
+        except OSError as error:  # of a shard; files are opened by the reader
+            raise UnreadableImage(self.path(index), error.strerror) from error
+        return read_rgb(self.path(index), file, self.reduction)
 
     def __getitem__(self, index):
         """One sample.
@@ -131,7 +135,7 @@ class ImageListDataset(Dataset):
             stamp = self.source.stamp(index)
         except OSError as error:
             raise UnreadableImage(self.path(index), error.strerror) from error
-        key = self.path(index), stamp, self.reduction and repr(self.reduction.__self__)
+        key = os.path.realpath(self.path(index)), stamp, self.reduction and repr(self.reduction.__self__)
         image = self.cache.get(*key)
         if image is None:
             image = self.decode(index)

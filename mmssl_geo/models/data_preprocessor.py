@@ -50,7 +50,7 @@ class MultiViewDataPreprocessor(BaseDataPreprocessor):
             num_global=num_global, any_flipped=any_flipped))
 
     def _normalise(self, images):
-        return (images.to(self.mean.dtype) - self.mean) / self.std
+        return torch.sub(images, self.mean).div_(self.std)
 
 
 def _view_major(values):

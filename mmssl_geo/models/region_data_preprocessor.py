@@ -47,7 +47,7 @@ class RegionViewDataPreprocessor(BaseDataPreprocessor):
             {name: shares.float().mean() for name, shares in data['region_shares'].items()}))
 
     def _normalise(self, images):
-        return (images.to(self.mean.dtype) - self.mean) / self.std
+        return torch.sub(images, self.mean).div_(self.std)
 
 
 def others_of_batch(images):

@@ -1,9 +1,13 @@
 """Tar shards, the cache of decoded images and reduced-size decoding: views do not depend on them."""
+import argparse
+import os
+import shutil
 import tarfile
 
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from PIL import Image
 from torch.utils.data import DataLoader
 
@@ -11,6 +15,7 @@ from mmssl_geo.datasets import ImageListDataset, MultiCrop, PackViews, RandomQua
 from mmssl_geo.datasets.image_cache import ImageCache
 from mmssl_geo.datasets.image_reading import read_rgb
 from mmssl_geo.errors import UserError
+from mmssl_geo.overrides import Overrides
 
 
 def picture(seed, size):
@@ -129,9 +134,78 @@ def test_the_cache_keeps_its_size(tmp_path):
     assert another.get('image', 5) is None and another.get('image', 0) is not None
 
 
+def test_a_damaged_entry_is_written_anew(photos, tmp_path):
+    expected, cache = dataset(photos), dict(folder=str(tmp_path / 'cache'), max_gb=1)
+    assert_same_views(expected, dataset(photos, cache=cache))
+    cut, empty, *_ = sorted((tmp_path / 'cache').glob('*.npy'))
+    whole = cut.stat().st_size
+    os.truncate(cut, 1000)
+    os.truncate(empty, 0)
+    assert_same_views(expected, dataset(photos, cache=cache))
+    assert cut.stat().st_size == whole and empty.stat().st_size > 1000
+
+
+def test_a_disk_that_takes_no_more_ends_the_storing_only(photos, tmp_path, monkeypatch, capsys):
+    expected, cached = dataset(photos), dataset(photos, cache=dict(folder=str(tmp_path / 'cache'), max_gb=1))
+    save, calls = np.save, []
+
+    def full(file, image):
+        calls.append(image)
+        save(file, image[:10])
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr('mmssl_geo.datasets.image_cache.np.save', full)
+    assert_same_views(expected, cached)
+    assert len(calls) == 1 and [path.name for path in (tmp_path / 'cache').iterdir()] == ['blocks']
+    shutil.rmtree(tmp_path / 'cache')  # a run goes on without it, too
+    assert_same_views(expected, dataset(photos, cache=dict(folder=str(tmp_path / 'other'), max_gb=1)))
+    assert_same_views(expected, cached)
+
+
+def test_of_two_writers_one_pays(tmp_path):
+    """Both have found nothing and decoded the same image."""
+    caches = [ImageCache(str(tmp_path / 'cache'), max_gb=2 * 2**16 / 1e9) for _ in range(2)]
+    image = np.zeros((100, 200, 3), np.uint8)  # a block
+    for cache in caches:
+        cache.put(image, 'same')
+    assert (tmp_path / 'cache' / 'blocks').stat().st_size == 1
+    caches[0].put(image, 'other')
+    assert caches[1].get('other') is not None
+
+
+def test_a_shard_that_vanishes_is_named(photos, tmp_path):
+    write_tars(photos, tmp_path)
+    tars = dataset(tmp_path, ann_file='train-*.tar')
+    (tmp_path / 'train-1.tar').unlink()
+    assert 'train-1.tar/sub/4.JPG: No such file' in tars[4]['unreadable']
+
+
+def test_a_cache_is_asked_for_part_by_part():
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=Overrides)
+    cfg = Config(dict(dataset=dict(seed=1)))
+    options = ['dataset.cache.folder=/a', 'dataset.cache.max_gb=2']
+    cfg.merge_from_dict(parser.parse_args(['--cfg-options', *options]).cfg_options)
+    assert cfg.dataset == dict(cache=dict(folder='/a', max_gb=2), seed=1)
+
+
+def test_a_dict_on_the_command_line_is_a_usage_error(capsys):
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=Overrides)
+    with pytest.raises(SystemExit):
+        parser.parse_args(['--cfg-options', "cache=dict(folder='a', max_gb=1)"])
+    assert 'give the parts of a dict one by one' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('size', ['abc', None, -1])
+def test_sizes_of_the_cache(size, tmp_path):
+    with pytest.raises(UserError, match='dataset.cache.max_gb must be a positive number'):
+        ImageCache(str(tmp_path), size)
+
+
 def test_impossible_caches(tmp_path):
     (tmp_path / 'file').write_text('')
-    with pytest.raises(UserError, match='max_gb must be positive'):
+    with pytest.raises(UserError, match='max_gb must be a positive'):
         ImageCache(str(tmp_path / 'cache'), 0)
     with pytest.raises(UserError, match=r'cannot be made .*dataset.cache.folder'):
         ImageCache(str(tmp_path / 'file' / 'cache'), 1)

@@ -84,3 +84,29 @@ def test_device_and_worker_show_the_same_views():
     """The same draws: views differ by rounding only."""
     difference = ours('worker') - ours('device')
     assert difference[:, :6].abs().mean() < 0.5 and (difference[:, 7] == 0).all()
+
+
+def test_draws_have_the_ranges_and_shares_of_the_official_code():
+    """20,000 views by the defaults, against `ColorJitter(0.8, 0.8, 0.8, 0.2)` with p 0.8, and the rest of the code."""
+    jitter = ColorJitter(0.8, 0.8, 0.8, 0.2)
+    rows = torch.from_numpy(np.concatenate([
+        RandomViewPhotometrics().draw(np.random.default_rng(seed), 10) for seed in range(2000)])).double()
+    jittered = rows[rows[:, 0] >= 0]
+
+    def close(share, expected):
+        return abs(share - expected) < 5 * (expected * (1 - expected) / len(rows)) ** 0.5
+
+    assert close(len(jittered) / len(rows), 0.8) and close((rows[:, 8] > 0).double().mean(), 0.2)
+    assert close((rows[:, 9] > 0).double().mean(), 0.2) and not rows[:, 10].any()
+    assert (jittered[:, :4].sort(dim=1).values == torch.arange(4)).all(), 'each operation once'
+    orders = torch.unique(jittered[:, :4], dim=0, return_counts=True)[1]
+    assert len(orders) == 24 and (orders - len(jittered) / 24).abs().max() < 5 * (len(jittered) / 24) ** 0.5
+    drawn = {name: jittered[:, 4:8][jittered[:, :4] == number] for number, name in enumerate(
+        ('brightness', 'contrast', 'saturation', 'hue'))}
+    drawn['sigma'] = rows[rows[:, 9] > 0, 9]
+    levels = torch.linspace(0.05, 0.95, 19, dtype=torch.double)
+    for name, values in drawn.items():
+        low, high = (0.1, 2.) if name == 'sigma' else getattr(jitter, name)
+        uniform = (values - low) / (high - low)
+        assert uniform.min() >= -1e-6 and uniform.max() <= 1 + 1e-6, name
+        assert (torch.quantile(uniform, levels) - levels).abs().max() < 2.5 * len(values) ** -0.5, name

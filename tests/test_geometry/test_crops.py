@@ -53,11 +53,38 @@ def test_a_crop_alone_is_distributed_as_a_random_resized_crop():
     boxes = draw_groups([(1000, 1000)] * 20000, group, CropGroup(0, (0.1, 0.3)), seed=1)[:, 0]
     share = area(boxes).double() / 1e6
     log_aspect = ((boxes[:, 2] - boxes[:, 0]) / (boxes[:, 3] - boxes[:, 1])).double().log()
-    place = boxes[:, 0].double() / (1000 - (boxes[:, 2] - boxes[:, 0])).double()
-    for values, low, high in ((share, 0.1, 0.3), (log_aspect, math.log(0.75), math.log(4 / 3)), (place, 0, 1)):
+    x, y = (boxes[:, axis].double() / (1000 - (boxes[:, axis + 2] - boxes[:, axis])).double() for axis in (0, 1))
+    for values, low, high in ((share, 0.1, 0.3), (log_aspect, math.log(0.75), math.log(4 / 3)), (x, 0, 1), (y, 0, 1)):
         uniform = (values - low) / (high - low)
         expected = torch.linspace(0.1, 0.9, 9, dtype=torch.double)
         assert (torch.quantile(uniform, expected) - expected).abs().max() < 0.02
+
+
+def test_every_place_is_drawn_and_none_outside():
+    """Whole pixels: of a crop of 2 in 4 pixels all three places, the last one included, alike often."""
+    group, none = CropGroup(1, (0.25, 0.25), (1, 1)), CropGroup(0, (1., 1.))
+    boxes = draw_groups([(4, 4)] * 9000, group, none, seed=3)[:, 0]
+    for axis in (0, 1):
+        counts = torch.bincount(boxes[:, axis].long())
+        assert len(counts) == 3 and (counts - 3000).abs().max() < 5 * (9000 * 2 / 9) ** 0.5
+
+
+def test_ten_attempts_before_the_central_crop():
+    """A wide image holds no crop of its whole area; the central one is the largest of the allowed aspect."""
+    group, none = CropGroup(1, (1., 1.)), CropGroup(0, (1., 1.))
+    assert draw_groups([(100, 400)], group, none, seed=0)[0, 0].tolist() == [133, 0, 266, 100]
+    assert draw_groups([(400, 100)], group, none, seed=0)[0, 0].tolist() == [0, 133, 100, 266]
+
+    class Counting(random.Random):
+        count = 0
+
+        def uniform(self, low, high):
+            self.count += 1
+            return super().uniform(low, high)
+
+    rng = Counting(0)
+    sample_crops((100, 400), group, none, rng)
+    assert rng.count == 2 * 10, 'area and aspect of each attempt'
 
 
 @pytest.mark.parametrize('size', [(1, 4000), (4000, 1), (1, 1), (2, 3), (7, 5000)])

@@ -93,12 +93,18 @@ def test_the_official_batch_is_made_on_the_device(load):
 @pytest.mark.parametrize('change', [
     {'model.backbone.arch': 'deit-tiny'}, {'model.backbone.patch_size': 8}, {'model.type': 'mmssl_geo.DINO'},
     {'train_dataloader.dataset.pipeline.crop.num_global': 3}, {'train_dataloader.dataset.pipeline.crop.num_local': 0},
+    {'train_dataloader.dataset.pipeline.crop.min_overlap': None}, {'model.backbone.drop_path_rate': 0.},
+    {'model.neck.out_channels': 256}, {'train_dataloader.dataset.pipeline.photometrics.hue': 0.1},
 ])
 def test_a_config_without_counterpart_is_refused(load, change):
     cfg = Config.fromfile(CONFIG)
+    pipeline = 'train_dataloader.dataset.pipeline'
+    cfg.merge_from_dict({'model.backbone.with_cp': True, f'{pipeline}.photometrics.where': 'worker',
+                         f'{pipeline}.crop.local_size': 64})
     load('official').check_same_net(cfg)
     cfg.merge_from_dict(change)
-    with pytest.raises(UserError, match='gtsa_vits16_coco.py is not of GTSA on ViT-S/16 with two global'):
+    key = next(iter(change)).replace('train_dataloader.dataset.', '')
+    with pytest.raises(UserError, match=f'differs from configs/gtsa_vits16_coco.py, .* in .*{key}'):
         load('official').check_same_net(cfg)
 
 

@@ -14,7 +14,7 @@ STAND_IN = '''
 import time
 class GTSATransforms:
     def __init__(self, sizes, numbers, smallest, largest):
-        assert (sizes, numbers) == ([64, 32], [2, 4]) and smallest == [0.1, 0.03] and largest == [0.5, 0.12]
+        assert (sizes, numbers) == ([64, 32], [2, 4]) and smallest == [0.3, 0.1] and largest == [1.0, 0.3]
     def __call__(self, image):
         end = time.process_time() + 0.05
         while time.process_time() < end:
@@ -26,6 +26,7 @@ class GTSATransforms:
 @pytest.fixture
 def run(monkeypatch, tmp_path, capsys):
     """Calls the tool's `main` on two photos; returns its last line, read."""
+    monkeypatch.syspath_prepend(TOOL.parent)
     spec = importlib.util.spec_from_file_location('benchmark_views', TOOL)
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
@@ -56,7 +57,11 @@ def test_without_a_reference(run, tmp_path):
 def test_ratios_to_the_reference_and_the_loader(run, tmp_path):
     (tmp_path / 'official/util').mkdir(parents=True)
     (tmp_path / 'official/util/gtsa_transforms.py').write_text(STAND_IN)
-    result = run('--reference', tmp_path / 'official', '--workers', 1, '--batch-size', 2)
+    crops = [f'train_dataloader.dataset.pipeline.crop.{key}={value}'
+             for key, value in (('global_size', 64), ('local_size', 32), ('num_local', 4))]
+    result = run('--reference', tmp_path / 'official', '--workers', 1, '--batch-size', 2, '--cfg-options', *crops,
+                 config='configs/gtsa_vits16_coco.py')
+    assert result['num_images'] == 2 and result['workers'] == 1
     times = result['ms_per_image']
     assert times['official'] >= 50
     assert result['ratio_cpu'] == pytest.approx(times['official'] / times['ours, all on the CPU'])
@@ -65,11 +70,40 @@ def test_ratios_to_the_reference_and_the_loader(run, tmp_path):
     assert set(rates) == {'device', 'worker', 'official'} and rates['official'] <= 20 < rates['device']
 
 
+@pytest.mark.parametrize('config', ['dino_vits16_coco.py', 'gtsa_vits16_small-data.py'])
+def test_other_views_are_not_compared(run, tmp_path, config):
+    (tmp_path / 'official/util').mkdir(parents=True)
+    (tmp_path / 'official/util/gtsa_transforms.py').write_text(STAND_IN)
+    with pytest.raises(UserError, match='differs from configs/gtsa_vits16_coco.py, which is what the official'):
+        run('--reference', tmp_path / 'official', config=f'configs/{config}')
+
+
+def test_an_unreadable_image_is_named(run, tmp_path):
+    (tmp_path / 'photos/1.jpg').write_bytes((tmp_path / 'photos/1.jpg').read_bytes()[:700])
+    with pytest.raises(UserError, match=r'photos/1.jpg: .*take it out, or lower --num-images'):
+        run()
+
+
+def test_the_cpu_stage_ends_with_normalised_views(run, monkeypatch):
+    from mmssl_geo.models import MultiViewDataPreprocessor
+    seen, forward = [], MultiViewDataPreprocessor.forward
+
+    def spy(self, data, training=False):
+        seen.append(forward(self, data, training)['views'].global_images)
+        return dict(views=seen[-1])
+
+    monkeypatch.setattr(MultiViewDataPreprocessor, 'forward', spy)
+    run()
+    assert len(seen) == 6 and all(views.is_floating_point() and views.min() < -0.5 for views in seen)
+
+
 @pytest.mark.parametrize('settings, sentence', [
     (dict(args=['--rounds', 0]), '--rounds 0: must be at least 1'),
     (dict(args=['--reference', 'nowhere']), 'there is no util/gtsa_transforms.py'),
     (dict(images='nowhere'), '--images nowhere: there is no such folder'),
     (dict(config='configs/d3ssl_quickstart.py'), 'no step "crop" or "photometrics"'),
+    (dict(args=['--cfg-options', 'train_dataloader.dataset.pipeline.crop.nonsense=3']), 'cannot be built: .*nonsense'),
+    (dict(args=['--out', ROOT / 'docs']), 'docs is a folder: name a file in it'),
 ])
 def test_a_mistake_is_refused(run, settings, sentence):
     with pytest.raises(UserError, match=sentence):

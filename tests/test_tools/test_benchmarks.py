@@ -138,6 +138,37 @@ def test_the_cpu_is_not_timed_where_mmengine_sees_a_gpu(load, monkeypatch, name)
         tool.parse_args()
 
 
+@pytest.mark.parametrize('name, args, sentence', [
+    ('loss', ['--batch-size', 0], '--batch-size 0: must be at least 1'),
+    ('throughput', ['--rounds', 0], '--rounds 0: must be at least 1'),
+    ('throughput', ['--num-local', -1], '--num-local -1: must be at least 1'),
+    ('scaling', ['--images', 2, 0], '--images 0: must be at least 1'),
+    ('scaling', ['--processes', 0], '--processes 0: must be at least 1'),
+    ('scaling', ['--out', BENCHMARKS], 'benchmarks is a folder: name a file in it'),
+])
+def test_impossible_numbers(load, monkeypatch, name, args, sentence):
+    monkeypatch.setattr('sys.argv', [name, *map(str, args)])
+    with pytest.raises(UserError, match=sentence):
+        load(name).parse_args()
+
+
+@pytest.mark.parametrize('name', ['views', 'loss', 'step', 'end_to_end', 'throughput', 'scaling', 'curves'])
+def test_help_needs_nothing_else(name):
+    done = subprocess.run([sys.executable, str(BENCHMARKS / f'{name}.py'), '--help'], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.startswith('usage:'), done.stderr
+
+
+def test_two_sizes_make_any_line(load):
+    assert load('scaling').fit_line({1: 3., 2: 5.}) == (None, None, None)
+
+
+def test_curves_compare_two_precisions(load, monkeypatch):
+    curves = load('curves')
+    monkeypatch.setattr('sys.argv', ['curves', 'configs/gtsa_quickstart.py', '--amp-dtype', 'float32'])
+    with pytest.raises(UserError, match='--amp-dtype float32 is the plain way'):
+        curves.main()
+
+
 def test_more_processes_than_gpus_are_refused(load, monkeypatch):
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
     monkeypatch.setattr('sys.argv', ['scaling', '--device', 'cuda', '--processes', '1', '4'])

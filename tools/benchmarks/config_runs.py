@@ -1,7 +1,6 @@
 """What the benchmarks of a config share: options, the config made ready, batches without end."""
 import argparse
 import os
-import sys
 from pathlib import Path
 
 from mmssl_geo.errors import UserError
@@ -18,8 +17,9 @@ def parse_args(description, add_options=lambda parser: None):
                         help="precision on a GPU; float32 switches mixed precision off (default: the config's)")
     parser.add_argument('--images', help='folder of images (default: generated noise, 640 x 480 JPEG)')
     add_options(parser)
-    known, _ = parser.parse_known_args([arg for arg in sys.argv[1:] if arg not in ('-h', '--help')])
-    if known.device == 'cpu':
+    early = argparse.ArgumentParser(add_help=False)
+    early.add_argument('--device')
+    if early.parse_known_args()[0].device == 'cpu':
         os.environ['CUDA_VISIBLE_DEVICES'] = ''  # before mmengine looks for a GPU
     from mmssl_geo.overrides import Overrides
     parser.add_argument('--cfg-options', nargs='+', action=Overrides, help='key=value overrides of the config')
@@ -52,13 +52,12 @@ def prepare_config(args, folder, count_batches):
         count_batches: function of the loader's config that says how many batches will be taken.
 
     Raises:
-        UserError: the config trains nothing, or there is no image.
+        UserError: the config is none of pretraining, or there is no image.
     """
     from mmssl_geo.launch import load_config
     cfg = load_config(args.config, args.cfg_options, work_dir=str(Path(folder) / 'run'))
-    if 'optim_wrapper' not in cfg or 'train_dataloader' not in cfg:
-        raise UserError(f'config {args.config} trains nothing (no train_dataloader or optim_wrapper): '
-                        'give a pretraining one')
+    if 'optim_wrapper' not in cfg or not str(cfg.get('model', {}).get('type')).startswith('mmssl_geo.'):
+        raise UserError(f'config {args.config} is none of pretraining: give one such as configs/gtsa_vits16_coco.py')
     loader = cfg.train_dataloader
     loader.batch_size = args.batch_size or loader.batch_size
     images = args.images

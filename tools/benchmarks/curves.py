@@ -3,18 +3,18 @@
     python tools/benchmarks/curves.py configs/gtsa_quickstart.py --images DIR --iters 200 --out curves.png
 
 Both start from the same weights and see the same batches. Fast: half precision, multi-tensor (GPU: fused) optimizer,
-boxes pooled by matrix products. Plain: float32, one tensor after the other, RoIAlign of torchvision. The last line of
-the output is JSON: `gap`, the mean distance of the two curves of the total loss, and `fall`, how far the plain falls.
+boxes pooled by matrix products. Plain: float32, optimizer one tensor after the other, torchvision's RoIAlign. The last
+line of the output is JSON: `gap`, the mean distance of the two curves of the total loss, and `fall`, how far the plain
+one falls.
 """
 import json
 import tempfile
 from contextlib import nullcontext
-from pathlib import Path
 from unittest import mock
 
 import torch
 from config_runs import check_args, endless, parse_args, prepare_config
-from measuring import end_progress, show_progress
+from measuring import check_out, end_progress, show_progress
 
 from mmssl_geo.cli import run_tool
 from mmssl_geo.errors import UserError
@@ -44,6 +44,9 @@ def losses_of_run(args, fast):
             cfg.optim_wrapper.optimizer.foreach = False
         runner = build_runner(cfg)
         model, optimizer = runner.model, runner.optim_wrapper
+        if fast and optimizer.cast_dtype == torch.float32:
+            raise UserError(f'this machine computes {cfg.optim_wrapper.dtype} in float32, so there is nothing to '
+                            'compare: take --amp-dtype bfloat16, or a machine that multiplies in half precision')
         if not hasattr(model.head, 'crop_losses'):
             raise UserError(f'{args.config} is no config of GTSA, whose losses are compared here')
         model.init_weights()
@@ -82,12 +85,14 @@ def draw(curves, path):
 def main():
     args = parse_args(__doc__, lambda parser: parser.add_argument('--out', help='picture of the curves'))
     check_args(args)
+    check_out(args.out)
+    if args.amp_dtype == 'float32':
+        raise UserError('--amp-dtype float32 is the plain way: give float16 or bfloat16, or leave it out')
     if args.iters < 2 * SMOOTHING:
         raise UserError(f'--iters {args.iters}: must be at least {2 * SMOOTHING}')
     curves = {name: losses_of_run(args, name == 'fast') for name in ('fast', 'plain')}
     fast, plain = map(smooth, curves.values())
     if args.out:
-        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
         draw(curves, args.out)
     print(json.dumps(dict(
         config=args.config, iters=args.iters, gap=(fast - plain).abs().mean().item(),

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import torch
 from config_runs import check_args, endless, parse_args, prepare_config
-from measuring import end_progress, show_progress, timed
-from official import check_same_net, official_run
+from measuring import check_out, end_progress, show_progress, timed
+from official import check_same_net, check_views, official_run
 
 from mmssl_geo.cli import run_tool
 from mmssl_geo.errors import UserError
@@ -90,11 +90,13 @@ def time_blocks(runs, iters, num_prefetched):
 def main():
     args = parse_args(__doc__, add_options)
     check_args(args)
+    check_out(args.out)
     from mmssl_geo.launch import build_runner
     with tempfile.TemporaryDirectory() as folder:
         cfg = prepare_config(args, folder, lambda loader: 1 + (BLOCKS + 1) * (args.iters + count_prefetched(loader)))
         if args.reference:
             check_same_net(cfg)
+            check_views(args.reference)
         runner = build_runner(cfg, amp=args.amp_dtype in ('float16', 'bfloat16'))
         runs = {'ours': our_run(runner)}
         if args.reference:
@@ -113,7 +115,6 @@ def main():
         result.update(official_images_per_s=rates['official'], official_share=shares['official'],
                       ratio_official=rates['ours']['loader'] / rates['official']['loader'])
     if args.out:
-        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
         Path(args.out).write_text(json.dumps(result, indent=2) + '\n')
     print(json.dumps(result))
 

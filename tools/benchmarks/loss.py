@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 
 import torch
-from measuring import check_device, count_calls, race, ratio
+from measuring import check_device, check_least, count_calls, race, ratio
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from ready_batches import random_views
@@ -33,6 +33,7 @@ def parse_args():
     parser.add_argument('--reference', help='checkout of the official repository')
     args = parser.parse_args()
     check_device(args.device)
+    check_least(args, batch_size=1, rounds=1, threads=1)
     return args
 
 

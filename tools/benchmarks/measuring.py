@@ -3,6 +3,7 @@ import statistics
 import sys
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -79,6 +80,33 @@ def timed():
     clock, start = _Clock(), time.perf_counter()
     yield clock
     clock.seconds = time.perf_counter() - start
+
+
+def check_least(args, **least):
+    """Raises:
+        UserError: an option, or one of its values, is less than it may be; `least` says name -> smallest value.
+    """
+    for name, smallest in least.items():
+        values = getattr(args, name)
+        for value in values if isinstance(values, list) else [values]:
+            if value < smallest:
+                raise UserError(f'--{name.replace("_", "-")} {value}: must be at least {smallest}')
+
+
+def check_out(path):
+    """Makes the folder of a file to be written.
+
+    Raises:
+        UserError: nothing can be written there.
+    """
+    if not path:
+        return
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f'--out {path}: its folder cannot be made ({error.strerror})') from error
+    if Path(path).is_dir():
+        raise UserError(f'--out {path} is a folder: name a file in it')
 
 
 def check_device(device):

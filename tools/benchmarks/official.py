@@ -4,26 +4,59 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import torch
+from mmengine.config import Config
 from PIL import Image
 from reference import load_reference, official_boxes, official_model
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Dataset
 
 from mmssl_geo.errors import UserError
+from mmssl_geo.resources import resource_root
 
 TRANSFORMS = Path('util') / 'gtsa_transforms.py'
 
 
+PAPER = 'gtsa_vits16_coco.py'
+# What may differ from the paper's config: how, not what, is computed; sizes of views are handed to the official code.
+FREE = {'model.data_preprocessor', 'model.backbone.with_cp', 'pipeline.photometrics.where'} | {
+    f'pipeline.crop.{kind}_{what}' for kind in ('global', 'local') for what in ('size', 'scale')} | {
+    'pipeline.crop.num_local'}
+
+
 def check_same_net(cfg):
     """Raises:
-        UserError: the config trains another net, or on other kinds of views, than the official code knows.
+        UserError: the config trains another net, or on other kinds of views, than the official code does.
     """
-    backbone, crop = cfg.model.backbone, cfg.train_dataloader.dataset.pipeline.get('crop', {})
-    if not (cfg.model.type == 'mmssl_geo.GTSA' and backbone.arch == 'deit-small' and backbone.patch_size == 16
-            and crop.get('num_global') == 2 and crop.get('num_local', 0) > 0):
-        raise UserError(f'--reference: config {cfg.filename} is not of GTSA on ViT-S/16 with two global and some local '
-                        'views, which is all that the official code trains: leave --reference out, or take '
-                        'configs/gtsa_vits16_coco.py')
+    _check_same(cfg, lambda config: dict(model=config.model, pipeline=config.train_dataloader.dataset.pipeline))
+
+
+def check_same_views(cfg):
+    """Raises:
+        UserError: the config makes other kinds of views than the official code does.
+    """
+    _check_same(cfg, lambda config: dict(pipeline=config.train_dataloader.dataset.pipeline))
+
+
+def _check_same(cfg, parts):
+    ours = _flatten(parts(cfg))
+    theirs = _flatten(parts(Config.fromfile(resource_root() / 'configs' / PAPER)))
+    different = sorted(key for key in ours.keys() | theirs.keys() if ours.get(key, '') != theirs.get(key, '')
+                       and not any(key == free or key.startswith(f'{free}.') for free in FREE))
+    if different or ours['pipeline.crop.num_local'] < 1:
+        raise UserError(f'--reference: config {cfg.filename} differs from configs/{PAPER}, which is what the official '
+                        f'code does, in {", ".join(different) or "pipeline.crop.num_local"}: leave --reference out, or '
+                        'take that config')
+
+
+def _flatten(tree, prefix=''):
+    """Of nested dicts the leaves, `a.b.c` -> value; sequences as lists."""
+    leaves = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            leaves.update(_flatten(value, f'{prefix}{key}.'))
+        else:
+            leaves[prefix + key] = list(value) if isinstance(value, (list, tuple)) else value
+    return leaves
 
 
 def check_views(folder):

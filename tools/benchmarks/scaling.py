@@ -3,9 +3,10 @@
     python tools/benchmarks/scaling.py --images 1 2 4 8 --crops 2 4 6 8 --processes 1 2 --reference DIR --out lines.png
 
 Ready-made views of noise, the paper's sizes. A straight line is fitted to the seconds of a step over images and over
-local views; `fit` is the share of the variance that it explains (1: exactly linear). With several processes each has
-`--batch-size` images and one thread (or one GPU), and gradients are averaged by gloo or NCCL. DIR is a checkout of
-github.com/bok3948/GTSA, whose steps take turns with ours. The last line of the output is JSON.
+local views; `fit` is the share of the variance that it explains (1: exactly linear; null for less than three sizes).
+With several processes each has `--batch-size` images and one thread (or one GPU), and gradients are averaged by gloo or
+NCCL. DIR is a checkout of github.com/bok3948/GTSA, whose steps take turns with ours. The last line of the output is
+JSON.
 """
 import argparse
 import json
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from candidates import build_model, official_step, our_step
-from measuring import check_device, race
+from measuring import check_device, check_least, check_out, race
 from ready_batches import random_views
 from reference import load_reference
 
@@ -38,6 +39,8 @@ def parse_args():
     parser.add_argument('--out', help='picture of the lines')
     args = parser.parse_args()
     check_device(args.device)
+    check_out(args.out)
+    check_least(args, images=1, crops=1, processes=1, batch_size=1, rounds=1)
     if args.device == 'cuda' and max(args.processes) > torch.cuda.device_count():
         raise UserError(f'--processes {max(args.processes)}: each takes a GPU, and there are '
                         f'{torch.cuda.device_count()}')
@@ -59,7 +62,9 @@ def seconds_of_steps(args, views_by_size):
 
 
 def fit_line(seconds):
-    """`(intercept, slope, share of the variance explained)` of seconds over sizes."""
+    """`(intercept, slope, share of the variance explained)` of seconds over sizes, or three None: two make any line."""
+    if len(seconds) < 3:
+        return None, None, None
     sizes, values = np.array(list(seconds)), np.array(list(seconds.values()))
     slope, intercept = np.polyfit(sizes, values, 1)
     residual = values - intercept - slope * sizes
@@ -114,9 +119,10 @@ def draw(results, path):
     for axis, (name, by_who) in zip(axes[0], results.items(), strict=True):
         for who, result in by_who.items():
             sizes = np.array(list(result['seconds']))
-            dots, = axis.plot(sizes, list(result['seconds'].values()), 'o')
-            axis.plot(sizes, result['intercept'] + result['slope'] * sizes, '-', color=dots.get_color(),
-                      label=f'{who}, fit {result["fit"]:.4f}')
+            fit = '' if result['fit'] is None else f', fit {result["fit"]:.4f}'
+            dots, = axis.plot(sizes, list(result['seconds'].values()), 'o', label=f'{who}{fit}')
+            if fit:
+                axis.plot(sizes, result['intercept'] + result['slope'] * sizes, '-', color=dots.get_color())
         axis.set(xlabel=name, ylabel='seconds of a step', ylim=(0, None), xlim=(0, None))
         axis.legend()
     figure.tight_layout()
@@ -135,7 +141,8 @@ def main():
         for who, seconds in seconds_of_steps(args, views).items():
             intercept, slope, fit = fit_line(seconds)
             results[name][who] = dict(seconds=seconds, intercept=intercept, slope=slope, fit=fit)
-            print(f'{name}, {who}: {intercept:.3f} s + {slope:.3f} s each, fit {fit:.4f}')
+            print(f'{name}, {who}: ' + (f'{intercept:.3f} s + {slope:.3f} s each, fit {fit:.4f}' if fit is not None else
+                                        ', '.join(f'{size}: {value:.3f} s' for size, value in seconds.items())))
     rates = {count: rates_of_processes(args, count) for count in args.processes}
     for count, by_who in rates.items():
         for who, rate in by_who.items():

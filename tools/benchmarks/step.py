@@ -11,8 +11,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from config_runs import check_args, endless, parse_args, prepare_config
-from measuring import end_progress, ratio, show_progress
-from official import check_same_net, official_run
+from measuring import check_out, end_progress, ratio, show_progress
+from official import check_same_net, check_views, official_run
 from stage_clock import StageClock, peak_memory_mib, timed_method
 
 from mmssl_geo.cli import run_tool
@@ -135,12 +135,14 @@ def format_table(result):
 def main():
     args = parse_args(__doc__, add_options)
     check_args(args)
+    check_out(args.out)
     from mmssl_geo.launch import build_runner
     with tempfile.TemporaryDirectory() as folder:
         cfg = prepare_config(args, folder, lambda loader: args.warmup + args.iters)
         runner = build_runner(cfg, amp=args.amp_dtype in ('float16', 'bfloat16'))
         if args.reference:
             check_same_net(cfg)
+            check_views(args.reference)
         result = summarise(time_ours(runner, args.warmup, args.iters), runner, args.iters)
         if args.reference:
             clock = time_official(args.reference, runner, args.warmup, args.iters)
@@ -148,7 +150,6 @@ def main():
             result['ratio_official'] = ratio(result['step_ms'], result['official']['step_ms'])
     print(format_table(result))
     if args.out:
-        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
         Path(args.out).write_text(json.dumps(result, indent=2) + '\n')
     print(json.dumps(result))
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 from candidates import bare_nets, build_model, official_step, our_step
-from measuring import check_device, kept_for_backward_mib, race, ratio, timed
+from measuring import check_device, check_least, kept_for_backward_mib, race, ratio, timed
 from ready_batches import random_views
 from reference import load_reference
 
@@ -32,11 +32,12 @@ def parse_args():
     parser.add_argument('--device', choices=['cpu', 'cuda'], default='cuda' if torch.cuda.is_available() else 'cpu')
     parser.add_argument('--dtype', choices=['float32', 'bfloat16', 'float16'], default='float32')
     parser.add_argument('--compile', action='store_true', help='compile our nets, and the bare ones')
-    parser.add_argument('--with-cp', action='store_true', help='activation checkpointing in our student')
+    parser.add_argument('--with-cp', action='store_true', help='activation checkpointing, in the bare nets too')
     parser.add_argument('--threads', type=int, default=1, help="torch's threads on a CPU (default: 1)")
     parser.add_argument('--reference', help='checkout of the official repository')
     args = parser.parse_args()
     check_device(args.device)
+    check_least(args, batch_size=1, rounds=1, num_local=1, threads=1)
     if args.dtype == 'float16' and args.device == 'cpu':
         raise UserError('--dtype float16 needs a GPU; on a CPU take bfloat16 or float32')
     return args

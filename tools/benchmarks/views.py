@@ -4,10 +4,10 @@
     python tools/benchmarks/views.py --images DIR --reference official --workers 4
 
 Stages: decoding alone; the floor, decoding and ten antialiased 8-bit resizes of crops; the pipeline of the config with
-photometrics left to the device, and all of it in the worker; with `--reference` the official code's; with `--workers`
-all three through a DataLoader. The stages are timed in turns, each in every round, and the median of the rounds
-counts, so that a busy machine slows all of them alike. The last line of the output is JSON; a ratio is null without
-what it needs.
+photometrics left to the device, and all of it, normalised, on the CPU; with `--reference` the official code's; with
+`--workers` all three through a DataLoader (ours not normalised: the training's own process does that). The stages are
+timed in turns, each in every round, and the median of the rounds counts, so that a busy machine slows all of them
+alike. The last line of the output is JSON; a ratio is null without what it needs.
 """
 import argparse
 import json
@@ -16,11 +16,14 @@ import sys
 import time
 from pathlib import Path
 
+from measuring import check_least, check_out
+
 from mmssl_geo.cli import run_tool
 from mmssl_geo.errors import UserError
 from mmssl_geo.overrides import Overrides
+from mmssl_geo.resources import resource_root
 
-CONFIG = 'configs/gtsa_vits16_coco.py'
+CONFIG = resource_root() / 'configs' / 'gtsa_vits16_coco.py'
 
 
 def parse_args():
@@ -41,9 +44,8 @@ def check_args(args):
     """Raises:
         UserError: says which option is wrong.
     """
-    for name, least in (('num_images', 1), ('rounds', 1), ('workers', 0), ('batch_size', 1)):
-        if getattr(args, name) < least:
-            raise UserError(f'--{name.replace("_", "-")} {getattr(args, name)}: must be at least {least}')
+    check_least(args, num_images=1, rounds=1, workers=0, batch_size=1)
+    check_out(args.out)
     if not Path(args.images).is_dir():
         raise UserError(f'--images {args.images}: there is no such folder')
     if args.reference:
@@ -58,9 +60,10 @@ def build_datasets(args):
         UserError: the config has no multi-crop views.
     """
     from mmssl_geo.datasets import MultiCrop
-    from mmssl_geo.launch import load_config
+    from mmssl_geo.launch import build_or_explain, load_config
     from mmssl_geo.registry import DATASETS
-    cfg = load_config(args.config, args.cfg_options).train_dataloader.dataset
+    whole = load_config(args.config, args.cfg_options)
+    cfg = whole.train_dataloader.dataset
     cfg.update(data_root=str(Path(args.images).absolute()), data_prefix='', ann_file=None, seed=0)
     if 'crop' not in cfg.pipeline or 'photometrics' not in cfg.pipeline:
         raise UserError(f'config {args.config}: its pipeline has no step "crop" or "photometrics"; give one of GTSA '
@@ -68,22 +71,36 @@ def build_datasets(args):
     datasets = {}
     for where in ('device', 'worker'):
         cfg.pipeline.photometrics.where = where
-        datasets[where] = DATASETS.build(cfg)
+        datasets[where] = build_or_explain(whole, lambda whole: DATASETS.build(whole.train_dataloader.dataset))
     if not isinstance(datasets['device'].pipeline.transforms[0], MultiCrop):
         raise UserError(f'config {args.config}: the first step of its pipeline is no MultiCrop')
     if args.reference:
-        from official import OfficialImages, official_views
+        from official import OfficialImages, check_same_views, official_views
+        check_same_views(whole)
         crop = datasets['device'].pipeline.transforms[0]
         datasets['official'] = OfficialImages(datasets['device'], official_views(args.reference, crop))
     return datasets
 
 
 def make_stages(args, datasets, count):
-    """Name -> function of an image's index."""
+    """Name -> function of an image's index.
+
+    Raises:
+        UserError: one of the images cannot be read.
+    """
     import torch
     from torch.nn import functional as F
+    from torch.utils.data import default_collate
+
+    from mmssl_geo.datasets.image_reading import UnreadableImage
+    from mmssl_geo.models import MultiViewDataPreprocessor
     dataset = datasets['device']
     crop = dataset.pipeline.transforms[0]
+    for index in range(count):
+        try:
+            dataset.decode(index)
+        except UnreadableImage as error:
+            raise UserError(f'--images: {error}; take it out, or lower --num-images') from error
     records = [[record for _, record in crop(dict(img=dataset.decode(index), seed=0, epoch=0, sample_idx=index))[
         'views']] for index in range(count)]
 
@@ -94,10 +111,11 @@ def make_stages(args, datasets, count):
             piece = image[..., y1:y2, x1:x2].contiguous(memory_format=torch.channels_last)
             F.interpolate(piece, record.size, mode=crop.interpolation, antialias=True)
 
+    preprocessor = MultiViewDataPreprocessor()  # normalises, as the official transform does
     stages = {
         'decode': dataset.decode, 'floor': floor,
         'ours, photometrics on the device': lambda index: dataset[index, 0],
-        'ours, all on the CPU': lambda index: datasets['worker'][index, 0]}
+        'ours, all on the CPU': lambda index: preprocessor(default_collate([datasets['worker'][index, 0]]))}
     if 'official' in datasets:
         stages['official'] = datasets['official'].__getitem__
     return stages
@@ -156,9 +174,9 @@ def main():
     rates = loader_rates(datasets, args) if args.workers else {}
     for name, rate in rates.items():
         print(f'DataLoader, {args.workers} workers, {name:<18}{rate:>9.0f} images/s')
-    result = summarise(times, rates)
+    result = dict(summarise(times, rates), config=str(args.config), num_images=count, rounds=args.rounds,
+                  workers=args.workers, batch_size=args.batch_size)
     if args.out:
-        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
         Path(args.out).write_text(json.dumps(result, indent=2) + '\n')
     print(json.dumps(result))
 
