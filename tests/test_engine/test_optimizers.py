@@ -8,6 +8,7 @@ from mmssl_geo.engine import DecayGroupsConstructor, PerTensorClipAmpOptimWrappe
 from mmssl_geo.engine.optimizers import optim_wrappers
 from mmssl_geo.engine.optimizers.decay_groups import fused_on_gpu
 from mmssl_geo.engine.optimizers.optim_wrappers import clip_each_
+from mmssl_geo.errors import UserError
 
 
 class Net(nn.Module):
@@ -62,6 +63,11 @@ def test_the_state_of_another_model_is_refused():
     other.add_param_group(dict(params=[torch.ones(1, requires_grad=True)]))
     with pytest.raises(ValueError, match='different number of parameter groups'):
         wrapper.optimizer.load_state_dict(other.state_dict())
+
+
+def test_an_unknown_precision_is_refused():
+    with pytest.raises(UserError, match="dtype must be one of float16, bfloat16, float32, got 'half'"):
+        build(Net(), 'mmssl_geo.PerTensorClipAmpOptimWrapper', dtype='half')
 
 
 def test_paramwise_cfg_is_refused():

@@ -80,6 +80,16 @@ def prepare_config(args, folder, count_batches):
     return cfg
 
 
+def count_prefetched(loader):
+    """Batches that the workers of a loader (its config) hold ready at most."""
+    return loader.num_workers * (loader.get('prefetch_factor') or 2)
+
+
+def name_precision(runner):
+    """'float32', 'bfloat16' or 'float16': what a runner's optimizer wrapper casts to."""
+    return str(getattr(runner.optim_wrapper, 'cast_dtype', 'float32')).removeprefix('torch.')
+
+
 def list_images(folder, num_entries, path):
     """Writes a list of the images below a folder, again and again until it has at least `num_entries` lines.
 

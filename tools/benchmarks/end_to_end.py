@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 import torch
-from config_runs import check_args, endless, parse_args, prepare_config
+from config_runs import check_args, count_prefetched, endless, name_precision, parse_args, prepare_config
 from measuring import check_out, end_progress, show_progress, timed
 from official import check_same_net, check_views, official_run
 
@@ -22,11 +22,6 @@ from mmssl_geo.cli import run_tool
 from mmssl_geo.errors import UserError
 
 BLOCKS = 3
-
-
-def count_prefetched(loader):
-    """Batches that the workers of a loader (its config) hold ready at most."""
-    return loader.num_workers * (loader.get('prefetch_factor') or 2)
 
 
 def add_options(parser):
@@ -109,8 +104,8 @@ def main():
     for name, rate in rates.items():
         print(f'{name}: {rate["loader"]:.2f} images/s with {workers} workers, {rate["ready"]:.2f} on a ready batch: '
               f'{shares[name]:.1%}')
-    result = dict(config=args.config, batch_size=batch_size, num_workers=workers, images_per_s=rates['ours'],
-                  share=shares['ours'])
+    result = dict(config=args.config, dtype=name_precision(runner), batch_size=batch_size, num_workers=workers,
+                  images_per_s=rates['ours'], share=shares['ours'])
     if args.reference:
         result.update(official_images_per_s=rates['official'], official_share=shares['official'],
                       ratio_official=rates['ours']['loader'] / rates['official']['loader'])

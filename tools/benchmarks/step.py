@@ -10,7 +10,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from config_runs import check_args, endless, parse_args, prepare_config
+from config_runs import check_args, count_prefetched, endless, name_precision, parse_args, prepare_config
 from measuring import check_out, end_progress, ratio, show_progress
 from official import check_same_net, check_views, official_run
 from stage_clock import StageClock, peak_memory_mib, timed_method
@@ -107,7 +107,7 @@ def summarise(clock, runner, iters):
     kind, mib = peak_memory_mib(clock.device)
     return dict(
         config=runner.cfg.filename, device=str(clock.device), batch_size=batch_size, iters=iters,
-        dtype=str(getattr(runner.optim_wrapper, 'cast_dtype', 'float32')).removeprefix('torch.'),
+        dtype=name_precision(runner),
         num_workers=runner.cfg.train_dataloader.num_workers,
         **step_times(clock, batch_size, iters), peak_memory_mib=mib, peak_memory_kind=kind)
 
@@ -136,16 +136,21 @@ def main():
     args = parse_args(__doc__, add_options)
     check_args(args)
     check_out(args.out)
+    import torch
+
     from mmssl_geo.launch import build_runner
     with tempfile.TemporaryDirectory() as folder:
-        cfg = prepare_config(args, folder, lambda loader: args.warmup + args.iters)
+        cfg = prepare_config(args, folder, lambda loader: args.warmup + count_prefetched(loader) + args.iters)
         runner = build_runner(cfg, amp=args.amp_dtype in ('float16', 'bfloat16'))
         if args.reference:
             check_same_net(cfg)
             check_views(args.reference)
-        result = summarise(time_ours(runner, args.warmup, args.iters), runner, args.iters)
+        warmup = args.warmup
+        if torch.cuda.is_available():  # batches made during the first, slow steps are used up; a CPU has no such steps
+            warmup += count_prefetched(cfg.train_dataloader)
+        result = summarise(time_ours(runner, warmup, args.iters), runner, args.iters)
         if args.reference:
-            clock = time_official(args.reference, runner, args.warmup, args.iters)
+            clock = time_official(args.reference, runner, warmup, args.iters)
             result['official'] = step_times(clock, result['batch_size'], args.iters)
             result['ratio_official'] = ratio(result['step_ms'], result['official']['step_ms'])
     print(format_table(result))

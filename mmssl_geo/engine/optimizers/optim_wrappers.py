@@ -4,7 +4,10 @@ from mmengine.device import is_cuda_available
 from mmengine.logging import print_log
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 
+from mmssl_geo.errors import UserError
 from mmssl_geo.registry import OPTIM_WRAPPERS
+
+PRECISIONS = ('float16', 'bfloat16', 'float32')
 
 
 class PerTensorClipMixin:
@@ -52,9 +55,14 @@ class PortableAmpOptimWrapper(AmpOptimWrapper):
 
     There `dtype='bfloat16'` is kept where the CPU multiplies in it (AVX512-BF16, AMX: twice as fast and more), and
     float16 becomes float32, as does bfloat16 on an x86 CPU that would have to emulate it. It is said in the log.
+
+    Raises:
+        UserError: there is no such precision.
     """
 
     def __init__(self, dtype='float16', loss_scale='dynamic', **kwargs):
+        if dtype is not None and str(dtype).removeprefix('torch.') not in PRECISIONS:
+            raise UserError(f'optim_wrapper.dtype must be one of {", ".join(PRECISIONS)}, got {dtype!r}')
         self.on_cpu = not is_cuda_available()
         if not self.on_cpu:
             super().__init__(dtype=dtype, loss_scale=loss_scale, **kwargs)
