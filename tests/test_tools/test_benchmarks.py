@@ -194,7 +194,7 @@ def test_whole_steps_and_the_bare_nets():
 
 @pytest.mark.slow
 def test_scaling_over_images_crops_and_processes(tmp_path):
-    result = run('scaling', '--images', 1, 2, 3, '--crops', 1, 4, '--batch-size', 1, '--processes', 1, 2, '--arch',
+    result = run('scaling', '--images', 1, 2, 3, '--crops', 1, 2, 4, '--batch-size', 1, '--processes', 1, 2, '--arch',
                  'deit-tiny', '--rounds', 1, '--device', 'cpu', '--out', tmp_path / 'scaling.png')
     assert result['images']['ours']['slope'] > 0 and result['local views']['ours']['slope'] > 0
     assert {count: set(rates) for count, rates in result['processes'].items()} == {'1': {'ours'}, '2': {'ours'}}
