@@ -104,10 +104,13 @@ def official_batches(dataset, batch_size, num_workers):
 def official_run(folder, runner):
     """`(OfficialTraining, batches)` on the images, views, batch size, workers and precision of our `runner`.
 
+    Args:
+        folder: checkout of the official repository.
+        runner: of a config that has passed `check_same_net`.
+
     Raises:
-        UserError: the folder is no checkout, or the config no counterpart.
+        UserError: the folder is no checkout.
     """
-    check_same_net(runner.cfg)
     loader = runner.cfg.train_dataloader
     images = runner.build_dataloader(loader, seed=runner.seed).dataset
     dataset = OfficialImages(images, official_views(folder, images.pipeline.transforms[0]))
