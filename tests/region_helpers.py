@@ -4,8 +4,11 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 from PIL import Image
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmssl_geo.launch import load_config
+from mmssl_geo.registry import MODELS
 from mmssl_geo.structures import RegionBatch
 from tests.helpers import ROOT
 
@@ -73,3 +76,14 @@ def tiny_run(name, photos, work_dir, **options):
     cfg.visualizer = dict(type='Visualizer')
     cfg.experiment_name = f'{work_dir.name}_{name}'
     return cfg
+
+
+def build_d3ssl(backbone=TINY_RESNET, **options):
+    """A model of `d3ssl_config`, ready to train, whose blocks let gradients through."""
+    model = MODELS.build(d3ssl_config(backbone, **options))
+    model.init_weights()
+    for module in model.backbone.modules():  # the zeros that the blocks end with at first stop all gradients
+        if isinstance(module, _BatchNorm):
+            nn.init.ones_(module.weight)
+    model.teacher.copy_from(model.backbone, model.neck)
+    return model.train()

@@ -51,6 +51,8 @@ class ImageCache:
 
     def put(self, image, *key):
         """Stores an image while there is room. A disk that takes no more ends the storing, not the run."""
+        if not self.max_bytes:
+            return
         path = self._path(key)
         unfinished = f'{path}.{os.getpid()}'
         try:

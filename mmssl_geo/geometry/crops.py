@@ -1,9 +1,9 @@
 """Bounded sampling of crop rectangles that overlap as multi-crop pretraining needs them.
 
-One crop is drawn as torchvision's `RandomResizedCrop` draws it: up to ten attempts of an area and a log-uniform
-aspect ratio, else the central rectangle. A crop whose overlap with a global crop before it is too small is drawn
-again (GTSA, official code, where this may go on for ever); here after `max_draws` draws the one that overlaps best
-stays, or, where none overlaps with all of them, the whole image (our choice).
+One crop is drawn as torchvision's `RandomResizedCrop` draws it (whose own function takes no generator): up to ten
+attempts of an area and a log-uniform aspect ratio, else the central rectangle. A crop whose overlap with a global crop
+before it is too small is drawn again (GTSA, official code, where this may go on for ever); here after `max_draws`
+draws the one that overlaps best stays, or, where none overlaps with all of them, the whole image (our choice).
 """
 import math
 from dataclasses import dataclass

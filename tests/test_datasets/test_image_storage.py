@@ -145,7 +145,7 @@ def test_a_damaged_entry_is_written_anew(photos, tmp_path):
     assert cut.stat().st_size == whole and empty.stat().st_size > 1000
 
 
-def test_a_disk_that_takes_no_more_ends_the_storing_only(photos, tmp_path, monkeypatch, capsys):
+def test_a_disk_that_takes_no_more_ends_the_storing_only(photos, tmp_path, monkeypatch):
     expected, cached = dataset(photos), dataset(photos, cache=dict(folder=str(tmp_path / 'cache'), max_gb=1))
     save, calls = np.save, []
 
@@ -157,9 +157,15 @@ def test_a_disk_that_takes_no_more_ends_the_storing_only(photos, tmp_path, monke
     monkeypatch.setattr('mmssl_geo.datasets.image_cache.np.save', full)
     assert_same_views(expected, cached)
     assert len(calls) == 1 and [path.name for path in (tmp_path / 'cache').iterdir()] == ['blocks']
-    shutil.rmtree(tmp_path / 'cache')  # a run goes on without it, too
-    assert_same_views(expected, dataset(photos, cache=dict(folder=str(tmp_path / 'other'), max_gb=1)))
+
+
+def test_a_cache_that_is_deleted_under_a_run_is_named_once(photos, tmp_path, monkeypatch):
+    expected, cached = dataset(photos), dataset(photos, cache=dict(folder=str(tmp_path / 'cache'), max_gb=1))
+    said = []
+    monkeypatch.setattr('mmssl_geo.datasets.image_cache.print_log', lambda text, *_: said.append(text))
+    shutil.rmtree(tmp_path / 'cache')
     assert_same_views(expected, cached)
+    assert len(said) == 1 and 'cache takes no more (No such file or directory)' in said[0]
 
 
 def test_of_two_writers_one_pays(tmp_path):

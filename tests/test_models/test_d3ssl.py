@@ -2,96 +2,28 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmssl_geo.errors import UserError
 from mmssl_geo.geometry import pool_boxes
-from mmssl_geo.models import D3SSLHead, RegionSimilarityLoss
-from mmssl_geo.models.selfsup.teacher import Teacher
 from mmssl_geo.registry import MODELS
 from mmssl_geo.structures import RegionBatch
-from tests.region_helpers import TINY_RESNET, TINY_VIT, d3ssl_config, random_regions
+from tests.region_helpers import TINY_RESNET, TINY_VIT, build_d3ssl, d3ssl_config, random_regions
 
 BASE_VIEWS = ('x1', 'x2', 'x1_cut', 'x2_small')
 
 
-def build(backbone=TINY_RESNET, **options):
-    model = MODELS.build(d3ssl_config(backbone, **options))
-    model.init_weights()
-    for module in model.backbone.modules():  # the zeros that the blocks end with at first stop all gradients
-        if isinstance(module, _BatchNorm):
-            nn.init.ones_(module.weight)
-    model.teacher.copy_from(model.backbone, model.neck)
-    return model.train()
-
-
 @pytest.fixture(params=[TINY_RESNET, TINY_VIT], ids=['resnet', 'vit'])
 def model(request, default_scope):
-    return build(request.param)
+    return build_d3ssl(request.param)
 
 
 @pytest.fixture
 def resnet(default_scope):
-    return build()
+    return build_d3ssl()
 
 
 def total(losses):
     return sum(value for name, value in losses.items() if 'loss' in name)
-
-
-# ---- loss and head
-
-def test_loss_of_known_vectors():
-    predictions = torch.tensor([[3., 0.], [0., 2.], [1., 1.]])
-    projections = torch.tensor([[5., 0.], [1., 0.], [-2., -2.]])
-    torch.testing.assert_close(RegionSimilarityLoss()(predictions, projections), torch.tensor([-2., 0., 2.]))
-
-
-class Identity(nn.Module):
-
-    def forward(self, x):
-        return x
-
-
-@pytest.fixture
-def head(monkeypatch):
-    """A head whose predictor gives what it gets."""
-    monkeypatch.setattr(MODELS, 'build', lambda cfg: cfg)
-
-    def make(**weights):
-        return D3SSLHead(Identity(), RegionSimilarityLoss(), **weights)
-    return make
-
-
-def along(cosine, length=1.):
-    """Two regions whose cosine with (1, 0) is `cosine`."""
-    return length * torch.tensor([[cosine, (1 - cosine**2)**0.5]] * 2)
-
-
-def test_the_pairs_and_their_sum_by_hand(head):
-    """x1_cut meets x2 only, x2_small x1 only, x3 both."""
-    targets = dict(x1=torch.tensor([[0., 1.]] * 2), x2=torch.tensor([[1., 0.]] * 2))
-    predictions = dict(x1_cut=along(0.6, 3.), x2_small=along(0.8, 7.), x3=along(0.28))
-    losses = head().loss(predictions, targets)
-    assert losses['loss_dc'].item() == pytest.approx(-2 * (0.6 + 0.6))  # sine of x2_small is 0.6
-    assert losses['loss_dp'].item() == pytest.approx(-2 * (0.28 + 0.96))
-    assert losses['cosine_dc'].item() == pytest.approx(0.6)
-    assert losses['cosine_dp'].item() == pytest.approx(0.62)
-
-
-def test_weights_scale_the_losses_and_not_the_cosines(head):
-    targets = dict(x1=along(1.), x2=along(1.))
-    predictions = {name: along(0.5) for name in ('x1_cut', 'x2_small', 'x3')}
-    losses = head(dc_weight=3., dp_weight=0.25).loss(predictions, targets)
-    assert losses['loss_dc'].item() == pytest.approx(-6.)
-    assert losses['loss_dp'].item() == pytest.approx(-0.5)
-    assert losses['cosine_dc'].item() == losses['cosine_dp'].item() == pytest.approx(0.5)
-
-
-def test_half_precision_vectors_are_compared_in_float32(head):
-    targets = {name: torch.full((2, 256), 200., dtype=torch.float16) for name in ('x1', 'x2')}
-    losses = head().loss(dict(x1_cut=targets['x2'], x2_small=targets['x1']), targets)  # 200^2 x 256 overflows float16
-    assert losses['loss_dc'].dtype == torch.float32 and losses['loss_dc'].item() == pytest.approx(-4.)
 
 
 # ---- the algorithm
@@ -154,7 +86,7 @@ def test_a_vits_region_is_the_mean_of_its_patch(default_scope):
 
 def test_pooled_sizes_can_be_set_by_view(default_scope, monkeypatch):
     from mmssl_geo.models.selfsup import d3ssl
-    model, seen = build(pooled_sizes=dict(x2_small=3)), []
+    model, seen = build_d3ssl(pooled_sizes=dict(x2_small=3)), []
 
     def spy(maps, boxes, index, size):
         seen.append(size)
@@ -166,7 +98,7 @@ def test_pooled_sizes_can_be_set_by_view(default_scope, monkeypatch):
 
 @pytest.mark.parametrize('choice, expected', [('clean', {'x1', 'x2'}), ('cut', {'x1_cut', 'x2'})])
 def test_what_the_teacher_sees(choice, expected, default_scope):
-    model, seen = build(teacher_x1=choice), []
+    model, seen = build_d3ssl(teacher_x1=choice), []
     real = model.project_teacher
     model.project_teacher = lambda views, name: (seen.append(name), real(views, name))[1]
     model(random_regions(), mode='loss')
@@ -180,11 +112,11 @@ def test_what_the_teacher_sees(choice, expected, default_scope):
 
 def test_wrong_settings_are_named(default_scope):
     with pytest.raises(UserError, match='teacher_x1 must be "clean" or "cut", got \'dirty\''):
-        build(teacher_x1='dirty')
+        build_d3ssl(teacher_x1='dirty')
     with pytest.raises(UserError, match='pooled_sizes names views that there are not: x9'):
-        build(pooled_sizes=dict(x9=3))
+        build_d3ssl(pooled_sizes=dict(x9=3))
     with pytest.raises(UserError, match='pooled_sizes are whole numbers of cells, at least 1, got 0'):
-        build(pooled_sizes=dict(x1=0))
+        build_d3ssl(pooled_sizes=dict(x1=0))
 
 
 def test_views_that_fit_no_whole_cells(model):
@@ -214,82 +146,6 @@ def test_under_autocast(model):
     assert losses['loss_dc'].dtype == losses['loss_dp'].dtype == torch.float32
     total(losses).backward()
     assert all(torch.isfinite(param.grad).all() for param in model.parameters() if param.requires_grad)
-
-
-# ---- the teacher
-
-def test_teacher_update_is_the_formula_and_leaves_statistics_alone(resnet):
-    views = random_regions()
-    resnet(views, mode='loss')
-    for param in (*resnet.backbone.parameters(), *resnet.neck.parameters()):
-        param.data.add_(1.)
-    teacher = {name: param.clone() for name, param in resnet.teacher.named_parameters()}
-    buffers = {name: value.clone() for name, value in resnet.teacher.named_buffers()}
-    student = {**{f'backbone.{n}': p for n, p in resnet.backbone.named_parameters()},
-               **{f'neck.{n}': p for n, p in resnet.neck.named_parameters()}}
-    resnet.update_teacher(0.75)
-    for name, param in resnet.teacher.named_parameters():
-        torch.testing.assert_close(param, 0.75 * teacher[name] + 0.25 * student[name])
-    own = dict(resnet.teacher.named_buffers())
-    assert buffers and all(torch.equal(own[name], value) for name, value in buffers.items())
-    students = dict(resnet.backbone.named_buffers())
-    assert not torch.equal(own['backbone.bn1.running_mean'], students['bn1.running_mean'])
-
-
-def test_teacher_normalises_by_the_batch_and_keeps_running_statistics(resnet):
-    """Two forwards, x1 and x2: running mean = 0.9 (0.9 * 0 + 0.1 a) + 0.1 b with torch's momentum of 0.1."""
-    views = random_regions()
-    inputs = {name: resnet.teacher.backbone.conv1(views.images[name]) for name in ('x1', 'x2')}
-    resnet(views, mode='loss')
-    a, b = (inputs[name].mean(dim=(0, 2, 3)) for name in ('x1', 'x2'))
-    torch.testing.assert_close(resnet.teacher.backbone.bn1.running_mean, 0.09 * a + 0.1 * b, rtol=1e-4, atol=1e-6)
-    normalised = resnet.teacher.backbone.bn1(inputs['x1'])
-    torch.testing.assert_close(normalised.mean(dim=(0, 2, 3)), torch.zeros(8), atol=1e-5, rtol=0)
-
-
-def test_the_teachers_modes(resnet):
-    norms = [module for module in resnet.teacher.modules() if isinstance(module, _BatchNorm)]
-    assert len(norms) > 10 and all(norm.training for norm in norms) and not resnet.teacher.backbone.training
-    resnet.eval()
-    assert not any(norm.training for norm in norms)
-    resnet.train()
-    assert all(norm.training for norm in norms)
-
-
-def test_a_teacher_without_batch_statistics_stays_in_evaluation_mode_and_copies_buffers():
-    nets = [nn.Sequential(nn.BatchNorm1d(2), nn.Dropout(0.5)) for _ in range(4)]
-    teacher = Teacher(nets[0], nets[1]).train()
-    assert not any(module.training for module in teacher.modules())
-    nets[2][0].running_mean.fill_(7.)
-    teacher.update(nets[2], nets[3], 1.)
-    assert (teacher.backbone[0].running_mean == 7).all()
-
-
-def test_dropout_stays_off_in_a_teacher_with_batch_statistics():
-    net = nn.Sequential(nn.BatchNorm1d(2), nn.Dropout(0.5))
-    teacher = Teacher(net, nn.Identity(), batch_statistics=True).train()
-    assert teacher.backbone[0].training and not teacher.backbone[1].training
-
-
-def test_teacher_and_drop_path(default_scope):
-    model = build({**TINY_VIT, 'drop_path_rate': 0.5})
-    assert max(module.drop_prob for module in model.backbone.modules() if hasattr(module, 'drop_prob')) == 0.5
-    views = random_regions()
-    assert torch.equal(model.project_teacher(views, 'x1'), model.project_teacher(views, 'x1'))
-    assert not torch.equal(model.project_student(views, 'x1'), model.project_student(views, 'x1'))
-
-
-def test_reading_tokens_changes_nothing(model):
-    views = random_regions()
-    model(views, mode='loss')
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    tokens = model.teacher_tokens(views.global_images)
-    assert tokens.shape == (2, 16, 32 if isinstance(model.backbone, type(MODELS.build(TINY_RESNET))) else 24)
-    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
-    assert all(m.training for m in model.teacher.modules() if isinstance(m, _BatchNorm))
-    model.teacher.eval()
-    maps = model.teacher.backbone.pooling_maps(views.images['x2'])
-    torch.testing.assert_close(tokens[1, 5], maps[1, :, 1, 1])  # row-major
 
 
 # ---- regions show the same content

@@ -26,17 +26,21 @@ def parse_args(description, add_options=lambda parser: None):
     return parser.parse_args()
 
 
+def add_reference_and_out(parser):
+    parser.add_argument('--reference', help='checkout of the official repository')
+    parser.add_argument('--out', help='also write the JSON to this file')
+
+
 def check_args(args):
     """Raises:
         UserError: says which option is wrong.
     """
     import torch
+    from measuring import check_least, check_out
     if args.device == 'cuda' and not torch.cuda.is_available():
         raise UserError('--device cuda: torch finds no GPU here')
-    for name, least in (('batch_size', 1), ('iters', 1), ('warmup', 0)):
-        value = getattr(args, name, None)
-        if value is not None and value < least:
-            raise UserError(f'--{name.replace("_", "-")} {value}: must be at least {least}')
+    check_least(args, batch_size=1, iters=1)
+    check_out(args.out)
     if args.images and not Path(args.images).is_dir():
         raise UserError(f'--images {args.images}: there is no such folder')
 

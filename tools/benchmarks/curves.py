@@ -14,7 +14,7 @@ from unittest import mock
 
 import torch
 from config_runs import check_args, endless, parse_args, prepare_config
-from measuring import check_out, end_progress, show_progress
+from measuring import end_progress, show_progress
 
 from mmssl_geo.cli import run_tool
 from mmssl_geo.errors import UserError
@@ -85,7 +85,6 @@ def draw(curves, path):
 def main():
     args = parse_args(__doc__, lambda parser: parser.add_argument('--out', help='picture of the curves'))
     check_args(args)
-    check_out(args.out)
     if args.amp_dtype == 'float32':
         raise UserError('--amp-dtype float32 is the plain way: give float16 or bfloat16, or leave it out')
     if args.iters < 2 * SMOOTHING:

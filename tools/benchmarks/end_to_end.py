@@ -8,25 +8,26 @@ With `--reference DIR` (a checkout of github.com/bok3948/GTSA) the official code
 workers, takes turns with them. The last line of the output is JSON; `share` is the rate with the loader over the rate
 on a ready batch (1: the loader costs nothing).
 """
-import json
 import statistics
 import tempfile
-from pathlib import Path
 
 import torch
-from config_runs import check_args, count_prefetched, endless, name_precision, parse_args, prepare_config
-from measuring import check_out, end_progress, show_progress, timed
+from config_runs import (
+    add_reference_and_out,
+    check_args,
+    count_prefetched,
+    endless,
+    name_precision,
+    parse_args,
+    prepare_config,
+)
+from measuring import end_progress, report, show_progress, timed
 from official import check_same_net, check_views, official_run
 
 from mmssl_geo.cli import run_tool
 from mmssl_geo.errors import UserError
 
 BLOCKS = 3
-
-
-def add_options(parser):
-    parser.add_argument('--reference', help='checkout of the official repository')
-    parser.add_argument('--out', help='also write the JSON to this file')
 
 
 def our_run(runner):
@@ -83,9 +84,8 @@ def time_blocks(runs, iters, num_prefetched):
 
 
 def main():
-    args = parse_args(__doc__, add_options)
+    args = parse_args(__doc__, add_reference_and_out)
     check_args(args)
-    check_out(args.out)
     from mmssl_geo.launch import build_runner
     with tempfile.TemporaryDirectory() as folder:
         cfg = prepare_config(args, folder, lambda loader: 1 + (BLOCKS + 1) * (args.iters + count_prefetched(loader)))
@@ -109,9 +109,7 @@ def main():
     if args.reference:
         result.update(official_images_per_s=rates['official'], official_share=shares['official'],
                       ratio_official=rates['ours']['loader'] / rates['official']['loader'])
-    if args.out:
-        Path(args.out).write_text(json.dumps(result, indent=2) + '\n')
-    print(json.dumps(result))
+    report(result, args.out)
 
 
 if __name__ == '__main__':

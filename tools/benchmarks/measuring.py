@@ -1,4 +1,5 @@
 """What the benchmarks share: counting operator calls, racing candidates against each other, printing."""
+import json
 import statistics
 import sys
 import time
@@ -89,7 +90,7 @@ def check_least(args, **least):
     for name, smallest in least.items():
         values = getattr(args, name)
         for value in values if isinstance(values, list) else [values]:
-            if value < smallest:
+            if value is not None and value < smallest:
                 raise UserError(f'--{name.replace("_", "-")} {value}: must be at least {smallest}')
 
 
@@ -107,6 +108,13 @@ def check_out(path):
         raise UserError(f'--out {path}: its folder cannot be made ({error.strerror})') from error
     if Path(path).is_dir():
         raise UserError(f'--out {path} is a folder: name a file in it')
+
+
+def report(result, path):
+    """Prints the JSON that ends an output, then writes it to a file if one is named."""
+    print(json.dumps(result))
+    if path:
+        Path(path).write_text(json.dumps(result, indent=2) + '\n')
 
 
 def check_device(device):

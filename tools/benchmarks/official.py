@@ -14,8 +14,6 @@ from mmssl_geo.errors import UserError
 from mmssl_geo.resources import resource_root
 
 TRANSFORMS = Path('util') / 'gtsa_transforms.py'
-
-
 PAPER = 'gtsa_vits16_coco.py'
 # What may differ from the paper's config: how, not what, is computed; sizes of views are handed to the official code.
 FREE = {'model.data_preprocessor', 'model.backbone.with_cp', 'pipeline.photometrics.where'} | {

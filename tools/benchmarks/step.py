@@ -5,13 +5,19 @@ are taken on its own clock, without waits between the stages: "data" is then how
 batch. All losses are on, as after the warm-up. With `--reference DIR` (a checkout of github.com/bok3948/GTSA) the
 official code's step on the same images follows; it has no stage "preprocess". The last line of the output is JSON.
 """
-import json
 import tempfile
 from contextlib import ExitStack
-from pathlib import Path
 
-from config_runs import check_args, count_prefetched, endless, name_precision, parse_args, prepare_config
-from measuring import check_out, end_progress, ratio, show_progress
+from config_runs import (
+    add_reference_and_out,
+    check_args,
+    count_prefetched,
+    endless,
+    name_precision,
+    parse_args,
+    prepare_config,
+)
+from measuring import check_least, end_progress, ratio, report, show_progress
 from official import check_same_net, check_views, official_run
 from stage_clock import StageClock, peak_memory_mib, timed_method
 
@@ -36,8 +42,7 @@ ORDER = ('data', 'preprocess', 'student forward', 'teacher forward', 'losses', '
 
 def add_options(parser):
     parser.add_argument('--warmup', type=int, default=3, help='steps before them (default: 3)')
-    parser.add_argument('--reference', help='checkout of the official repository')
-    parser.add_argument('--out', help='also write the JSON to this file')
+    add_reference_and_out(parser)
 
 
 def time_ours(runner, warmup, iters):
@@ -135,7 +140,7 @@ def format_table(result):
 def main():
     args = parse_args(__doc__, add_options)
     check_args(args)
-    check_out(args.out)
+    check_least(args, warmup=0)
     import torch
 
     from mmssl_geo.launch import build_runner
@@ -154,9 +159,7 @@ def main():
             result['official'] = step_times(clock, result['batch_size'], args.iters)
             result['ratio_official'] = ratio(result['step_ms'], result['official']['step_ms'])
     print(format_table(result))
-    if args.out:
-        Path(args.out).write_text(json.dumps(result, indent=2) + '\n')
-    print(json.dumps(result))
+    report(result, args.out)
 
 
 if __name__ == '__main__':

@@ -10,13 +10,11 @@ timed in turns, each in every round, and the median of the rounds counts, so tha
 alike. The last line of the output is JSON; a ratio is null without what it needs.
 """
 import argparse
-import json
 import statistics
-import sys
 import time
 from pathlib import Path
 
-from measuring import check_least, check_out
+from measuring import check_least, check_out, end_progress, report, show_progress
 
 from mmssl_geo.cli import run_tool
 from mmssl_geo.errors import UserError
@@ -126,12 +124,12 @@ def time_stages(stages, count, rounds):
     times = {name: [] for name in stages}
     for number in range(rounds + 1):  # the first one warms up
         for name, work in stages.items():
-            print(f'\rround {number}/{rounds}: {name:<40}', end='', file=sys.stderr, flush=True)
+            show_progress(f'round {number}/{rounds}: {name:<40}')
             start = time.process_time()
             for index in range(count):
                 work(index)
             times[name].append(1000 * (time.process_time() - start) / count)
-    print(file=sys.stderr)
+    end_progress()
     return {name: statistics.median(values[1:]) for name, values in times.items()}
 
 
@@ -176,9 +174,7 @@ def main():
         print(f'DataLoader, {args.workers} workers, {name:<18}{rate:>9.0f} images/s')
     result = dict(summarise(times, rates), config=str(args.config), num_images=count, rounds=args.rounds,
                   workers=args.workers, batch_size=args.batch_size)
-    if args.out:
-        Path(args.out).write_text(json.dumps(result, indent=2) + '\n')
-    print(json.dumps(result))
+    report(result, args.out)
 
 
 if __name__ == '__main__':

@@ -54,7 +54,7 @@ class RandomViewPhotometrics(BaseTransform):
         Returns:
             `(num_views, 11)` float32, see `PhotometricParams.row`.
         """
-        uniform = rng.random((num_views, 13))
+        uniform = rng.random((num_views, 13))  # four chances, an order of four, four factors, a sigma
         happens = uniform[:, :4] < self.probs[np.minimum(np.arange(num_views), len(self.probs) - 1)]
         jitter, grayscale, blur, solarise = happens.T
         order = uniform[:, 4:8].argsort(axis=1)

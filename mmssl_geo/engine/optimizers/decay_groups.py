@@ -60,8 +60,8 @@ def keep_kernels(optimizer, state_dict):
 
     Without it a checkpoint of a CPU would undo `fused=True` on a GPU, and a loss scaler then fails at the first step.
     """
-    groups = [{**saved, **{key: own[key] for key in KERNELS if key in own}}
-              for saved, own in zip(state_dict['param_groups'], optimizer.param_groups, strict=False)]
-    if len(groups) < len(state_dict['param_groups']):
+    if len(state_dict['param_groups']) != len(optimizer.param_groups):
         return state_dict  # of another model: torch says so
-    return {**state_dict, 'param_groups': groups}
+    return {**state_dict, 'param_groups': [
+        {**saved, **{key: own[key] for key in KERNELS if key in own}}
+        for saved, own in zip(state_dict['param_groups'], optimizer.param_groups, strict=True)]}
