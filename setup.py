@@ -39,7 +39,7 @@ setup(
     python_requires='>=3.10,<3.13',
     packages=find_packages(include=['mmssl_geo', 'mmssl_geo.*']),
     # The OpenMMLab packages are left to the user: the original distributions and their maintained forks share their
-    # import names, and `mmssl_geo.stack` says what is missing or too old.
+    # import names, and `mmssl_geo.utils.versions` says what is missing or too old.
     install_requires=[
         'torch>=2.1', 'torchvision>=0.16', 'numpy>=1.24,<3', 'pillow>=10', 'scipy>=1.10', 'matplotlib>=3.7',
         'safetensors>=0.4', 'pycocotools>=2.0.7'

@@ -3,7 +3,7 @@
 `mmssl_geo.geometry` needs torch and torchvision only. Everything else is reached through `mmssl_geo.registry`,
 which checks the OpenMMLab packages when it is imported, or through `mmssl_geo.get_model`.
 """
-from .stack import check_stack
+from .utils.versions import check_stack
 from .version import __version__
 
 check_stack(required=('torch', 'torchvision'))
@@ -13,6 +13,6 @@ __all__ = ['__version__', 'get_model']
 
 def __getattr__(name):
     if name == 'get_model':  # imported when it is asked for: it needs mmengine and mmpretrain
-        from .inference import get_model
+        from .apis import get_model
         return get_model
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

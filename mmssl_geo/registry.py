@@ -3,7 +3,7 @@
 A config names our classes as `mmssl_geo.GTSA`, from any OpenMMLab package; the modules below are imported when
 a name of theirs is first looked up.
 """
-from .stack import check_stack
+from .utils.versions import check_stack
 
 check_stack(required=('mmengine', 'mmcv'))
 

@@ -3,7 +3,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from mmssl_geo.evaluation.geometry_views import MEAN, STD
+from mmssl_geo.evaluation.geometry.views import MEAN, STD
 
 CELL, SIZE = 8, 112
 CELLS = SIZE // CELL

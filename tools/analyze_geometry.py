@@ -7,9 +7,9 @@ Writes a picture, and beside it the table as .md and all numbers as .json. `docs
 import argparse
 import sys
 
-from mmssl_geo.analysis_options import add_shared_options
-from mmssl_geo.cli import run_tool
-from mmssl_geo.errors import UserError
+from mmssl_geo.evaluation.analysis_args import add_shared_options
+from mmssl_geo.utils.cli import run_tool
+from mmssl_geo.utils.errors import UserError
 
 
 def parse_args():
@@ -26,8 +26,8 @@ def check_args(args):
     Raises:
         UserError: says which option is wrong.
     """
-    from mmssl_geo.evaluation.analysis_tool import check_shared
-    from mmssl_geo.evaluation.geometry_images import MIN_IMAGES
+    from mmssl_geo.evaluation.analysis import check_shared
+    from mmssl_geo.evaluation.geometry.images import MIN_IMAGES
     check_shared(args, (('num-images', MIN_IMAGES), ('size', 1), ('seeds', 1), ('seed', 0), ('batch-size', 1)))
     if not args.tolerance >= 0:
         raise UserError(f'--tolerance {args.tolerance}: has to be 0 or more cells')
@@ -39,7 +39,7 @@ def measure(name, encoder, views, args):
     from mmengine.utils import ProgressBar
 
     from mmssl_geo.evaluation import MEASURES, extract_features, measure_geometry
-    from mmssl_geo.evaluation.analysis_tool import device_of, printer
+    from mmssl_geo.evaluation.analysis import device_of, printer
     device = device_of(args)
     net = encoder.net.to(device)
     print(f'{name}: features of the views')
@@ -56,8 +56,8 @@ def main():
     args = parse_args()
     check_args(args)
     from mmssl_geo.evaluation import MEASURES, make_views
-    from mmssl_geo.evaluation.analysis_tool import load_nets, write_results
-    from mmssl_geo.evaluation.geometry_images import list_images, read_some
+    from mmssl_geo.evaluation.analysis import load_nets, write_results
+    from mmssl_geo.evaluation.geometry.images import list_images, read_some
     from mmssl_geo.visualization.geometry_figure import geometry_figure
     paths = list_images(args.images)
     nets = load_nets(args)

@@ -7,9 +7,9 @@ Writes a picture, and beside it the table as .md and all numbers as .json. `docs
 import argparse
 import sys
 
-from mmssl_geo.analysis_options import add_shared_options
-from mmssl_geo.cli import run_tool
-from mmssl_geo.errors import UserError
+from mmssl_geo.evaluation.analysis_args import add_shared_options
+from mmssl_geo.utils.cli import run_tool
+from mmssl_geo.utils.errors import UserError
 
 
 def parse_args():
@@ -30,8 +30,8 @@ def check_args(args):
     Raises:
         UserError: says which option is wrong.
     """
-    from mmssl_geo.evaluation.analysis_tool import check_shared
-    from mmssl_geo.evaluation.geometry_images import MIN_IMAGES
+    from mmssl_geo.evaluation.analysis import check_shared
+    from mmssl_geo.evaluation.geometry.images import MIN_IMAGES
     check_shared(args, (('num-images', MIN_IMAGES), ('size', 1), ('seeds', 1), ('seed', 0), ('batch-size', 1),
                         ('regions', 1), ('k', 1)))
     if not 1 <= args.min_side <= args.size / 2:
@@ -43,9 +43,9 @@ def measure(name, encoder, images, args):
     import torch
     from mmengine.utils import ProgressBar
 
-    from mmssl_geo.evaluation.analysis_tool import device_of, printer
-    from mmssl_geo.evaluation.region_measures import REGION_MEASURES, measure_regions
-    from mmssl_geo.evaluation.region_pastes import draw_pastes, extract_region_features
+    from mmssl_geo.evaluation.analysis import device_of, printer
+    from mmssl_geo.evaluation.regions.measures import REGION_MEASURES, measure_regions
+    from mmssl_geo.evaluation.regions.pastes import draw_pastes, extract_region_features
     device = device_of(args)
     net = encoder.net.to(device)
     pastes = draw_pastes(images, encoder.stride, args.seed)
@@ -64,7 +64,7 @@ def measure(name, encoder, images, args):
 def count_objects(images, args):
     """Objects that O-KNN asks for and leaves out, in the mean over the splits; nothing if a split has none to label."""
     from mmssl_geo.evaluation import split_images
-    from mmssl_geo.evaluation.object_knn import split_objects
+    from mmssl_geo.evaluation.probes.object_knn import split_objects
     if not len(images.labels):
         print('O-KNN: n/a, no annotated object')
         return {}
@@ -86,10 +86,10 @@ def count_objects(images, args):
 def main():
     args = parse_args()
     check_args(args)
-    from mmssl_geo.evaluation.analysis_tool import load_nets, write_results
-    from mmssl_geo.evaluation.geometry_images import list_images
-    from mmssl_geo.evaluation.region_images import BoxSource, collect_region_images, names_of
-    from mmssl_geo.evaluation.region_measures import REGION_MEASURES
+    from mmssl_geo.evaluation.analysis import load_nets, write_results
+    from mmssl_geo.evaluation.geometry.images import list_images
+    from mmssl_geo.evaluation.regions.images import BoxSource, collect_region_images, names_of
+    from mmssl_geo.evaluation.regions.measures import REGION_MEASURES
     from mmssl_geo.visualization.region_measures_figure import region_measures_figure
     paths = list_images(args.images)
     names = names_of(paths, args.images)

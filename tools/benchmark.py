@@ -12,9 +12,9 @@ import os
 import signal
 from pathlib import Path
 
-from mmssl_geo.cli import run_tool
-from mmssl_geo.errors import UserError
-from mmssl_geo.overrides import Overrides
+from mmssl_geo.utils.cli import run_tool
+from mmssl_geo.utils.config import Overrides
+from mmssl_geo.utils.errors import UserError
 
 
 def parse_args():
@@ -59,11 +59,11 @@ def main():
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill stops the children too
     from mmengine.logging import MMLogger
 
-    from mmssl_geo.benchmark.plan import choose_starts, choose_tasks
-    from mmssl_geo.benchmark.request import Request
-    from mmssl_geo.benchmark.runner import dry_run, run
-    from mmssl_geo.benchmark.slots import make_slots, visible_gpus
-    from mmssl_geo.benchmark.suite import load_suite
+    from mmssl_geo.benchmark.plan.plan import choose_starts, choose_tasks
+    from mmssl_geo.benchmark.plan.request import Request
+    from mmssl_geo.benchmark.plan.suite import load_suite
+    from mmssl_geo.benchmark.run.runner import dry_run, run
+    from mmssl_geo.benchmark.run.slots import make_slots, visible_gpus
     MMLogger.get_current_instance().setLevel('WARNING')  # it would name the data root for every config that is read
     suite = load_suite(args.suite)
     slots = make_slots(args.gpus, args.jobs, args.gpus_per_job, args.slurm, visible_gpus(),

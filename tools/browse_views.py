@@ -9,9 +9,9 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from mmssl_geo.cli import run_tool
-from mmssl_geo.errors import UserError
-from mmssl_geo.overrides import Overrides
+from mmssl_geo.utils.cli import run_tool
+from mmssl_geo.utils.config import Overrides
+from mmssl_geo.utils.errors import UserError
 
 
 def parse_args():
@@ -114,7 +114,7 @@ def make_figure(dataset, index, sample, args, title):
 def main():
     args = parse_args()
     check_args(args)
-    from mmssl_geo.launch import load_config
+    from mmssl_geo.apis.train import load_config
     cfg = load_config(args.config, args.cfg_options)
     with tempfile.TemporaryDirectory() as list_folder:
         dataset = build_dataset(cfg, args.images, list_folder)

@@ -9,8 +9,8 @@ cannot be used. docs/parity.md says what a reference set holds.
 import argparse
 import sys
 
-from mmssl_geo.cli import run_tool
-from mmssl_geo.errors import UserError
+from mmssl_geo.utils.cli import run_tool
+from mmssl_geo.utils.errors import UserError
 
 CONFIG = 'configs/gtsa_vits16_coco.py'
 
@@ -23,9 +23,9 @@ def parse_args(argv=None):
 
 def compare(folder):
     """Prints a line of counts and one a quantity; returns how many there were and how many of them differ."""
-    from mmssl_geo.launch import load_config
+    from mmssl_geo.apis.train import load_config
     from mmssl_geo.parity import Reference, check_parity, describe
-    from mmssl_geo.resources import resource_root
+    from mmssl_geo.utils.paths import resource_root
     reference = Reference.read(folder)
     print(describe(reference), flush=True)
     quantities = []

@@ -7,8 +7,8 @@ errors lie between them. Exit status: 0 if no mean is more than five of them awa
 """
 import argparse
 
-from mmssl_geo.cli import run_tool
-from mmssl_geo.errors import UserError
+from mmssl_geo.utils.cli import run_tool
+from mmssl_geo.utils.errors import UserError
 
 CONFIG = 'configs/gtsa_vits16_coco.py'
 
@@ -28,11 +28,11 @@ def parse_args():
 
 def main():
     args = parse_args()
-    from mmssl_geo.launch import load_config
+    from mmssl_geo.apis.train import load_config
     from mmssl_geo.parity.view_statistics import check_views
-    from mmssl_geo.progress import Progress
     from mmssl_geo.registry import DATASETS
-    from mmssl_geo.resources import resource_root
+    from mmssl_geo.utils.paths import resource_root
+    from mmssl_geo.utils.progress import Progress
     cfg = load_config(resource_root() / CONFIG).train_dataloader.dataset
     cfg.update(data_root=args.images, data_prefix='', ann_file=None, seed=0)
     cfg.pipeline.photometrics.where = args.where

@@ -8,7 +8,7 @@ What is written is loaded again and its features are compared with the source's 
 """
 import argparse
 
-from mmssl_geo.cli import run_tool
+from mmssl_geo.utils.cli import run_tool
 
 
 def parse_args():
@@ -27,7 +27,7 @@ def parse_args():
 
 def main():
     args = parse_args()
-    from mmssl_geo.convert import convert
+    from mmssl_geo.checkpoints import convert
     print(f'converting {args.src}, then comparing features ...', flush=True)
     print(convert(args.src, args.dst, args.to, args.weights, args.num_heads, args.patch_size, args.allow_unsafe))
     return 0

@@ -11,8 +11,8 @@ import argparse
 import re
 from pathlib import Path
 
-from mmssl_geo.cli import run_tool
-from mmssl_geo.errors import UserError
+from mmssl_geo.utils.cli import run_tool
+from mmssl_geo.utils.errors import UserError
 
 SHARD_SIZES = dict(image=10_000, patches=500, regions=1_000)
 
@@ -65,13 +65,13 @@ def check_args(args):
 def main():
     args = parse_args()
     size = check_args(args)
-    from mmssl_geo.convert import load_encoder
-    from mmssl_geo.evaluation.analysis_tool import device_of
-    from mmssl_geo.inference.box_file import BoxFile
-    from mmssl_geo.inference.extraction import extract, fingerprint, list_names
-    from mmssl_geo.inference.feature_shards import UNREADABLE, FeatureShards
-    from mmssl_geo.inference.frozen_features import FrozenFeatures
-    from mmssl_geo.inference.whole_images import WholeImages
+    from mmssl_geo.apis.box_file import BoxFile
+    from mmssl_geo.apis.extract_features import extract, fingerprint, list_names
+    from mmssl_geo.apis.feature_shards import UNREADABLE, FeatureShards
+    from mmssl_geo.apis.frozen_features import FrozenFeatures
+    from mmssl_geo.apis.whole_images import WholeImages
+    from mmssl_geo.checkpoints import load_encoder
+    from mmssl_geo.evaluation.analysis import device_of
     encoder = load_encoder(args.checkpoint, args.weights, args.num_heads, args.allow_unsafe)
     print(encoder.description)
     features = FrozenFeatures(encoder, args.kind, size, device_of(args), args.dtype)

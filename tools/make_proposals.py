@@ -15,12 +15,18 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
-from mmssl_geo.cli import run_tool
 from mmssl_geo.datasets.image_list import EXTENSIONS, read_ann_file
 from mmssl_geo.datasets.path_table import scan_folder
-from mmssl_geo.errors import UserError
-from mmssl_geo.proposals import AnnotationMethod, GridMethod, RegionFilter, SelectiveSearchMethod, make_proposals
-from mmssl_geo.proposals.environment import default_folder, search_python
+from mmssl_geo.datatools.proposals import (
+    AnnotationMethod,
+    GridMethod,
+    RegionFilter,
+    SelectiveSearchMethod,
+    make_proposals,
+)
+from mmssl_geo.datatools.proposals.environment import default_folder, search_python
+from mmssl_geo.utils.cli import run_tool
+from mmssl_geo.utils.errors import UserError
 
 # SoCo's limits, which D3SSL builds on; the number (its code keeps all of them) bounds the size of the file.
 LIMITS = {

@@ -5,8 +5,8 @@ The defaults suit a small net on two CPU cores. For pretraining, more objects an
 """
 import argparse
 
-from mmssl_geo.cli import run_tool
-from mmssl_geo.scenes import CLASSES, SceneOptions, write_scenes
+from mmssl_geo.datatools.scenes import CLASSES, SceneOptions, write_scenes
+from mmssl_geo.utils.cli import run_tool
 
 
 def parse_args():

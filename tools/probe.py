@@ -12,8 +12,8 @@ import argparse
 import json
 from pathlib import Path
 
-from mmssl_geo.cli import run_tool
-from mmssl_geo.errors import UserError
+from mmssl_geo.utils.cli import run_tool
+from mmssl_geo.utils.errors import UserError
 
 # option -> the argument of the probes that it is for, and those probes
 OPTIONS = {
@@ -68,8 +68,8 @@ def build_probe(args):
     Raises:
         UserError: says which option is wrong, or what is wrong with the data.
     """
-    from mmssl_geo.evaluation.analysis_tool import check_shared
-    from mmssl_geo.evaluation.probes import PROBES
+    from mmssl_geo.evaluation.analysis import check_shared
+    from mmssl_geo.evaluation.probes.probes import PROBES
     check_shared(args, (('size', 1), ('seeds', 1), ('seed', 0), ('batch-size', 1), ('workers', 0)), ('.json', ))
     given = {name: getattr(args, name) for name in OPTIONS if getattr(args, name) is not None}
     for name, value in given.items():
@@ -94,9 +94,9 @@ def build_probe(args):
 
 def ask(probe, name, encoder, args):
     """Name -> Measured, of one net."""
-    from mmssl_geo.evaluation.analysis_tool import RANDOM, device_of
-    from mmssl_geo.evaluation.probe_base import ask_backbone
-    from mmssl_geo.progress import Progress
+    from mmssl_geo.evaluation.analysis import RANDOM, device_of
+    from mmssl_geo.evaluation.probes.base import ask_backbone
+    from mmssl_geo.utils.progress import Progress
     seeds = range(args.seed, args.seed + args.seeds)
     is_random = name == RANDOM
     calls = [[seed] for seed in seeds] if is_random else [seeds]
@@ -123,8 +123,8 @@ def write(rows, out, several_seeds):
 def main():
     args = parse_args()
     probe = build_probe(args)
-    from mmssl_geo.evaluation.analysis_tool import load_nets
-    from mmssl_geo.evaluation.geometry_measures import Measure, markdown_table
+    from mmssl_geo.evaluation.analysis import load_nets
+    from mmssl_geo.evaluation.geometry.measures import Measure, markdown_table
     nets = load_nets(args)
     print(f'{args.probe}: {probe.num_train} of {probe.counts[0]} images to learn from, {probe.counts[1]} to ask about',
           flush=True)

@@ -2,7 +2,7 @@
 import argparse
 from pathlib import Path
 
-from mmssl_geo.cli import run_tool
+from mmssl_geo.utils.cli import run_tool
 
 
 def parse_args():
@@ -15,7 +15,7 @@ def parse_args():
 
 def main():
     args = parse_args()
-    from mmssl_geo.quickstart import Quickstart, format_table
+    from mmssl_geo.benchmark.quickstart import Quickstart, format_table
     from mmssl_geo.visualization.quickstart_picture import draw_quickstart
     options = [f'train_cfg.max_epochs={args.epochs}'] if args.epochs else []
     report = Quickstart(args.out, images=args.images, options=options).run()

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from mmengine.runner import Runner
 
-from mmssl_geo.cli import run_tool
-from mmssl_geo.convert import read_checkpoint
-from mmssl_geo.errors import UserError
-from mmssl_geo.launch import build_or_explain, load_config
+from mmssl_geo.apis.train import build_or_explain, load_config
+from mmssl_geo.checkpoints import read_checkpoint
 from mmssl_geo.models.backbones.state_check import check_weights, stored_weights
-from mmssl_geo.overrides import Overrides
+from mmssl_geo.utils.cli import run_tool
+from mmssl_geo.utils.config import Overrides
+from mmssl_geo.utils.errors import UserError
 
 
 def parse_args():

@@ -5,9 +5,9 @@
 import argparse
 import os
 
-from mmssl_geo.cli import run_tool
-from mmssl_geo.errors import UserError
-from mmssl_geo.overrides import Overrides
+from mmssl_geo.utils.cli import run_tool
+from mmssl_geo.utils.config import Overrides
+from mmssl_geo.utils.errors import UserError
 
 
 def parse_args():
@@ -33,7 +33,7 @@ def parse_args():
 
 def main():
     args = parse_args()
-    from mmssl_geo.launch import build_runner, leave_process_group, load_config
+    from mmssl_geo.apis.train import build_runner, leave_process_group, load_config
     cfg = load_config(args.config, args.cfg_options, work_dir=args.work_dir, launcher=args.launcher)
     if args.auto_scale_lr:
         if 'auto_scale_lr' not in cfg:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import UserError
+from mmssl_geo.utils.errors import UserError
 
 
 class CocoObjects(NamedTuple):

@@ -7,7 +7,7 @@ import os
 import numpy as np
 from mmengine.logging import print_log
 
-from ..errors import UserError
+from mmssl_geo.utils.errors import UserError
 
 BLOCK = 2**16
 

@@ -4,8 +4,9 @@ import os
 import numpy as np
 from torch.utils.data import Dataset
 
-from ..errors import UserError
-from ..registry import DATASETS
+from mmssl_geo.registry import DATASETS
+from mmssl_geo.utils.errors import UserError
+
 from .image_cache import ImageCache
 from .image_reading import UnreadableImage, read_rgb
 from .image_sources import FileImages, TarImages

@@ -7,7 +7,8 @@ import tarfile
 import numpy as np
 from mmengine.logging import print_log
 
-from ..errors import UserError
+from mmssl_geo.utils.errors import UserError
+
 from .path_table import PathTable
 
 

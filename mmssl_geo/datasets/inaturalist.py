@@ -4,8 +4,8 @@ import os
 
 from mmpretrain.datasets import BaseDataset
 
-from mmssl_geo.errors import UserError
 from mmssl_geo.registry import DATASETS
+from mmssl_geo.utils.errors import UserError
 
 LISTS = dict(images={'id', 'file_name'}, annotations={'image_id', 'category_id'}, categories={'id', 'name'})
 

@@ -5,7 +5,7 @@ import os
 import numpy as np
 from mmengine.logging import print_log
 
-from ..errors import UserError
+from mmssl_geo.utils.errors import UserError
 
 SCAN_REPORT_EVERY = 200_000
 BYTE_ORDER_MARK = b'\xef\xbb\xbf'

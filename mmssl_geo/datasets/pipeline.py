@@ -3,8 +3,8 @@ from itertools import pairwise
 
 from mmengine.dataset import Compose
 
-from ..errors import UserError
-from ..registry import TRANSFORMS
+from mmssl_geo.registry import TRANSFORMS
+from mmssl_geo.utils.errors import UserError
 
 
 def pipeline_steps(pipeline):

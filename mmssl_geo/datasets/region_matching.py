@@ -3,7 +3,7 @@ import os
 
 import numpy as np
 
-from ..errors import UserError
+from mmssl_geo.utils.errors import UserError
 
 EXAMPLES = 3
 

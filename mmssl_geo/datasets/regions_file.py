@@ -18,7 +18,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from ..errors import UserError
+from mmssl_geo.utils.errors import UserError
+
 from .path_table import PathTable
 
 FORMAT = 1

@@ -4,8 +4,8 @@ import torch
 from mmengine.dist import get_dist_info, sync_random_seed
 from torch.utils.data import Sampler
 
-from ..errors import UserError
-from ..registry import DATA_SAMPLERS
+from mmssl_geo.registry import DATA_SAMPLERS
+from mmssl_geo.utils.errors import UserError
 
 CHUNK = 4096
 

@@ -2,9 +2,10 @@
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import EpochBasedTrainLoop
 
-from ..datasets.samplers import EpochSampler
-from ..errors import UserError
-from ..registry import LOOPS
+from mmssl_geo.datasets.samplers import EpochSampler
+from mmssl_geo.registry import LOOPS
+from mmssl_geo.utils.errors import UserError
+
 from .progress import accumulative_counts
 
 DATA_STREAM = 'data_stream'

@@ -5,8 +5,8 @@ import math
 import torch
 from mmpretrain.models import VisionTransformer
 
-from ..errors import UserError
-from .geometry_views import MEAN, STD
+from mmssl_geo.evaluation.geometry.views import MEAN, STD
+from mmssl_geo.utils.errors import UserError
 
 STEM_STRIDE = 4  # of a ResNet
 

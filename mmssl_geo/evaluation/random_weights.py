@@ -7,7 +7,7 @@ import torch
 from mmengine.logging import MMLogger
 from mmpretrain.models import VisionTransformer
 
-from ..models.backbones import SSLVisionTransformer
+from mmssl_geo.models.backbones import SSLVisionTransformer
 
 
 def randomly_initialised(net, seed=0):

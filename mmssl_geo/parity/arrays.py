@@ -4,7 +4,7 @@ import math
 import numpy as np
 import torch
 
-from ..errors import UserError
+from mmssl_geo.utils.errors import UserError
 
 _COUNTS = dict(num_heads=1, patch_size=1, iters_per_epoch=1, epochs=1, batch_size=1, warmup_epochs=0)
 

@@ -4,9 +4,10 @@ from copy import deepcopy
 
 from mmengine.registry import DefaultScope
 
-from ..convert.vit import vit_names
-from ..errors import UserError
-from ..registry import MODELS
+from mmssl_geo.checkpoints.vit import vit_names
+from mmssl_geo.registry import MODELS
+from mmssl_geo.utils.errors import UserError
+
 from .reference import CHECKPOINT, number
 
 _PREFIXES = {

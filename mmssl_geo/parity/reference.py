@@ -4,7 +4,8 @@ from pathlib import Path
 
 import torch
 
-from ..errors import UserError
+from mmssl_geo.utils.errors import UserError
+
 from .arrays import read_arrays
 from .weights import read_weights
 

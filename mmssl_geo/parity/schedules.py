@@ -6,7 +6,8 @@ import torch
 from mmengine.logging import MMLogger
 from torch import nn
 
-from ..registry import HOOKS
+from mmssl_geo.registry import HOOKS
+
 from .optimizer import build_wrapper
 from .quantity import Quantity, relative_difference
 from .reference import number

@@ -1,7 +1,8 @@
 """Optimisation steps of the official net: losses, clipped gradients and what becomes of every parameter."""
 import torch
 
-from ..errors import NonFiniteLossError, UserError
+from mmssl_geo.utils.errors import NonFiniteLossError, UserError
+
 from .models import build_model
 from .optimizer import build_wrapper
 from .quantity import Quantity, relative_difference

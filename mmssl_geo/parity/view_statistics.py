@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import default_collate
 
-from ..augment.params import LUMA
-from ..errors import UserError
-from ..models import MultiViewDataPreprocessor
+from mmssl_geo.augment.params import LUMA
+from mmssl_geo.models import MultiViewDataPreprocessor
+from mmssl_geo.utils.errors import UserError
 
 MAX_ERRORS = 5  # standard errors
 LAPLACIAN = torch.tensor([[0., 1, 0], [1, -4, 1], [0, 1, 0]])[None, None]

@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from ..errors import UserError
-from ..registry import FUNCTIONS, MODELS, TRANSFORMS
-from ..structures import ViewBatch, ViewRecord
+from mmssl_geo.registry import FUNCTIONS, MODELS, TRANSFORMS
+from mmssl_geo.structures import ViewBatch, ViewRecord
+from mmssl_geo.utils.errors import UserError
+
 from .quantity import Quantity, absolute_difference
 from .reference import views_of
 

@@ -1,8 +1,8 @@
 """Reads the official checkpoint of a reference set."""
 import torch
 
-from ..convert import read_checkpoint
-from ..errors import UserError
+from mmssl_geo.checkpoints import read_checkpoint
+from mmssl_geo.utils.errors import UserError
 
 
 def read_weights(path):

@@ -3,8 +3,8 @@ from dataclasses import dataclass
 
 import torch
 
-from ..errors import UserError
-from ..geometry import pair_boxes
+from mmssl_geo.geometry import pair_boxes
+from mmssl_geo.utils.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..geometry import rescale_boxes, rotate_boxes, turned_size
+from mmssl_geo.geometry import rescale_boxes, rotate_boxes, turned_size
 
 
 @dataclass(frozen=True)

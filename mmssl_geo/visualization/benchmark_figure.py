@@ -14,7 +14,7 @@ def benchmark_figure(rows, title=''):
     No bars: the axis begins near the lowest value, since differences between starts are small against the values.
 
     Args:
-        rows: `Row`s of `mmssl_geo.benchmark.table`, at least one.
+        rows: `Row`s of `mmssl_geo.benchmark.report.table`, at least one.
         title: first line of the picture.
 
     Returns:

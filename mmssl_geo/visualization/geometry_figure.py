@@ -1,5 +1,6 @@
 """Bars of the geometric measures of several nets."""
-from ..evaluation import MEASURES
+from mmssl_geo.evaluation import MEASURES
+
 from .measure_figure import measure_figure
 
 # as `measure_figure` takes them; the hints say which way features are more sensitive

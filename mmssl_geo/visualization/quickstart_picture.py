@@ -6,7 +6,7 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
-from mmssl_geo.convert import read_checkpoint
+from mmssl_geo.checkpoints import read_checkpoint
 from mmssl_geo.datasets import pipeline_steps
 from mmssl_geo.registry import DATASETS, MODELS
 

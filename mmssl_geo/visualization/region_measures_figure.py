@@ -1,5 +1,6 @@
 """Bars of the region measures of several nets."""
-from ..evaluation.region_measures import REGION_MEASURES
+from mmssl_geo.evaluation.regions.measures import REGION_MEASURES
+
 from .measure_figure import measure_figure
 
 # as `measure_figure` takes them

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import UserError
+from mmssl_geo.utils.errors import UserError
 
 SCALARS = 'vis_data/scalars.json'
 

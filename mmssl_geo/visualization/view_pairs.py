@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..geometry import intersect_boxes
+from mmssl_geo.geometry import intersect_boxes
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ import pytest
 import torch
 from mmengine.registry import DefaultScope
 
-from mmssl_geo.benchmark import runner, slots
-from mmssl_geo.benchmark.plan import choose_starts, choose_tasks
-from mmssl_geo.benchmark.request import Request
-from mmssl_geo.benchmark.suite import load_suite
+from mmssl_geo.benchmark.plan.plan import choose_starts, choose_tasks
+from mmssl_geo.benchmark.plan.request import Request
+from mmssl_geo.benchmark.plan.suite import load_suite
+from mmssl_geo.benchmark.run import runner, slots
 from mmssl_geo.registry import MODELS
 from tests.tiny_data.camvid import write_camvid
 
@@ -130,7 +130,7 @@ def world(tmp_path, camvid, weights, monkeypatch):
                        ('probe', PROBE)):
         (root / 'tools' / f'{name}.py').write_text(textwrap.dedent(text))
     shutil.copy(weights, root / 'tools' / 'checkpoint.pth')
-    for module in ('mmssl_geo.steps', 'mmssl_geo.benchmark.slots'):
+    for module in ('mmssl_geo.utils.subprocesses', 'mmssl_geo.benchmark.run.slots'):
         monkeypatch.setattr(f'{module}.resource_root', lambda: root)
     monkeypatch.setattr(runner, 'describe_environment', lambda: dict(cores=2))
     config, recipe, suite = (tmp_path / name for name in ('config.py', 'recipe.py', 'small.py'))

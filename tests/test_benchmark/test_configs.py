@@ -3,7 +3,7 @@ import os
 import pytest
 from mmengine.config import Config
 
-from mmssl_geo.benchmark.configs import (
+from mmssl_geo.benchmark.plan.configs import (
     accumulating,
     config_digest,
     config_text,
@@ -13,8 +13,8 @@ from mmssl_geo.benchmark.configs import (
     task_config,
     variables,
 )
-from mmssl_geo.benchmark.suite import Recipe, Task
-from mmssl_geo.errors import UserError
+from mmssl_geo.benchmark.plan.suite import Recipe, Task
+from mmssl_geo.utils.errors import UserError
 
 TASK = Task('detect', 'coco', {}, config='configs/downstream/mmdet/mask-rcnn_r50_d3ssl_c4_1x_coco.py', gpus=8)
 

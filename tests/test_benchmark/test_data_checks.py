@@ -7,8 +7,8 @@ import pytest
 from mmengine.config import Config
 from PIL import Image
 
-from mmssl_geo.benchmark.configs import variables
-from mmssl_geo.benchmark.data_checks import data_problems
+from mmssl_geo.benchmark.checks.data_checks import data_problems
+from mmssl_geo.benchmark.plan.configs import variables
 from tests.helpers import ROOT
 from tests.tiny_data.ade20k import write_ade20k
 from tests.tiny_data.camvid import write_camvid

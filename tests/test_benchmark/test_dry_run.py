@@ -1,7 +1,7 @@
 """What is found before anything is computed, and probes."""
 import torch
 
-from mmssl_geo.benchmark.runner import dry_run, run
+from mmssl_geo.benchmark.run.runner import dry_run, run
 
 from .conftest import backbone_state, results
 

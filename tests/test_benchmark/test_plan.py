@@ -1,8 +1,15 @@
 import pytest
 
-from mmssl_geo.benchmark.plan import choose_starts, choose_tasks, make_jobs, needed_recipes, plan_text, total_cost
-from mmssl_geo.benchmark.suite import Data, Recipe, Suite, Task
-from mmssl_geo.errors import UserError
+from mmssl_geo.benchmark.plan.plan import (
+    choose_starts,
+    choose_tasks,
+    make_jobs,
+    needed_recipes,
+    plan_text,
+    total_cost,
+)
+from mmssl_geo.benchmark.plan.suite import Data, Recipe, Suite, Task
+from mmssl_geo.utils.errors import UserError
 
 RECIPES = dict(gtsa=Recipe('gtsa', 'g.py', 'a', hours=10, disk_gb=2), dino=Recipe('dino', 'd.py', 'a', hours=20))
 TASKS = dict(

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from mmssl_geo.benchmark.pool import Board, remaining_seconds, run_all
-from mmssl_geo.errors import UserError
-from mmssl_geo.steps import Children, run_step
+from mmssl_geo.benchmark.run.pool import Board, remaining_seconds, run_all
+from mmssl_geo.utils.errors import UserError
+from mmssl_geo.utils.subprocesses import Children, run_step
 
 
 def test_every_slot_runs_one_at_a_time_and_all_are_run():
@@ -77,7 +77,7 @@ def test_time_to_go_is_in_proportion_to_the_cost():
 
 def test_board_counts_and_estimates(capsys, monkeypatch):
     now = iter([0., 60., 90.])
-    monkeypatch.setattr('mmssl_geo.benchmark.pool.time.monotonic', lambda: next(now))
+    monkeypatch.setattr('mmssl_geo.benchmark.run.pool.time.monotonic', lambda: next(now))
     board = Board('jobs', dict(a=1., b=1., c=2.), already=5)
     board.add('a', 'AP 3')
     board.add('b', 'FAILED: x', failed=True)

@@ -10,8 +10,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmssl_geo.benchmark.runner import run
-from mmssl_geo.errors import UserError
+from mmssl_geo.benchmark.run.runner import run
+from mmssl_geo.utils.errors import UserError
 
 from .conftest import backbone_state, results
 
@@ -159,9 +159,9 @@ RUN = '''
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and so would this one
 sys.path[:0] = [{root!r}, {tests!r}]
-import mmssl_geo.steps, mmssl_geo.benchmark.slots
+import mmssl_geo.utils.subprocesses, mmssl_geo.benchmark.run.slots
 from pathlib import Path
-for module in (mmssl_geo.steps, mmssl_geo.benchmark.slots):
+for module in (mmssl_geo.utils.subprocesses, mmssl_geo.benchmark.run.slots):
     module.resource_root = lambda: Path({stubs!r})
 sys.argv = {argv!r}
 exec(open({tool!r}).read(), dict(__name__='__main__'))

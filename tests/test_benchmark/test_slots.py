@@ -2,8 +2,8 @@ import sys
 
 import pytest
 
-from mmssl_geo.benchmark.slots import make_slots, visible_gpus
-from mmssl_geo.errors import UserError
+from mmssl_geo.benchmark.run.slots import make_slots, visible_gpus
+from mmssl_geo.utils.errors import UserError
 
 
 def test_gpus_are_shared_out():

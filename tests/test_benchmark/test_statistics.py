@@ -1,6 +1,6 @@
 import pytest
 
-from mmssl_geo.benchmark.statistics import paired_difference, summarise
+from mmssl_geo.benchmark.report.statistics import paired_difference, summarise
 
 
 def test_mean_and_sample_deviation():

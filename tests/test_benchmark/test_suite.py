@@ -1,8 +1,8 @@
 import pytest
 from mmengine.config import Config
 
-from mmssl_geo.benchmark.suite import load_suite, shipped_suites
-from mmssl_geo.errors import UserError
+from mmssl_geo.benchmark.plan.suite import load_suite, shipped_suites
+from mmssl_geo.utils.errors import UserError
 
 PROMISED = {'quick', 'real-small', 'coco', 'ade20k', 'voc', 'inat19', 'paper-gtsa', 'paper-d3ssl'}
 

@@ -1,10 +1,10 @@
 import csv
 
-from mmssl_geo.benchmark.plan import Start
-from mmssl_geo.benchmark.statistics import summarise
-from mmssl_geo.benchmark.suite import Task
-from mmssl_geo.benchmark.table import Row, make_rows, markdown, write_tables
-from mmssl_geo.benchmark.work_folder import WorkFolder
+from mmssl_geo.benchmark.plan.plan import Start
+from mmssl_geo.benchmark.plan.suite import Task
+from mmssl_geo.benchmark.report.statistics import summarise
+from mmssl_geo.benchmark.report.table import Row, make_rows, markdown, write_tables
+from mmssl_geo.benchmark.run.work_folder import WorkFolder
 from mmssl_geo.visualization.benchmark_figure import benchmark_figure
 
 TASK = Task('detect', 'coco', {'AP': 'x', 'AP50': 'y'}, paper={'AP': dict(gtsa=35.8)})

@@ -19,11 +19,11 @@ from mmssl_geo.datasets import (
     pipeline_steps,
 )
 from mmssl_geo.datasets.transforms.view_random import sample_rng
-from mmssl_geo.errors import UserError
 from mmssl_geo.geometry import CropGroup, sample_crops
 from mmssl_geo.models import MultiViewDataPreprocessor
 from mmssl_geo.registry import TRANSFORMS
 from mmssl_geo.structures import ViewRecord
+from mmssl_geo.utils.errors import UserError
 from tests.helpers import ROOT
 
 PIPELINE = Config.fromfile(ROOT / 'configs/dino_vits16_coco.py').train_dataloader.dataset.pipeline

@@ -12,8 +12,8 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from mmssl_geo.datasets.image_list import ImageListDataset
-from mmssl_geo.errors import UserError, first_line_of_worker_error
 from mmssl_geo.registry import DATASETS, TRANSFORMS
+from mmssl_geo.utils.errors import UserError, first_line_of_worker_error
 
 
 def write_images(folder, names, size=(4, 5)):

@@ -14,8 +14,8 @@ from torch.utils.data import DataLoader
 from mmssl_geo.datasets import ImageListDataset, MultiCrop, PackViews, RandomQuarterTurns, RandomViewPhotometrics
 from mmssl_geo.datasets.image_cache import ImageCache
 from mmssl_geo.datasets.image_reading import read_rgb
-from mmssl_geo.errors import UserError
-from mmssl_geo.overrides import Overrides
+from mmssl_geo.utils.config import Overrides
+from mmssl_geo.utils.errors import UserError
 
 
 def picture(seed, size):

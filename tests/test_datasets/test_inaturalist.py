@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from mmssl_geo.datasets import INaturalist
-from mmssl_geo.errors import UserError
 from mmssl_geo.registry import DATASETS
+from mmssl_geo.utils.errors import UserError
 from tests.tiny_data.inat import write_inat
 
 

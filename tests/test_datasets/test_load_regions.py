@@ -9,8 +9,8 @@ from mmssl_geo.datasets.image_list import ImageListDataset
 from mmssl_geo.datasets.regions_file import write_regions
 from mmssl_geo.datasets.transforms import GridRegions, LoadRegions
 from mmssl_geo.datasets.transforms.load_regions import fit_regions
-from mmssl_geo.errors import UserError
 from mmssl_geo.geometry import grid_boxes
+from mmssl_geo.utils.errors import UserError
 
 
 def sample(size=(30, 40), **keys):

@@ -5,7 +5,7 @@ from mmengine.config import Config
 from PIL import Image
 
 from mmssl_geo.datasets import ImageListDataset, pipeline_steps
-from mmssl_geo.errors import UserError
+from mmssl_geo.utils.errors import UserError
 from tests.helpers import ROOT
 
 

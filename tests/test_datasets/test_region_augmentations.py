@@ -6,9 +6,9 @@ import torch
 from mmengine.dataset import Compose
 
 from mmssl_geo.datasets import ContextCrop, ForegroundShift, RegionCutout, TokenCutout, ViewPhotometrics
-from mmssl_geo.errors import UserError
 from mmssl_geo.geometry import region_mask
 from mmssl_geo.registry import TRANSFORMS
+from mmssl_geo.utils.errors import UserError
 from tests.region_cases import random_boxes
 
 MEAN = (124, 116, 104)

@@ -4,17 +4,10 @@ import torch
 from mmengine.config import Config
 from torch.utils.data import default_collate
 
-from mmssl_geo.datasets import (
-    DeriveView,
-    ForegroundShift,
-    PackRegionViews,
-    RegionCutout,
-    RegionViews,
-    pipeline_steps,
-)
-from mmssl_geo.errors import UserError
+from mmssl_geo.datasets import DeriveView, ForegroundShift, PackRegionViews, RegionCutout, RegionViews, pipeline_steps
 from mmssl_geo.geometry import grid_boxes, region_mask
 from mmssl_geo.registry import TRANSFORMS
+from mmssl_geo.utils.errors import UserError
 from tests.helpers import ROOT
 
 HEIGHT, WIDTH = 200, 250

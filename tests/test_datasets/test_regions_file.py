@@ -7,7 +7,7 @@ from safetensors.numpy import load_file, save_file
 
 from mmssl_geo.datasets.region_matching import match_rows
 from mmssl_geo.datasets.regions_file import METADATA, RegionsFile, write_regions
-from mmssl_geo.errors import UserError
+from mmssl_geo.utils.errors import UserError
 
 BOXES = {b'a.jpg': [[0, 0, 4, 5], [1, 2, 3, 4]], b'b/\xe9.jpg': [], b'c.jpg': [[0, 0, 1, 1]], b'd.jpg': []}
 

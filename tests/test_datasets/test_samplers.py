@@ -7,8 +7,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from mmssl_geo.datasets import samplers
 from mmssl_geo.datasets.samplers import EpochSampler
-from mmssl_geo.errors import UserError
 from mmssl_geo.registry import DATA_SAMPLERS
+from mmssl_geo.utils.errors import UserError
 
 
 class Pairs(Dataset):

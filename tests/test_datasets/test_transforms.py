@@ -5,7 +5,7 @@ import torch
 from mmssl_geo.augment import PhotometricParams, apply_photometrics
 from mmssl_geo.datasets import MultiCrop, PackViews, RandomQuarterTurns, RandomViewPhotometrics, ViewPhotometrics
 from mmssl_geo.datasets.transforms.view_random import stream_seed, view_rng
-from mmssl_geo.errors import UserError
+from mmssl_geo.utils.errors import UserError
 
 
 def sample(sample_idx=0, epoch=0, seed=0):

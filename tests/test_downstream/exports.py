@@ -1,7 +1,7 @@
 """Exports that downstream configs are started from."""
 import torch
 
-from mmssl_geo.convert import convert
+from mmssl_geo.checkpoints import convert
 from mmssl_geo.models import SSLResNet, SSLVisionTransformer
 
 

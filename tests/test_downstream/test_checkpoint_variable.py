@@ -3,8 +3,8 @@ import mmseg.registry
 import pytest
 import torch
 
-from mmssl_geo import quickstart
-from mmssl_geo.errors import UserError
+from mmssl_geo.benchmark import quickstart
+from mmssl_geo.utils.errors import UserError
 
 from .conftest import CONFIGS, NARROW
 

@@ -6,10 +6,10 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
-from mmssl_geo.convert import convert
-from mmssl_geo.launch import build_runner
+from mmssl_geo.apis.train import build_runner
+from mmssl_geo.checkpoints import convert
+from mmssl_geo.datatools.scenes import SceneOptions, write_scenes
 from mmssl_geo.models import SSLResNet, SSLVisionTransformer
-from mmssl_geo.scenes import SceneOptions, write_scenes
 
 from .conftest import CONFIGS
 

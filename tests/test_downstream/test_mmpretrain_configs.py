@@ -7,7 +7,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner
 from mmpretrain.evaluation import Accuracy
 
-from mmssl_geo.launch import build_runner
+from mmssl_geo.apis.train import build_runner
 from tests.tiny_data import draw_photo, two_boxes
 
 from .conftest import CONFIGS

@@ -5,8 +5,8 @@ import torch
 from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner
 
-from mmssl_geo.launch import build_runner
-from mmssl_geo.scenes import SceneOptions, write_scenes
+from mmssl_geo.apis.train import build_runner
+from mmssl_geo.datatools.scenes import SceneOptions, write_scenes
 
 from .conftest import CONFIGS
 from .exports import check_backbone_is_loaded, target_of, write_export

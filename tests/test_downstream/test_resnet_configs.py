@@ -6,8 +6,8 @@ import torch
 from mmengine.optim import build_optim_wrapper
 from torch import nn
 
-from mmssl_geo.errors import UserError
 from mmssl_geo.models import SSLResNet
+from mmssl_geo.utils.errors import UserError
 
 from .conftest import CONFIGS
 from .test_config_steps import REGISTRIES, SIDE, batch

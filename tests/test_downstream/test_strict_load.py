@@ -6,7 +6,7 @@ import torch
 from mmengine.runner import Runner
 from mmseg.registry import MODELS
 
-from mmssl_geo.errors import UserError
+from mmssl_geo.utils.errors import UserError
 
 from .conftest import NARROW
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmssl_geo.errors import UserError
+from mmssl_geo.utils.errors import UserError
 
 from .conftest import CONFIGS, NARROW
 

@@ -6,10 +6,10 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from PIL import Image
 
+from mmssl_geo.apis.train import build_runner, load_config
 from mmssl_geo.engine.progress import total_batch_size
-from mmssl_geo.errors import UserError
-from mmssl_geo.launch import build_runner, load_config
 from mmssl_geo.registry import MODELS
+from mmssl_geo.utils.errors import UserError
 from tests.helpers import ROOT, TINY, tiny_settings
 
 PRETRAIN = sorted(path.name for path in (ROOT / 'configs').glob('*.py') if not path.name.startswith('d3ssl'))

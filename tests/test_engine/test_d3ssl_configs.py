@@ -4,7 +4,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmssl_geo.launch import build_runner
+from mmssl_geo.apis.train import build_runner
 from mmssl_geo.models import SSLResNet
 from mmssl_geo.registry import MODELS, TRANSFORMS
 from tests.helpers import ROOT

@@ -7,9 +7,9 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 
-from mmssl_geo.convert import convert, read_checkpoint
+from mmssl_geo.apis.train import build_runner
+from mmssl_geo.checkpoints import convert, read_checkpoint
 from mmssl_geo.engine.hooks.replica_check_hook import weights_digest
-from mmssl_geo.launch import build_runner
 from mmssl_geo.models import SSLResNet, SSLVisionTransformer
 from mmssl_geo.registry import MODELS
 from tests.helpers import ROOT

@@ -8,9 +8,9 @@ from mmengine.logging import MessageHub
 from mmengine.optim import OptimWrapper
 
 from mmssl_geo.engine import CollapseGaugeHook, FreezeLastLayerHook, TeacherTemperatureHook
-from mmssl_geo.errors import UserError
 from mmssl_geo.models import MultiViewDataPreprocessor
 from mmssl_geo.registry import MODELS
+from mmssl_geo.utils.errors import UserError
 from tests.helpers import tiny_config
 
 

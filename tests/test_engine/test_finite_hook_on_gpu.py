@@ -4,7 +4,7 @@ import torch
 
 from mmssl_geo.engine import FiniteHook
 from mmssl_geo.engine.hooks import finite_hook
-from mmssl_geo.errors import NonFiniteLossError
+from mmssl_geo.utils.errors import NonFiniteLossError
 
 
 class GpuTensor(torch.Tensor):

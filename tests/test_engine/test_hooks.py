@@ -4,17 +4,11 @@ import pytest
 import torch
 from mmengine.logging import MessageHub
 
-from mmssl_geo.engine import (
-    CollapseGaugeHook,
-    FiniteHook,
-    ReplicaCheckHook,
-    ScheduleHook,
-    TeacherUpdateHook,
-)
+from mmssl_geo.engine import CollapseGaugeHook, FiniteHook, ReplicaCheckHook, ScheduleHook, TeacherUpdateHook
 from mmssl_geo.engine.hooks import replica_check_hook
 from mmssl_geo.engine.hooks.replica_check_hook import weights_digest
 from mmssl_geo.engine.schedules import warmup_cosine
-from mmssl_geo.errors import NonFiniteLossError, UserError
+from mmssl_geo.utils.errors import NonFiniteLossError, UserError
 
 
 class Recorder:

@@ -4,7 +4,7 @@ from mmengine.hooks import Hook
 
 from mmssl_geo.datasets import samplers
 from mmssl_geo.engine.hooks.step_seed_hook import StepSeedHook
-from mmssl_geo.errors import UserError
+from mmssl_geo.utils.errors import UserError
 
 IMAGES, EPOCHS, LENGTH = 23, 3, 8  # of the runs in conftest.py; LENGTH batches make an epoch
 

@@ -6,7 +6,7 @@ import torch
 
 from mmssl_geo.datasets.samplers import EpochSampler
 from mmssl_geo.engine.loops import ResumableEpochLoop
-from mmssl_geo.errors import UserError
+from mmssl_geo.utils.errors import UserError
 
 
 def warnings_of(monkeypatch, run):

@@ -8,7 +8,7 @@ from mmssl_geo.engine import DecayGroupsConstructor, PerTensorClipAmpOptimWrappe
 from mmssl_geo.engine.optimizers import optim_wrappers
 from mmssl_geo.engine.optimizers.decay_groups import fused_on_gpu
 from mmssl_geo.engine.optimizers.optim_wrappers import clip_each_
-from mmssl_geo.errors import UserError
+from mmssl_geo.utils.errors import UserError
 
 
 class Net(nn.Module):

@@ -11,11 +11,11 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 
-from mmssl_geo.convert import load_encoder
+from mmssl_geo.apis.train import build_runner, load_config
+from mmssl_geo.checkpoints import load_encoder
 from mmssl_geo.engine import ProbeHook
-from mmssl_geo.errors import UserError
-from mmssl_geo.evaluation.probe_base import ask_backbone
-from mmssl_geo.launch import build_runner, load_config
+from mmssl_geo.evaluation.probes.base import ask_backbone
+from mmssl_geo.utils.errors import UserError
 from tests.helpers import ROOT, TINY, TINY_DINO
 from tests.probe_cases import write_classes, write_label_maps, write_objects
 from tests.region_helpers import make_runs_start_quickly, tiny_run, write_noise

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from mmssl_geo.convert import read_checkpoint
+from mmssl_geo.checkpoints import read_checkpoint
 from tests.helpers import ROOT, tiny_settings
 
 METHODS = ['gtsa', 'dino']

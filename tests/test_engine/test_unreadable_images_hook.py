@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 from mmssl_geo.datasets.image_list import ImageListDataset
 from mmssl_geo.engine.hooks import unreadable_images_hook
 from mmssl_geo.engine.hooks.unreadable_images_hook import UnreadableImagesHook
-from mmssl_geo.errors import UserError
+from mmssl_geo.utils.errors import UserError
 
 
 class Dataset(list):

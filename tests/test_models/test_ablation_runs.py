@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from mmssl_geo.launch import build_runner, load_config
+from mmssl_geo.apis.train import build_runner, load_config
 from tests.helpers import ROOT, TINY
 
 SECTION = (ROOT / 'docs/gtsa.md').read_text().split('## Ablations')[1].split('\n## ')[0]

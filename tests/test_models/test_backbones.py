@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from mmssl_geo.errors import UserError
 from mmssl_geo.models import SSLVisionTransformer
 from mmssl_geo.models.backbones import vision_transformer
 from mmssl_geo.models.backbones.vision_transformer import attention
+from mmssl_geo.utils.errors import UserError
 
 ARCH = dict(embed_dims=32, num_layers=3, num_heads=2, feedforward_channels=64)
 

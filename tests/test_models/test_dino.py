@@ -4,10 +4,10 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmssl_geo.convert import load_encoder
-from mmssl_geo.errors import UserError
+from mmssl_geo.checkpoints import load_encoder
 from mmssl_geo.models import DINONeck
 from mmssl_geo.registry import MODELS
+from mmssl_geo.utils.errors import UserError
 from tests.helpers import ROOT, random_views, tiny_config
 
 CONFIG = 'configs/dino_vits16_coco.py'

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from mmssl_geo.engine import CompileHook
-from mmssl_geo.errors import UserError
 from mmssl_geo.registry import MODELS
+from mmssl_geo.utils.errors import UserError
 from tests.helpers import random_views, tiny_config
 
 # against float32: every loss; all gradients together, relative to their norm, without and with the matched tokens, of

@@ -2,9 +2,9 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmssl_geo.errors import NonFiniteLossError, UserError
 from mmssl_geo.models.heads import gtsa_head
 from mmssl_geo.registry import MODELS
+from mmssl_geo.utils.errors import NonFiniteLossError, UserError
 from tests.helpers import ROOT, random_views, tiny_config
 
 

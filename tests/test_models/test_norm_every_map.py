@@ -3,8 +3,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from mmssl_geo.errors import UserError
 from mmssl_geo.models import SSLVisionTransformer
+from mmssl_geo.utils.errors import UserError
 
 ARCH = dict(embed_dims=32, num_layers=4, num_heads=2, feedforward_channels=64)
 IMAGES = (2, 3, 48, 64)

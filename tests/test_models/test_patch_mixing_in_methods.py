@@ -5,11 +5,9 @@ import torch
 import torch.nn.functional as F
 from mmengine.config import Config
 
-from mmssl_geo.errors import UserError
-from mmssl_geo.models.selfsup.patch_mixing import (
-    pool_kept,
-)
+from mmssl_geo.models.selfsup.patch_mixing import pool_kept
 from mmssl_geo.registry import MODELS
+from mmssl_geo.utils.errors import UserError
 from tests.helpers import ROOT, random_views, tiny_config
 from tests.region_helpers import TINY_RESNET, TINY_VIT, d3ssl_config, random_regions
 

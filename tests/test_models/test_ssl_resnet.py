@@ -2,9 +2,9 @@ import pytest
 import torch
 from mmpretrain.models import ResNet
 
-from mmssl_geo.errors import UserError
 from mmssl_geo.models import SSLRes5, SSLResNet
 from mmssl_geo.models.backbones import resnet as module
+from mmssl_geo.utils.errors import UserError
 
 NARROW = dict(depth=18, stem_channels=8, base_channels=8)
 

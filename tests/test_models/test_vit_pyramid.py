@@ -5,8 +5,8 @@ from mmdet.registry import MODELS
 from mmengine.registry import DefaultScope
 from torch import nn
 
-from mmssl_geo.errors import UserError
 from mmssl_geo.models import ViTPyramid
+from mmssl_geo.utils.errors import UserError
 
 
 @pytest.mark.parametrize('rescales, sides', [

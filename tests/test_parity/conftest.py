@@ -4,7 +4,7 @@ import shutil
 import numpy as np
 import pytest
 
-from mmssl_geo.launch import load_config
+from mmssl_geo.apis.train import load_config
 from mmssl_geo.parity import Reference
 from tests.helpers import ROOT
 

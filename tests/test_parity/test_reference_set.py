@@ -3,8 +3,8 @@ import torch
 from mmpretrain.models.backbones import vision_transformer
 from torch.nn.functional import interpolate, unfold
 
+from mmssl_geo.apis.train import load_config
 from mmssl_geo.engine.optimizers import optim_wrappers
-from mmssl_geo.launch import load_config
 from mmssl_geo.parity import check_parity
 from mmssl_geo.parity.maps import net_quantities
 from mmssl_geo.parity.models import build_model

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmssl_geo.errors import UserError
 from mmssl_geo.parity import view_statistics
+from mmssl_geo.utils.errors import UserError
 from tests.helpers import ROOT
 
 TOOL = ROOT / 'tools' / 'check_views.py'

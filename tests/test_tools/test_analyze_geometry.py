@@ -9,8 +9,8 @@ import torch
 from mmpretrain.models import VisionTransformer
 from PIL import Image
 
-from mmssl_geo.errors import UserError
 from mmssl_geo.evaluation import MEASURES
+from mmssl_geo.utils.errors import UserError
 from tests.helpers import ROOT
 from tests.known_features import noise_image
 
@@ -130,7 +130,7 @@ def test_a_mistake_is_refused_before_any_image_is_read(run, photos, checkpoints,
     def read(*_):
         raise AssertionError('an image was read')
 
-    monkeypatch.setattr('mmssl_geo.evaluation.geometry_images.read_rgb', read)
+    monkeypatch.setattr('mmssl_geo.evaluation.geometry.images.read_rgb', read)
     with pytest.raises(UserError, match=sentence):
         run(checkpoints[1], '--images', photos, *FAST, *args)
 

@@ -7,8 +7,8 @@ from mmpretrain.models import VisionTransformer
 from PIL import Image
 
 from mmssl_geo.datasets.regions_file import write_regions
-from mmssl_geo.errors import UserError
-from mmssl_geo.evaluation.region_measures import REGION_MEASURES
+from mmssl_geo.evaluation.regions.measures import REGION_MEASURES
+from mmssl_geo.utils.errors import UserError
 from tests.helpers import ROOT
 from tests.known_features import noise_image
 
@@ -98,6 +98,6 @@ def test_a_mistake_is_refused_before_any_image_is_read(run, photos, checkpoint, 
     def read(*_):
         raise AssertionError('an image was read')
 
-    monkeypatch.setattr('mmssl_geo.evaluation.geometry_images.read_rgb', read)
+    monkeypatch.setattr('mmssl_geo.evaluation.geometry.images.read_rgb', read)
     with pytest.raises(UserError, match=sentence):
         run(checkpoint, '--images', photos, *FAST, *args)

@@ -9,12 +9,12 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmssl_geo.errors import UserError
+from mmssl_geo.utils.errors import UserError
 from tests.helpers import ROOT
 
 from .official_stand_in import FILES, write_checkout
 
-BENCHMARKS = ROOT / 'tools' / 'benchmarks'
+BENCHMARKS = ROOT / 'tools' / 'speed'
 CONFIG = ROOT / 'configs' / 'gtsa_vits16_coco.py'
 SMALL = ['--device', 'cpu', '--amp-dtype', 'float32', '--cfg-options', 'train_dataloader.num_workers=0',
          *(f'train_dataloader.dataset.pipeline.crop.{key}={value}' for key, value in (

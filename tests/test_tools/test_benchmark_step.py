@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from mmssl_geo.errors import UserError
+from mmssl_geo.utils.errors import UserError
 
 ROOT = Path(__file__).parents[2]
-BENCHMARKS = ROOT / 'tools' / 'benchmarks'
+BENCHMARKS = ROOT / 'tools' / 'speed'
 STAGES = ['data', 'preprocess', 'student forward', 'teacher forward', 'losses', 'backward', 'optimizer', 'ema']
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmssl_geo.errors import UserError
+from mmssl_geo.utils.errors import UserError
 from tests.helpers import ROOT
 
-TOOL = ROOT / 'tools/benchmarks/views.py'
+TOOL = ROOT / 'tools/speed/views.py'
 STAND_IN = '''
 import time
 class GTSATransforms:

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from mmssl_geo.errors import UserError
+from mmssl_geo.utils.errors import UserError
 
-BENCHMARKS = Path(__file__).parents[2] / 'tools' / 'benchmarks'
+BENCHMARKS = Path(__file__).parents[2] / 'tools' / 'speed'
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmssl_geo.errors import UserError
+from mmssl_geo.utils.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / 'tools' / 'browse_views.py'

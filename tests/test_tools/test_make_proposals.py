@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from mmssl_geo.datasets.regions_file import RegionsFile
-from mmssl_geo.proposals.environment import default_folder
+from mmssl_geo.datatools.proposals.environment import default_folder
 from tests.helpers import ROOT
 
 TOOL = ROOT / 'tools/make_proposals.py'

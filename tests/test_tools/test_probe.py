@@ -5,7 +5,7 @@ import pytest
 import torch
 from mmpretrain.models import VisionTransformer
 
-from mmssl_geo.errors import UserError
+from mmssl_geo.utils.errors import UserError
 from tests.helpers import ROOT
 from tests.probe_cases import write_classes, write_label_maps, write_objects
 
@@ -97,6 +97,6 @@ def test_a_mistake_is_refused_before_any_image_is_read(run, checkpoint, classes,
     def read(*_):
         raise AssertionError('an image was read')
 
-    monkeypatch.setattr('mmssl_geo.evaluation.probe_sets.read_rgb', read)
+    monkeypatch.setattr('mmssl_geo.evaluation.probes.datasets.read_rgb', read)
     with pytest.raises(UserError, match=sentence):
         run(checkpoint, '--probe', 'knn', *classes, *FAST, *args)

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from mmssl_geo.errors import UserError
+from mmssl_geo.utils.errors import UserError
 from mmssl_geo.visualization import read_scalars
 
 

@@ -2,9 +2,9 @@
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from mmssl_geo.errors import UserError
 from mmssl_geo.geometry import draw_window, region_mask
 from mmssl_geo.registry import TRANSFORMS
+from mmssl_geo.utils.errors import UserError
 
 from .region_keys import IMAGENET_MEAN, check_range, fill, get_regions
 from .view_random import sample_rng

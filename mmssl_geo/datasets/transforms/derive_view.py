@@ -4,10 +4,9 @@ from mmcv.transforms import BaseTransform
 from mmengine.dataset import Compose
 from PIL import Image
 
-from mmssl_geo.errors import UserError
+from mmssl_geo.datasets.pipeline import pipeline_steps
 from mmssl_geo.registry import TRANSFORMS
-
-from ..pipeline import pipeline_steps
+from mmssl_geo.utils.errors import UserError
 
 _MASKS = ('holes', 'context_mask', 'foreground')
 

@@ -5,12 +5,12 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine.logging import print_log
 
-from mmssl_geo.errors import UserError
+from mmssl_geo.datasets.region_matching import match_rows
+from mmssl_geo.datasets.regions_file import RegionsFile
 from mmssl_geo.geometry import grid_boxes
 from mmssl_geo.registry import TRANSFORMS
+from mmssl_geo.utils.errors import UserError
 
-from ..region_matching import match_rows
-from ..regions_file import RegionsFile
 from .view_random import sample_rng
 
 

@@ -5,10 +5,10 @@ import torch
 import torch.nn.functional as F
 from mmcv.transforms import BaseTransform
 
-from mmssl_geo.errors import UserError
 from mmssl_geo.geometry import CropGroup, sample_crops
 from mmssl_geo.registry import TRANSFORMS
 from mmssl_geo.structures import ViewRecord
+from mmssl_geo.utils.errors import UserError
 
 from .view_random import stream_seed
 

@@ -4,8 +4,8 @@ from mmcv.transforms import BaseTransform
 from mmengine.device import get_device
 
 from mmssl_geo.augment import OPERATIONS, PhotometricParams, RowSlices, apply_photometrics
-from mmssl_geo.errors import UserError
 from mmssl_geo.registry import TRANSFORMS
+from mmssl_geo.utils.errors import UserError
 
 from .view_random import sample_rng
 

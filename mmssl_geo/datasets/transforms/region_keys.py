@@ -2,7 +2,7 @@
 import numpy as np
 import torch
 
-from mmssl_geo.errors import UserError
+from mmssl_geo.utils.errors import UserError
 
 IMAGENET_MEAN = (124, 116, 104)  # RGB, the mean that normalisation takes off, in whole numbers
 

@@ -3,9 +3,9 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from PIL import Image
 
-from mmssl_geo.errors import UserError
 from mmssl_geo.geometry import grid_boxes
 from mmssl_geo.registry import TRANSFORMS
+from mmssl_geo.utils.errors import UserError
 
 from .region_choice import RegionRules, draw_crop, intersect, jitter_boxes
 from .region_keys import check_range, get_regions

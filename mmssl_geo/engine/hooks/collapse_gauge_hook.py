@@ -2,10 +2,9 @@
 import torch
 from mmengine.hooks import Hook
 
+from mmssl_geo.engine.progress import bare_model
 from mmssl_geo.evaluation import effective_rank, feature_spread
 from mmssl_geo.registry import HOOKS
-
-from ..progress import bare_model
 
 
 @HOOKS.register_module()

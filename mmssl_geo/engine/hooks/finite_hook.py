@@ -4,8 +4,8 @@ import math
 import torch
 from mmengine.hooks import Hook
 
-from mmssl_geo.errors import NonFiniteLossError, UserError
 from mmssl_geo.registry import HOOKS
+from mmssl_geo.utils.errors import NonFiniteLossError, UserError
 
 
 @HOOKS.register_module()

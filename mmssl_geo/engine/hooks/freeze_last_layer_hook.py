@@ -1,10 +1,9 @@
 """Keeps a head's last layer as it is while training begins."""
 from mmengine.hooks import Hook
 
-from mmssl_geo.errors import UserError
+from mmssl_geo.engine.progress import bare_model
 from mmssl_geo.registry import HOOKS
-
-from ..progress import bare_model
+from mmssl_geo.utils.errors import UserError
 
 
 @HOOKS.register_module()

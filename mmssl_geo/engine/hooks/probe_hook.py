@@ -4,13 +4,12 @@ import time
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
 
-from mmssl_geo.errors import UserError
+from mmssl_geo.engine.progress import bare_model
 from mmssl_geo.evaluation.frozen_net import check_size
-from mmssl_geo.evaluation.probe_base import ask_backbone
-from mmssl_geo.evaluation.probes import PROBES
+from mmssl_geo.evaluation.probes.base import ask_backbone
+from mmssl_geo.evaluation.probes.probes import PROBES
 from mmssl_geo.registry import HOOKS
-
-from ..progress import bare_model
+from mmssl_geo.utils.errors import UserError
 
 
 @HOOKS.register_module()
@@ -30,7 +29,7 @@ class ProbeHook(Hook):
         interval: epochs between two readings.
         network: 'teacher' or 'student'.
         seed: draws the labelled images where `num_train` limits them.
-        **options: of the probe (`mmssl_geo.evaluation.probes`), such as `size`, `num_train`, `num_classes`.
+        **options: of the probe (`mmssl_geo.evaluation.probes.probes`), such as `size`, `num_train`, `num_classes`.
 
     Raises:
         UserError: another probe or network, or something is wrong with its data; before training starts.

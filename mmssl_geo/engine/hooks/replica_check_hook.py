@@ -7,9 +7,8 @@ from mmengine.hooks import Hook
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from mmssl_geo.engine.progress import bare_model
 from mmssl_geo.registry import HOOKS
-
-from ..progress import bare_model
 
 STATISTICS = ('running_mean', 'running_var')
 

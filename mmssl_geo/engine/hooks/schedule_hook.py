@@ -1,10 +1,9 @@
 """Learning rate, weight decay and loss gates, set before every iteration."""
 from mmengine.hooks import Hook
 
+from mmssl_geo.engine.progress import bare_model, optimizer_steps, total_batch_size
+from mmssl_geo.engine.schedules import shortened_warmup, warmup_cosine
 from mmssl_geo.registry import HOOKS
-
-from ..progress import bare_model, optimizer_steps, total_batch_size
-from ..schedules import shortened_warmup, warmup_cosine
 
 
 @HOOKS.register_module()

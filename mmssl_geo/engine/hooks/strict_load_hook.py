@@ -2,11 +2,11 @@
 from mmengine.hooks import Hook
 from mmengine.model import PretrainedInit
 
-from ...convert import read_checkpoint
-from ...errors import UserError
-from ...models.backbones.state_check import BACKBONE, check_weights, stored_weights
-from ...registry import HOOKS
-from ..progress import bare_model
+from mmssl_geo.checkpoints import read_checkpoint
+from mmssl_geo.engine.progress import bare_model
+from mmssl_geo.models.backbones.state_check import BACKBONE, check_weights, stored_weights
+from mmssl_geo.registry import HOOKS
+from mmssl_geo.utils.errors import UserError
 
 ADVICE = ('For fine-tuning give the pretrained file as `model.backbone.init_cfg.checkpoint`, exported by `python '
           'tools/convert_checkpoint.py {source} OUT.pth --to mmdet` (or mmseg, mmpretrain); `load_from` is for '

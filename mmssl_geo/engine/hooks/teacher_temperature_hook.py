@@ -3,10 +3,9 @@ import math
 
 from mmengine.hooks import Hook
 
+from mmssl_geo.engine.progress import bare_model
+from mmssl_geo.engine.schedules import shortened_warmup
 from mmssl_geo.registry import HOOKS
-
-from ..progress import bare_model
-from ..schedules import shortened_warmup
 
 SHARE = 0.3  # of a run that the warm-up would fill; the full warm-up is 30 of 100 epochs
 

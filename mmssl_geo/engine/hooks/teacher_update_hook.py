@@ -1,10 +1,9 @@
 """The one place where the EMA teacher moves."""
 from mmengine.hooks import Hook
 
+from mmssl_geo.engine.progress import accumulative_counts, bare_model, optimizer_steps
+from mmssl_geo.engine.schedules import warmup_cosine
 from mmssl_geo.registry import HOOKS
-
-from ..progress import accumulative_counts, bare_model, optimizer_steps
-from ..schedules import warmup_cosine
 
 
 @HOOKS.register_module()

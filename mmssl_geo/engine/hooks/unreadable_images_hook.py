@@ -2,8 +2,8 @@
 from mmengine.dist import all_gather_object
 from mmengine.hooks import Hook
 
-from mmssl_geo.errors import UserError
 from mmssl_geo.registry import HOOKS
+from mmssl_geo.utils.errors import UserError
 
 NAMED_IN_ERROR = 3
 

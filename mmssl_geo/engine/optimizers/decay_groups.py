@@ -1,9 +1,8 @@
 """Two parameter groups: with weight decay and without."""
 from mmengine.registry import OPTIMIZERS
 
+from mmssl_geo.engine.progress import unwrap
 from mmssl_geo.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
-
-from ..progress import unwrap
 
 FUSED = ('Adam', 'AdamW', 'SGD')  # torch's optimizers that have a fused kernel
 KERNELS = ('fused', 'foreach', 'capturable')  # settings of groups that belong to the machine

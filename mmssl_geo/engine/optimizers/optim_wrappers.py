@@ -4,8 +4,8 @@ from mmengine.device import is_cuda_available
 from mmengine.logging import print_log
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 
-from mmssl_geo.errors import UserError
 from mmssl_geo.registry import OPTIM_WRAPPERS
+from mmssl_geo.utils.errors import UserError
 
 PRECISIONS = ('float16', 'bfloat16', 'float32')
 

@@ -5,7 +5,8 @@ from mmengine.logging import print_log
 from mmpretrain.models import ResNet
 from torch import nn
 
-from ...registry import MODELS
+from mmssl_geo.registry import MODELS
+
 from .state_check import check_init_cfg, check_weights, read_backbone
 
 ADVICE = ('Export it for this model: `python tools/convert_checkpoint.py {source} OUT.pth --to mmdet` (or `--to '

@@ -2,8 +2,8 @@
 import torch
 from mmengine.model import PretrainedInit
 
-from ...convert import read_checkpoint
-from ...errors import UserError
+from mmssl_geo.checkpoints import read_checkpoint
+from mmssl_geo.utils.errors import UserError
 
 SHOWN = 10
 BACKBONE = 'backbone.'

@@ -11,8 +11,9 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from ...errors import UserError
-from ...registry import MODELS
+from mmssl_geo.registry import MODELS
+from mmssl_geo.utils.errors import UserError
+
 from .state_check import check_init_cfg, check_weights, read_backbone
 
 ADVICE = ('Export it for this model: `python tools/convert_checkpoint.py {source} OUT.pth --to mmdet` (or `--to '

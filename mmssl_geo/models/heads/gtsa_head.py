@@ -2,9 +2,9 @@
 import torch
 from mmengine.model import BaseModule
 
-from mmssl_geo.errors import UserError
 from mmssl_geo.geometry import pool_boxes_of_maps
 from mmssl_geo.registry import MODELS
+from mmssl_geo.utils.errors import UserError
 
 
 @MODELS.register_module()

@@ -2,7 +2,7 @@
 from mmpretrain.models import LinearClsHead
 from torch import nn
 
-from ...registry import MODELS
+from mmssl_geo.registry import MODELS
 
 
 @MODELS.register_module()

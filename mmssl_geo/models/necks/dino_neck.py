@@ -4,8 +4,8 @@ from mmengine.model import BaseModule
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from mmssl_geo.errors import UserError
 from mmssl_geo.registry import MODELS
+from mmssl_geo.utils.errors import UserError
 
 
 @MODELS.register_module()

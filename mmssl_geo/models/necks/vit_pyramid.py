@@ -5,8 +5,8 @@ from mmcv.cnn import build_norm_layer
 from mmengine.model import BaseModule
 from torch import nn
 
-from ...errors import UserError
-from ...registry import MODELS
+from mmssl_geo.registry import MODELS
+from mmssl_geo.utils.errors import UserError
 
 
 @MODELS.register_module()

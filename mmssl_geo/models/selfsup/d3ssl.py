@@ -2,9 +2,9 @@
 import torch
 import torch.nn.functional as F
 
-from mmssl_geo.errors import UserError
 from mmssl_geo.geometry import pool_boxes
 from mmssl_geo.registry import MODELS
+from mmssl_geo.utils.errors import UserError
 
 from .patch_mixing import pool_kept
 from .student_teacher import StudentTeacher

@@ -1,8 +1,8 @@
 """DINO: self-distillation with no labels (arXiv 2104.14294)."""
 import torch
 
-from mmssl_geo.errors import UserError
 from mmssl_geo.registry import MODELS
+from mmssl_geo.utils.errors import UserError
 
 from .student_teacher import StudentTeacher
 

@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torchvision.transforms import ColorJitter
 
-from mmssl_geo.errors import UserError
 from mmssl_geo.geometry import grid_boxes, pool_boxes, token_cutout
 from mmssl_geo.registry import MODELS
+from mmssl_geo.utils.errors import UserError
 
 
 @dataclass(frozen=True)

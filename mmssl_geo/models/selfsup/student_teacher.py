@@ -4,8 +4,8 @@ from abc import abstractmethod
 import torch
 from mmpretrain.models import BaseSelfSupervisor
 
-from mmssl_geo.errors import NonFiniteLossError, UserError
 from mmssl_geo.registry import MODELS
+from mmssl_geo.utils.errors import NonFiniteLossError, UserError
 
 from .teacher import Teacher
 

@@ -1,0 +1,1 @@
+"""Suites, and the jobs of a benchmark."""

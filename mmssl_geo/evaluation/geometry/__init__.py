@@ -1,0 +1,1 @@
+"""Measures of geometric sensitivity of frozen features."""

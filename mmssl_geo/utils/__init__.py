@@ -1,0 +1,1 @@
+"""What all parts of the package share. Needs no OpenMMLab package."""

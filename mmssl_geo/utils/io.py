@@ -1,0 +1,55 @@
+"""Atomic writing of files: a file is there as a whole or not at all."""
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .errors import UserError
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
+    """Yields a temporary path beside `path` that replaces it when the block ends without an error.
+
+    Creates missing parent folders. An error in the block removes the temporary file or folder and leaves `path` as it
+    was. The caller writes a file or a folder under the temporary path, which keeps the suffix of `path`.
+
+    Args:
+        path: File or folder to write.
+
+    Raises:
+        UserError: If the file system refuses to write.
+    """
+    path = Path(path)
+    part = path.with_name(f'.{os.getpid()}.{path.name}')
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        os.replace(part, path)
+    except OSError as error:
+        raise UserError(f'cannot write {path}: {error.strerror or error}') from error
+    finally:
+        with contextlib.suppress(OSError):  # the file system may be read-only
+            shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
+
+
+def write_bytes(path: str | os.PathLike, data: bytes) -> None:
+    """Writes bytes atomically.
+
+    Raises:
+        UserError: If the file system refuses to write.
+    """
+    with atomic_path(path) as part:
+        part.write_bytes(data)
+
+
+def write_json(path: str | os.PathLike, content: Any) -> None:  # noqa: ANN401  (any JSON value)
+    """Writes a JSON file atomically, with two spaces of indent; values that JSON does not know become strings.
+
+    Raises:
+        UserError: If the file system refuses to write.
+    """
+    write_bytes(path, (json.dumps(content, indent=2, default=str) + '\n').encode())

@@ -1,0 +1,72 @@
+import argparse
+import subprocess
+
+import pytest
+
+from mmssl_geo.utils.cli import run_tool
+from mmssl_geo.utils.config import Overrides
+from mmssl_geo.utils.errors import UserError
+from tests.helpers import ROOT
+
+
+def fail(error):
+    raise error
+
+
+def test_a_users_mistake_is_one_sentence(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        run_tool(lambda: fail(UserError('no such folder')))
+    assert stopped.value.code == 1 and capsys.readouterr().err == 'error: no such folder\n'
+
+
+def test_a_mistake_met_in_a_worker_process_loses_its_traceback(capsys):
+    wrapped = UserError('Caught UserError in DataLoader worker process 0.\n'
+                        'Original Traceback (most recent call last):\n'
+                        '  File "x.py", line 1\nmmssl_geo.errors.UserError: 64 images in a row cannot be read\n')
+    with pytest.raises(SystemExit):
+        run_tool(lambda: fail(wrapped))
+    assert capsys.readouterr().err == 'error: 64 images in a row cannot be read\n'
+
+
+def test_a_failed_step_says_error_once(capsys):
+    with pytest.raises(SystemExit):
+        run_tool(lambda: fail(UserError('error: of the inner tool')))
+    assert capsys.readouterr().err == 'error: of the inner tool\n'
+
+
+def test_other_errors_keep_their_traceback():
+    with pytest.raises(ZeroDivisionError):
+        run_tool(lambda: 1 / 0)
+
+
+def test_interrupt_and_success():
+    with pytest.raises(SystemExit) as stopped:
+        run_tool(lambda: fail(KeyboardInterrupt()))
+    assert stopped.value.code == 130
+    with pytest.raises(SystemExit) as stopped:
+        run_tool(lambda: None)
+    assert stopped.value.code is None
+
+
+@pytest.mark.parametrize('arguments,status,message', [
+    (['nowhere.py', '2'], 1, 'error: there is no config file nowhere.py'),
+    (['nowhere.py', 'two'], 2, "error: GPUS must be a number of processes, got 'two'"),
+    (['nowhere.py'], 2, 'usage: tools/dist_train.sh CONFIG GPUS'),
+])
+def test_the_launcher_checks_its_arguments_before_torchrun(arguments, status, message):
+    done = subprocess.run(['bash', str(ROOT / 'tools/dist_train.sh'), *arguments], capture_output=True, text=True)
+    assert done.returncode == status and message in done.stderr and 'Traceback' not in done.stderr
+
+
+def test_help_of_the_quick_start_sets_nothing_up():
+    done = subprocess.run(['bash', str(ROOT / 'tools/quickstart.sh'), '--help'], capture_output=True, text=True)
+    assert done.returncode == 0 and '--images DIR' in done.stdout and '[setup' not in done.stdout
+
+
+def test_an_override_without_a_value_is_a_usage_error(capsys):
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=Overrides)
+    assert parser.parse_args(['--cfg-options', 'a.b=1', 'c=x']).cfg_options == {'a.b': 1, 'c': 'x'}
+    with pytest.raises(SystemExit):
+        parser.parse_args(['--cfg-options', 'nonsense'])
+    assert "takes key=value, got 'nonsense'" in capsys.readouterr().err

@@ -1,0 +1,116 @@
+"""Steps fed by the loader against steps on a batch that is ready: does the loader keep up?
+
+    python tools/speed/end_to_end.py configs/gtsa_vits16_coco.py --images DIR --batch-size 64 --iters 100
+
+The config's own pipeline, loader, model and optimizer run, with all that belongs to a step. Blocks of either kind
+take turns, the first of each warms up; what the workers have made in the meantime is used up before the clock starts.
+With `--reference DIR` (a checkout of github.com/bok3948/GTSA) the official code on the same images, with as many
+workers, takes turns with them. The last line of the output is JSON; `share` is the rate with the loader over the rate
+on a ready batch (1: the loader costs nothing).
+"""
+import statistics
+import tempfile
+
+import torch
+from config_runs import (
+    add_reference_and_out,
+    check_args,
+    count_prefetched,
+    endless,
+    name_precision,
+    parse_args,
+    prepare_config,
+)
+from measuring import end_progress, report, show_progress, timed
+from official import check_same_net, check_views, official_run
+
+from mmssl_geo.utils.cli import run_tool
+from mmssl_geo.utils.errors import UserError
+
+BLOCKS = 3
+
+
+def our_run(runner):
+    """`(step of a batch, batches)`.
+
+    Raises:
+        UserError: the images do not fill a batch.
+    """
+    model, loader = runner.model, runner.build_dataloader(runner.cfg.train_dataloader, seed=runner.seed)
+    if len(loader) == 0:
+        raise UserError(f'{len(loader.dataset)} images are less than one batch: lower --batch-size')
+    optimizer = runner.optim_wrapper
+    model.init_weights()
+    model.train()
+
+    def step(batch):
+        model.update_teacher(0.996)
+        model.train_step(batch, optimizer)
+
+    return step, endless(loader)
+
+
+def time_blocks(runs, iters, num_prefetched):
+    """Median seconds of a step, blocks that warm up left out.
+
+    Args:
+        runs: name -> (step, batches).
+        iters: steps of a block.
+        num_prefetched: steps before a block of the loader, whose batches may have been made during another one.
+
+    Returns:
+        dict: `(name, 'loader' or 'ready')` -> seconds.
+    """
+    sources = {}
+    for name, (step, batches) in runs.items():
+        ready = next(batches)
+        sources[name, 'ready'] = step, iter(lambda ready=ready: ready, None)
+        sources[name, 'loader'] = step, batches
+    seconds = {key: [] for key in sources}
+    for block in range(BLOCKS + 1):
+        for key, (step, source) in sources.items():
+            for _ in range(num_prefetched if key[1] == 'loader' else 0):
+                step(next(source))
+            with timed() as clock:
+                for _ in range(iters):
+                    step(next(source))
+                if torch.cuda.is_available():
+                    torch.cuda.synchronize()
+            if block:
+                seconds[key].append(clock.seconds / iters)
+            show_progress(f'block {block}/{BLOCKS}: {", ".join(key):<20}')
+    end_progress()
+    return {key: statistics.median(values) for key, values in seconds.items()}
+
+
+def main():
+    args = parse_args(__doc__, add_reference_and_out)
+    check_args(args)
+    from mmssl_geo.apis.train import build_runner
+    with tempfile.TemporaryDirectory() as folder:
+        cfg = prepare_config(args, folder, lambda loader: 1 + (BLOCKS + 1) * (args.iters + count_prefetched(loader)))
+        if args.reference:
+            check_same_net(cfg)
+            check_views(args.reference)
+        runner = build_runner(cfg, amp=args.amp_dtype in ('float16', 'bfloat16'))
+        runs = {'ours': our_run(runner)}
+        if args.reference:
+            training, batches = official_run(args.reference, runner)
+            runs['official'] = training.step, batches
+        seconds = time_blocks(runs, args.iters, count_prefetched(cfg.train_dataloader))
+    batch_size, workers = cfg.train_dataloader.batch_size, cfg.train_dataloader.num_workers
+    rates = {name: {kind: batch_size / seconds[name, kind] for kind in ('loader', 'ready')} for name in runs}
+    shares = {name: rate['loader'] / rate['ready'] for name, rate in rates.items()}
+    for name, rate in rates.items():
+        print(f'{name}: {rate["loader"]:.2f} images/s with {workers} workers, {rate["ready"]:.2f} on a ready batch: '
+              f'{shares[name]:.1%}')
+    result = dict(config=args.config, dtype=name_precision(runner), batch_size=batch_size, num_workers=workers,
+                  images_per_s=rates['ours'], share=shares['ours'])
+    if args.reference:
+        result.update(official_images_per_s=rates['official'], official_share=shares['official'],
+                      ratio_official=rates['ours']['loader'] / rates['official']['loader'])
+    report(result, args.out)
+
+
+if __name__ == '__main__':
+    run_tool(main)

@@ -1,0 +1,152 @@
+"""What the benchmarks share: counting operator calls, racing candidates against each other, printing."""
+import json
+import statistics
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from mmssl_geo.utils.errors import UserError
+
+# Calls that start nothing on a device though their schema does not say so.
+FREE = ('aten::_unsafe_view', 'aten::_reshape_alias', 'aten::empty', 'aten::new_empty', 'aten::empty_like',
+        'aten::empty_strided', 'aten::new_empty_strided', 'aten::detach', 'aten::is_same_size', 'aten::lift_fresh')
+
+
+class OperatorCalls(TorchDispatchMode):
+    """Counts the operators that do work on tensors, forward and backward; views and allocations are not counted.
+
+    On a GPU each is at least one launch of a kernel. A `_foreach_` operator is a handful of launches there and counts
+    as one, unless its lists do not fit together tensor by tensor: it then goes through them one at a time.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if not func.is_view and func._schema.name not in FREE:
+            self.names.extend([func._schema.name] * _launches(func, args))
+        return func(*args, **(kwargs or {}))
+
+
+def _launches(func, args):
+    lists = [arg for arg in args if isinstance(arg, list | tuple) and arg and isinstance(arg[0], torch.Tensor)]
+    fits = all(first.shape == other.shape for more in lists[1:] for first, other in zip(lists[0], more, strict=True))
+    return 1 if fits or '_foreach_' not in func._schema.name else len(lists[0])
+
+
+def count_calls(function):
+    """Number of operator calls of `function()`."""
+    with OperatorCalls() as calls:
+        function()
+    return len(calls.names)
+
+
+def race(candidates, rounds, device='cpu'):
+    """Times functions by turns, so that a busy machine hurts all alike.
+
+    Args:
+        candidates: name -> function without arguments; each runs once before the clock starts.
+        rounds: how often each is timed.
+        device: on a GPU each is waited for.
+
+    Returns:
+        dict: name -> median seconds of a call.
+    """
+    times = {name: [] for name in candidates}
+    for number in range(rounds + 1):
+        for name, function in candidates.items():
+            with timed() as clock:
+                function()
+                if torch.device(device).type == 'cuda':
+                    torch.cuda.synchronize(device)
+            if number:
+                times[name].append(clock.seconds)
+        show_progress(f'round {number}/{rounds}')
+    end_progress()
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+class _Clock:
+    seconds = None
+
+
+@contextmanager
+def timed():
+    """Gives an object whose `seconds` are known when the context is left."""
+    clock, start = _Clock(), time.perf_counter()
+    yield clock
+    clock.seconds = time.perf_counter() - start
+
+
+def check_least(args, **least):
+    """Raises:
+        UserError: an option, or one of its values, is less than it may be; `least` says name -> smallest value.
+    """
+    for name, smallest in least.items():
+        values = getattr(args, name)
+        for value in values if isinstance(values, list) else [values]:
+            if value is not None and value < smallest:
+                raise UserError(f'--{name.replace("_", "-")} {value}: must be at least {smallest}')
+
+
+def check_out(path):
+    """Makes the folder of a file to be written.
+
+    Raises:
+        UserError: nothing can be written there.
+    """
+    if not path:
+        return
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f'--out {path}: its folder cannot be made ({error.strerror})') from error
+    if Path(path).is_dir():
+        raise UserError(f'--out {path} is a folder: name a file in it')
+
+
+def report(result, path):
+    """Prints the JSON that ends an output, then writes it to a file if one is named."""
+    print(json.dumps(result))
+    if path:
+        Path(path).write_text(json.dumps(result, indent=2) + '\n')
+
+
+def check_device(device):
+    """Raises:
+        UserError: the CPU is asked for where there is a GPU, which mmengine would take for parts of a step.
+    """
+    if device == 'cpu' and torch.cuda.is_available():
+        raise UserError('--device cpu where there is a GPU: hide it, by CUDA_VISIBLE_DEVICES= before the command')
+
+
+def show_progress(text):
+    print(f'\r{text}', end='', file=sys.stderr, flush=True)
+
+
+def end_progress():
+    print(file=sys.stderr)
+
+
+def ratio(ours, theirs):
+    """How many times better ours is, or None if there is nothing to compare with."""
+    return None if theirs is None else theirs / ours
+
+
+def kept_for_backward_mib(function):
+    """MiB of different tensors that autograd keeps during `function()`, weights included; the same on every device."""
+    sizes = {}
+
+    def pack(tensor):
+        storage = tensor.untyped_storage()
+        sizes[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        function()
+    return sum(sizes.values()) / 2**20

@@ -1,0 +1,156 @@
+"""How the cost of a step grows with the images of a batch, with their local views, and over processes.
+
+    python tools/speed/scaling.py --images 1 2 4 8 --crops 2 4 6 8 --processes 1 2 --reference DIR --out lines.png
+
+Ready-made views of noise, the paper's sizes. A straight line is fitted to the seconds of a step over images and over
+local views; `fit` is the share of the variance that it explains (1: exactly linear; null for less than three sizes).
+With several processes each has `--batch-size` images and one thread (or one GPU), and gradients are averaged by gloo or
+NCCL. DIR is a checkout of github.com/bok3948/GTSA, whose steps take turns with ours. The last line of the output is
+JSON.
+"""
+import argparse
+import json
+import os
+import socket
+from pathlib import Path
+
+import numpy as np
+import torch
+from candidates import build_model, official_step, our_step
+from measuring import check_device, check_least, check_out, race
+from ready_batches import random_views
+from reference import load_reference
+
+from mmssl_geo.utils.cli import run_tool
+from mmssl_geo.utils.errors import UserError
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--images', type=int, nargs='+', default=[1, 2, 4, 8], help='batch sizes (default: 1 2 4 8)')
+    parser.add_argument('--crops', type=int, nargs='+', default=[2, 4, 6, 8], help='local views (default: 2 4 6 8)')
+    parser.add_argument('--processes', type=int, nargs='+', default=[1], help='numbers of processes (default: 1)')
+    parser.add_argument('--batch-size', type=int, default=2, help='images where crops or processes change (default: 2)')
+    parser.add_argument('--arch', default='deit-small', help="the backbone's size (default: deit-small)")
+    parser.add_argument('--dtype', choices=['float32', 'bfloat16'], default='float32')
+    parser.add_argument('--rounds', type=int, default=5, help='timed rounds (default: 5)')
+    parser.add_argument('--device', choices=['cpu', 'cuda'], default='cuda' if torch.cuda.is_available() else 'cpu')
+    parser.add_argument('--reference', help='checkout of the official repository')
+    parser.add_argument('--out', help='picture of the lines')
+    args = parser.parse_args()
+    check_device(args.device)
+    check_out(args.out)
+    check_least(args, images=1, crops=1, processes=1, batch_size=1, rounds=1)
+    if args.device == 'cuda' and max(args.processes) > torch.cuda.device_count():
+        raise UserError(f'--processes {max(args.processes)}: each takes a GPU, and there are '
+                        f'{torch.cuda.device_count()}')
+    if args.reference and args.arch != 'deit-small':
+        raise UserError(f'--reference with --arch {args.arch}: the official code trains deit-small: leave one of the '
+                        'two out')
+    return args
+
+
+def seconds_of_steps(args, views_by_size):
+    """Who -> size -> median seconds of a step on the batch of that size, timed by turns."""
+    model, dtype = build_model(args.device, **{'model.backbone.arch': args.arch}), getattr(torch, args.dtype)
+    steps = {('ours', size): our_step(model, views, dtype) for size, views in views_by_size.items()}
+    if args.reference:
+        reference = load_reference(Path(args.reference))
+        steps |= {('official', size): official_step(reference, views, dtype) for size, views in views_by_size.items()}
+    seconds = race(steps, args.rounds, args.device)
+    return {who: {size: seconds[who, size] for size in views_by_size} for who in dict.fromkeys(who for who, _ in steps)}
+
+
+def fit_line(seconds):
+    """`(intercept, slope, share of the variance explained)` of seconds over sizes, or three None: two make any line."""
+    if len(seconds) < 3:
+        return None, None, None
+    sizes, values = np.array(list(seconds)), np.array(list(seconds.values()))
+    slope, intercept = np.polyfit(sizes, values, 1)
+    residual = values - intercept - slope * sizes
+    return float(intercept), float(slope), float(1 - residual.var() / values.var())
+
+
+def rates_of_processes(args, count):
+    """Who -> images per second of all processes together."""
+    if count == 1:
+        seconds = seconds_of_steps(args, {1: random_views(args.batch_size, device=args.device)})
+        return {who: args.batch_size / values[1] for who, values in seconds.items()}
+    with socket.socket() as free:
+        free.bind(('localhost', 0))
+        port = free.getsockname()[1]
+    queue = torch.multiprocessing.get_context('spawn').SimpleQueue()
+    torch.multiprocessing.spawn(_time_process, args=(args, count, port, queue), nprocs=count)
+    seconds = [queue.get() for _ in range(count)]
+    return {who: count * args.batch_size / max(of_process[who] for of_process in seconds) for who in seconds[0]}
+
+
+def _time_process(rank, args, count, port, queue):
+    os.environ.update(MASTER_ADDR='localhost', MASTER_PORT=str(port))
+    torch.set_num_threads(1)
+    on_gpu = args.device == 'cuda'
+    if on_gpu:
+        torch.cuda.set_device(rank)
+    torch.distributed.init_process_group('nccl' if on_gpu else 'gloo', rank=rank, world_size=count)
+    views = random_views(args.batch_size, device=args.device, seed=rank)
+    model = build_model(args.device, **{'model.backbone.arch': args.arch})
+    steps = {'ours': distributed_step(model, views, args, rank)}
+    if args.reference:
+        steps['official'] = official_step(
+            load_reference(Path(args.reference)), views, getattr(torch, args.dtype), data_parallel=True)
+    queue.put(race(steps, args.rounds, args.device))
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()
+
+
+def distributed_step(model, views, args, rank):
+    """As `our_step`, with mmengine's wrapper around the model."""
+    from mmengine.model import MMDistributedDataParallel
+    wrapped = MMDistributedDataParallel(
+        model, device_ids=[rank] if args.device == 'cuda' else None, broadcast_buffers=False)
+    return our_step(wrapped, views, getattr(torch, args.dtype))
+
+
+def draw(results, path):
+    import matplotlib
+    matplotlib.use('Agg')
+    from matplotlib import pyplot as plt
+    figure, axes = plt.subplots(1, len(results), figsize=(5 * len(results), 4), squeeze=False)
+    for axis, (name, by_who) in zip(axes[0], results.items(), strict=True):
+        for who, result in by_who.items():
+            sizes = np.array(list(result['seconds']))
+            fit = '' if result['fit'] is None else f', fit {result["fit"]:.4f}'
+            dots, = axis.plot(sizes, list(result['seconds'].values()), 'o', label=f'{who}{fit}')
+            if fit:
+                axis.plot(sizes, result['intercept'] + result['slope'] * sizes, '-', color=dots.get_color())
+        axis.set(xlabel=name, ylabel='seconds of a step', ylim=(0, None), xlim=(0, None))
+        axis.legend()
+    figure.tight_layout()
+    figure.savefig(path)
+
+
+def main():
+    args = parse_args()
+    torch.set_num_threads(1)
+    batches = {
+        'images': {size: random_views(size, device=args.device) for size in args.images},
+        'local views': {size: random_views(args.batch_size, size, device=args.device) for size in args.crops}}
+    results = {}
+    for name, views in batches.items():
+        results[name] = {}
+        for who, seconds in seconds_of_steps(args, views).items():
+            intercept, slope, fit = fit_line(seconds)
+            results[name][who] = dict(seconds=seconds, intercept=intercept, slope=slope, fit=fit)
+            print(f'{name}, {who}: ' + (f'{intercept:.3f} s + {slope:.3f} s each, fit {fit:.4f}' if fit is not None else
+                                        ', '.join(f'{size}: {value:.3f} s' for size, value in seconds.items())))
+    rates = {count: rates_of_processes(args, count) for count in args.processes}
+    for count, by_who in rates.items():
+        for who, rate in by_who.items():
+            print(f'{count} processes, {who}: {rate:.2f} images/s')
+    if args.out:
+        draw(results, args.out)
+    print(json.dumps({**results, 'processes': rates}))
+
+
+if __name__ == '__main__':
+    run_tool(main)
