@@ -1,6 +1,6 @@
 # A net and views small enough for two CPU cores, on embedded scenes: the 4-block ViT of gtsa_quickstart.py, views of
 # 64 px, random grid regions (no proposals needed).
-_base_ = ['_base_/d3ssl_vits16.py', '_base_/d3ssl_views.py', '_base_/schedule_100e.py']
+_base_ = ['_base_/models/d3ssl_vits16.py', '_base_/datasets/d3ssl_regions.py', '_base_/schedules/adamw_100e.py']
 model = dict(
     backbone=dict(
         arch=dict(_delete_=True, embed_dims=192, num_layers=4, num_heads=3, feedforward_channels=768),

@@ -1,6 +1,6 @@
 # D3SSL on COCO train2017: ResNet-50, SoCo's schedule of 100 epochs (400: train_cfg.max_epochs=400), 8 GPUs x 64 images.
 # The proposals are made once: docs/d3ssl.md.
-_base_ = ['_base_/d3ssl_r50.py', '_base_/d3ssl_views.py', '_base_/schedule_d3ssl-lars_100e.py']
+_base_ = ['_base_/models/d3ssl_r50.py', '_base_/datasets/d3ssl_regions.py', '_base_/schedules/lars_100e.py']
 train_dataloader = dict(
     dataset=dict(
         data_root='data/coco/',

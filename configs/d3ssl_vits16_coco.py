@@ -1,5 +1,5 @@
 # D3SSL on ViT-S/16 and COCO train2017 (our choice of net), GTSA's optimisation: AdamW, EMA from 0.996.
-_base_ = ['_base_/d3ssl_vits16.py', '_base_/d3ssl_views.py', '_base_/schedule_100e.py']
+_base_ = ['_base_/models/d3ssl_vits16.py', '_base_/datasets/d3ssl_regions.py', '_base_/schedules/adamw_100e.py']
 train_dataloader = dict(
     dataset=dict(
         data_root='data/coco/',

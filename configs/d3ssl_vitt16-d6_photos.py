@@ -1,6 +1,6 @@
 # D3SSL on a net and views small enough for two CPU cores and any few hundred photos: 6 blocks, width 192, patch 16;
 # views of 128 and 64 px (as many pixels as GTSA's) in batches of 16, bfloat16.
-_base_ = ['_base_/d3ssl_vits16.py', '_base_/d3ssl_views.py', '_base_/schedule_100e.py']
+_base_ = ['_base_/models/d3ssl_vits16.py', '_base_/datasets/d3ssl_regions.py', '_base_/schedules/adamw_100e.py']
 model = dict(
     backbone=dict(
         arch=dict(_delete_=True, embed_dims=192, num_layers=6, num_heads=3, feedforward_channels=768),

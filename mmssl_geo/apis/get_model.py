@@ -103,7 +103,7 @@ def _check_images(net, arguments):
 
 
 def _shipped(name):
-    paths = [path for path in sorted((resource_root() / 'configs').rglob('*.py')) if path.parent.name != '_base_']
+    paths = [path for path in sorted((resource_root() / 'configs').rglob('*.py')) if '_base_' not in path.parts]
     found = [path for path in paths if path.stem == name]
     if not found:
         near = difflib.get_close_matches(name, [*NETS, *(path.stem for path in paths)], n=3)

@@ -25,7 +25,7 @@ def sample(index=0, regions=None, size=(HEIGHT, WIDTH), seed=0, step=1):
 
 def shipped_steps(**options):
     """The shipped pipeline from `RegionViews` on, without photometrics and packing."""
-    steps = Config.fromfile(ROOT / 'configs/_base_/d3ssl_views.py').train_dataloader.dataset.pipeline
+    steps = Config.fromfile(ROOT / 'configs/_base_/datasets/d3ssl_regions.py').train_dataloader.dataset.pipeline
     steps.update(regions=None, pack=None, x1=None, x2=None)
     steps.views.update(options)
     for name in ('x1_cut', 'x2_small', 'x3'):

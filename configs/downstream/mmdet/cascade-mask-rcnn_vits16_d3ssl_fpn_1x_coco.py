@@ -6,10 +6,10 @@
 #   data:     as in mask-rcnn_vits16_gtsa_fpn_1x_coco.py
 #   another number of GPUs: set train_dataloader.batch_size so that the total is 32, or give --auto-scale-lr
 _base_ = [
-    '../_base_/mmdet_cascade-mask-rcnn_vits16.py',
-    '../_base_/mmdet_coco-instance_detr.py',
-    '../_base_/mmdet_schedule-1x_layer-decay.py',
-    '../_base_/mmdet_runtime.py',
+    '_base_/models/cascade-mask-rcnn_vits16.py',
+    '_base_/datasets/coco-instance_detr.py',
+    '_base_/schedules/1x_layer-decay.py',
+    '_base_/default_runtime.py',
 ]
 
 train_dataloader = dict(batch_size=4)

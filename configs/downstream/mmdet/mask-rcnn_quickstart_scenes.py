@@ -5,8 +5,8 @@
 #             model.backbone.init_cfg.checkpoint=quickstart_mmdet.pth
 #   data:     DATA_ROOT=/data/scenes in the environment: images/{train,val}/, annotations/instances_{train,val}.json
 _base_ = [
-    '../_base_/mmdet_mask-rcnn_vits16.py',
-    '../_base_/mmdet_runtime.py',
+    '_base_/models/mask-rcnn_vits16.py',
+    '_base_/default_runtime.py',
 ]
 
 roi_extractor = dict(

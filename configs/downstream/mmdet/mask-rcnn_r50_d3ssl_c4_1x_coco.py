@@ -5,10 +5,10 @@
 #             (without either: random weights)
 #   data, another number of GPUs: as in mask-rcnn_r50_d3ssl_fpn_1x_coco.py
 _base_ = [
-    '../_base_/mmdet_mask-rcnn_r50-c4.py',
-    '../_base_/mmdet_coco-instance_ms.py',
-    '../_base_/mmdet_schedule-1x_sgd.py',
-    '../_base_/mmdet_runtime.py',
+    '_base_/models/mask-rcnn_r50-c4.py',
+    '_base_/datasets/coco-instance_ms.py',
+    '_base_/schedules/1x_sgd.py',
+    '_base_/default_runtime.py',
 ]
 
 train_dataloader = dict(batch_size=2)

@@ -8,10 +8,10 @@
 #             test_evaluator.ann_file=R/annotations/instances_val2017.json
 #   another number of GPUs: set train_dataloader.batch_size so that the total is 16, or give --auto-scale-lr
 _base_ = [
-    '../_base_/mmdet_mask-rcnn_r50-fpn.py',
-    '../_base_/mmdet_coco-instance_ms.py',
-    '../_base_/mmdet_schedule-1x_sgd.py',
-    '../_base_/mmdet_runtime.py',
+    '_base_/models/mask-rcnn_r50-fpn.py',
+    '_base_/datasets/coco-instance_ms.py',
+    '_base_/schedules/1x_sgd.py',
+    '_base_/default_runtime.py',
 ]
 
 train_dataloader = dict(batch_size=2)

@@ -8,10 +8,10 @@
 #             test_evaluator.ann_file=R/annotations/instances_val2017.json
 #   another number of GPUs: set train_dataloader.batch_size so that the total is 8, or give --auto-scale-lr
 _base_ = [
-    '../_base_/mmdet_mask-rcnn_vits16.py',
-    '../_base_/mmdet_coco-instance_detr.py',
-    '../_base_/mmdet_schedule-1x.py',
-    '../_base_/mmdet_runtime.py',
+    '_base_/models/mask-rcnn_vits16.py',
+    '_base_/datasets/coco-instance_detr.py',
+    '_base_/schedules/1x.py',
+    '_base_/default_runtime.py',
 ]
 
 train_dataloader = dict(batch_size=1)

@@ -15,10 +15,10 @@
 #     test_dataloader = val_dataloader
 #     model = dict(roi_head=dict(bbox_head=dict(num_classes=2), mask_head=dict(num_classes=2)))
 _base_ = [
-    '../_base_/mmdet_mask-rcnn_vits16.py',
-    '../_base_/mmdet_coco-instance.py',
-    '../_base_/mmdet_schedule-1x.py',
-    '../_base_/mmdet_runtime.py',
+    '_base_/models/mask-rcnn_vits16.py',
+    '_base_/datasets/coco-instance.py',
+    '_base_/schedules/1x.py',
+    '_base_/default_runtime.py',
 ]
 
 roi_extractor = dict(out_channels=128)

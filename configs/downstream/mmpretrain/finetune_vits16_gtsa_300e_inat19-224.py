@@ -6,8 +6,8 @@
 #   data:     DATA_ROOT=/data/inat19 in the environment
 #   another number of GPUs: set train_dataloader.batch_size so that the total is 1024, or give --auto-scale-lr
 _base_ = [
-    '../_base_/mmpretrain_finetune_vits16.py',
-    '../_base_/mmpretrain_inat19-224.py',
-    '../_base_/mmpretrain_schedule-300e_layer-decay.py',
-    '../_base_/mmpretrain_runtime.py',
+    '_base_/models/finetune_vits16.py',
+    '_base_/datasets/inat19-224.py',
+    '_base_/schedules/300e_layer-decay.py',
+    '_base_/default_runtime.py',
 ]

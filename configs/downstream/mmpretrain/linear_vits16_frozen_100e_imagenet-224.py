@@ -10,8 +10,8 @@
 #   [CLS] of the last block instead: model.backbone.out_type=cls_token model.neck=None
 #   another number of GPUs: set train_dataloader.batch_size so that the total is 1024, or give --auto-scale-lr
 _base_ = [
-    '../_base_/mmpretrain_linear_vits16.py',
-    '../_base_/mmpretrain_folder-224_linear.py',
-    '../_base_/mmpretrain_schedule-100e_linear.py',
-    '../_base_/mmpretrain_runtime.py',
+    '_base_/models/linear_vits16.py',
+    '_base_/datasets/folder-224_linear.py',
+    '_base_/schedules/100e_linear.py',
+    '_base_/default_runtime.py',
 ]

@@ -3,10 +3,10 @@
 #
 #   data:     DATA_ROOT=/data/inat19 in the environment
 _base_ = [
-    '../_base_/mmpretrain_linear_vits16.py',
-    '../_base_/mmpretrain_inat19-224.py',
-    '../_base_/mmpretrain_schedule-100e_linear.py',
-    '../_base_/mmpretrain_runtime.py',
+    '_base_/models/linear_vits16.py',
+    '_base_/datasets/inat19-224.py',
+    '_base_/schedules/100e_linear.py',
+    '_base_/default_runtime.py',
 ]
 
 model = dict(data_preprocessor=dict(num_classes=1010), head=dict(num_classes=1010))

@@ -7,10 +7,10 @@
 #   data:     DATA_ROOT=/data/VOCdevkit in the environment
 #   another number of GPUs: set train_dataloader.batch_size so that the total is 16
 _base_ = [
-    '../_base_/mmseg_fcn-d6_r50.py',
-    '../_base_/mmseg_voc12aug-513x513_moco.py',
-    '../_base_/mmseg_schedule-30k_sgd.py',
-    '../_base_/mmseg_runtime.py',
+    '_base_/models/fcn-d6_r50.py',
+    '_base_/datasets/voc12aug-513x513_moco.py',
+    '_base_/schedules/30k_sgd.py',
+    '_base_/default_runtime.py',
 ]
 
 default_hooks = dict(checkpoint=dict(interval=3000))

@@ -7,8 +7,8 @@
 #             test_dataloader.dataset.data_root=R
 #   another number of GPUs: set train_dataloader.batch_size so that the total is 16
 _base_ = [
-    '../_base_/mmseg_fcn_r50.py',
-    '../_base_/mmseg_ade20k-512x512.py',
-    '../_base_/mmseg_schedule-40k_sgd.py',
-    '../_base_/mmseg_runtime.py',
+    '_base_/models/fcn_r50.py',
+    '_base_/datasets/ade20k-512x512.py',
+    '_base_/schedules/40k_sgd.py',
+    '_base_/default_runtime.py',
 ]

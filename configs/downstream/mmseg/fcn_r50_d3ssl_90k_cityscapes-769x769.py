@@ -6,10 +6,10 @@
 #   data:     DATA_ROOT=/data/cityscapes in the environment
 #   another number of GPUs: set train_dataloader.batch_size so that the total is 16
 _base_ = [
-    '../_base_/mmseg_fcn-d6_r50.py',
-    '../_base_/mmseg_cityscapes-768x768.py',
-    '../_base_/mmseg_schedule-30k_sgd.py',
-    '../_base_/mmseg_runtime.py',
+    '_base_/models/fcn-d6_r50.py',
+    '_base_/datasets/cityscapes-768x768.py',
+    '_base_/schedules/30k_sgd.py',
+    '_base_/default_runtime.py',
 ]
 
 model = dict(data_preprocessor=dict(size=(769, 769)), decode_head=dict(num_classes=19))

@@ -7,10 +7,10 @@
 #   data:     DATA_ROOT=/data/VOCdevkit in the environment
 #   another number of GPUs: set train_dataloader.batch_size so that the total is 16
 _base_ = [
-    '../_base_/mmseg_linear_vits16.py',
-    '../_base_/mmseg_voc12aug-512x512.py',
-    '../_base_/mmseg_schedule-40k_linear.py',
-    '../_base_/mmseg_runtime.py',
+    '_base_/models/linear_vits16.py',
+    '_base_/datasets/voc12aug-512x512.py',
+    '_base_/schedules/40k_linear.py',
+    '_base_/default_runtime.py',
 ]
 
 model = dict(decode_head=dict(num_classes=21))

@@ -5,8 +5,8 @@
 #             model.backbone.init_cfg.checkpoint=quickstart_mmseg.pth
 #   data:     DATA_ROOT=/data/scenes in the environment: images/{train,val}/*.jpg, semantic/{train,val}/*.png
 _base_ = [
-    '../_base_/mmseg_semfpn_vits16.py',
-    '../_base_/mmseg_runtime.py',
+    '_base_/models/semfpn_vits16.py',
+    '_base_/default_runtime.py',
 ]
 
 model = dict(

@@ -6,10 +6,10 @@
 #   data:     DATA_ROOT=/data/cityscapes in the environment
 #   another number of GPUs: set train_dataloader.batch_size so that the total is 16
 _base_ = [
-    '../_base_/mmseg_semfpn_vits16.py',
-    '../_base_/mmseg_cityscapes-768x768.py',
-    '../_base_/mmseg_schedule-40k.py',
-    '../_base_/mmseg_runtime.py',
+    '_base_/models/semfpn_vits16.py',
+    '_base_/datasets/cityscapes-768x768.py',
+    '_base_/schedules/40k.py',
+    '_base_/default_runtime.py',
 ]
 
 model = dict(

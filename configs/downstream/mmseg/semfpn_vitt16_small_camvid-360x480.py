@@ -7,10 +7,10 @@
 #             train_dataloader.dataset.data_root=R val_dataloader.dataset.data_root=R
 #             test_dataloader.dataset.data_root=R
 _base_ = [
-    '../_base_/mmseg_semfpn_vits16.py',
-    '../_base_/mmseg_camvid-360x480.py',
-    '../_base_/mmseg_schedule-40k.py',
-    '../_base_/mmseg_runtime.py',
+    '_base_/models/semfpn_vits16.py',
+    '_base_/datasets/camvid-360x480.py',
+    '_base_/schedules/40k.py',
+    '_base_/default_runtime.py',
 ]
 
 model = dict(

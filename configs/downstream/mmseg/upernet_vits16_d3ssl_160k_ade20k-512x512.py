@@ -7,10 +7,10 @@
 #   data:     DATA_ROOT=/data/ADEChallengeData2016 in the environment
 #   another number of GPUs: set train_dataloader.batch_size so that the total is 16
 _base_ = [
-    '../_base_/mmseg_upernet_vits16.py',
-    '../_base_/mmseg_ade20k-512x512.py',
-    '../_base_/mmseg_schedule-160k_layer-decay.py',
-    '../_base_/mmseg_runtime.py',
+    '_base_/models/upernet_vits16.py',
+    '_base_/datasets/ade20k-512x512.py',
+    '_base_/schedules/160k_layer-decay.py',
+    '_base_/default_runtime.py',
 ]
 
 default_hooks = dict(checkpoint=dict(interval=16000))

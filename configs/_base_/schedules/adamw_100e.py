@@ -1,5 +1,5 @@
 # The official code's optimisation: AdamW, all schedules per optimizer step, gradients clipped per tensor.
-_base_ = 'pretrain_runtime.py'
+_base_ = '../runtime.py'
 train_cfg = dict(type='mmssl_geo.ResumableEpochLoop', max_epochs=100)
 optim_wrapper = dict(
     type='mmssl_geo.PerTensorClipAmpOptimWrapper',

@@ -1,6 +1,6 @@
-# As mmseg_voc12aug-512x512.py, by MoCo: random scale, crop of 513 and flip, nothing else; evaluated on images as they
+# As voc12aug-512x512.py, by MoCo: random scale, crop of 513 and flip, nothing else; evaluated on images as they
 # are.
-_base_ = './mmseg_voc12aug-512x512.py'
+_base_ = 'voc12aug-512x512.py'
 
 data_root = '{{$DATA_ROOT:data/VOCdevkit}}'
 train_pipeline = [

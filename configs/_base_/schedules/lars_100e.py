@@ -1,6 +1,6 @@
 # SoCo's optimisation: LARS on all but biases and 1-D parameters, all schedules per optimizer step. Nothing is clipped.
 # 400 epochs: train_cfg.max_epochs=400.
-_base_ = 'pretrain_runtime.py'
+_base_ = '../runtime.py'
 train_cfg = dict(type='mmssl_geo.ResumableEpochLoop', max_epochs=100)
 optim_wrapper = dict(
     type='mmssl_geo.PerTensorClipAmpOptimWrapper',

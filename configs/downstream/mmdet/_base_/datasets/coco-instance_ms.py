@@ -1,5 +1,5 @@
 # COCO instances, short side 640 to 800 in training (long side within 1333).
-_base_ = './mmdet_coco-instance.py'
+_base_ = 'coco-instance.py'
 
 train_dataloader = dict(
     dataset=dict(pipeline=[

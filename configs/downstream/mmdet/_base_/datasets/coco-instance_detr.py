@@ -1,5 +1,5 @@
 # COCO instances with DETR's two training policies: resize, or resize, crop and resize again (long side within 1333).
-_base_ = './mmdet_coco-instance.py'
+_base_ = 'coco-instance.py'
 
 short_sides = [480, 512, 544, 576, 608, 640, 672, 704, 736, 768, 800]
 last_resize = dict(type='RandomChoiceResize', scales=[(side, 1333) for side in short_sides], keep_ratio=True)

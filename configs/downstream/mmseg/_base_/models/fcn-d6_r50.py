@@ -1,6 +1,6 @@
 # MoCo's FCN-16s, the common ground of dense self-supervised learning: ResNet-50 at stride 16 (dilation 2 in the last
 # stage), two 3x3 convolutions of 256 channels with dilation 6, a 1x1 convolution.
-_base_ = './mmseg_fcn_r50.py'
+_base_ = 'fcn_r50.py'
 
 model = dict(
     data_preprocessor=dict(size=(513, 513)),
