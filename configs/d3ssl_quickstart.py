@@ -1,9 +1,14 @@
 # A net and views small enough for two CPU cores, on embedded scenes: the 4-block ViT of gtsa_quickstart.py, views of
 # 64 px, random grid regions (no proposals needed).
-_base_ = ['_base_/models/d3ssl_vits16.py', '_base_/datasets/d3ssl_regions.py', '_base_/schedules/adamw_100e.py']
+_base_ = [
+    '_base_/models/d3ssl_vits16.py',
+    '_base_/datasets/d3ssl_regions.py',
+    '_base_/schedules/adamw_100e.py',
+    '_base_/models/vit_tiny_d4.py',
+]
 model = dict(
     backbone=dict(
-        arch=dict(_delete_=True, embed_dims=192, num_layers=4, num_heads=3, feedforward_channels=768),
+        arch=dict(_delete_=True, **_base_._arch),
         img_size=128,
         patch_size=8),
     neck=dict(hidden_channels=512, out_channels=128),

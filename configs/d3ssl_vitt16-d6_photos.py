@@ -1,9 +1,14 @@
 # D3SSL on a net and views small enough for two CPU cores and any few hundred photos: 6 blocks, width 192, patch 16;
 # views of 128 and 64 px (as many pixels as GTSA's) in batches of 16, bfloat16.
-_base_ = ['_base_/models/d3ssl_vits16.py', '_base_/datasets/d3ssl_regions.py', '_base_/schedules/adamw_100e.py']
+_base_ = [
+    '_base_/models/d3ssl_vits16.py',
+    '_base_/datasets/d3ssl_regions.py',
+    '_base_/schedules/adamw_100e.py',
+    '_base_/models/vit_tiny_d6.py',
+]
 model = dict(
     backbone=dict(
-        arch=dict(_delete_=True, embed_dims=192, num_layers=6, num_heads=3, feedforward_channels=768),
+        arch=dict(_delete_=True, **_base_._arch),
         img_size=112,
         drop_path_rate=0.),
     neck=dict(hidden_channels=512, out_channels=128),

@@ -1,9 +1,9 @@
 # The baseline of gtsa_quickstart.py: the same net, sizes of views, batch and epochs, small enough for two CPU cores.
 # In so few steps the paper's temperatures, 0.04 to 0.07, make all targets uniform; 0.02 keeps them apart.
-_base_ = 'dino_vits16_coco.py'
+_base_ = ['dino_vits16_coco.py', '_base_/models/vit_tiny_d4.py']
 model = dict(
     backbone=dict(
-        arch=dict(_delete_=True, embed_dims=192, num_layers=4, num_heads=3, feedforward_channels=768),
+        arch=dict(_delete_=True, **_base_._arch),
         img_size=128,
         patch_size=8,
         drop_path_rate=0.),

@@ -1,9 +1,9 @@
 # A net and crops small enough for two CPU cores: 4 blocks, width 192, patch 8, 2 x 64 + 4 x 32 px views; the recipe
 # for few photos (docs/small_data.md), for there are few scenes and few steps.
-_base_ = 'gtsa_vits16_small-data.py'
+_base_ = ['gtsa_vits16_small-data.py', '_base_/models/vit_tiny_d4.py']
 model = dict(
     backbone=dict(
-        arch=dict(_delete_=True, embed_dims=192, num_layers=4, num_heads=3, feedforward_channels=768),
+        arch=dict(_delete_=True, **_base_._arch),
         img_size=128,
         patch_size=8),
     neck=dict(out_channels=128),

@@ -1,9 +1,9 @@
 # GTSA on a net and views small enough for two CPU cores and any few hundred photos: 6 blocks, width 192, patch 16; 2
 # x 112 + 4 x 48 px in batches of 16, bfloat16.
-_base_ = 'gtsa_vits16_coco.py'
+_base_ = ['gtsa_vits16_coco.py', '_base_/models/vit_tiny_d6.py']
 model = dict(
     backbone=dict(
-        arch=dict(_delete_=True, embed_dims=192, num_layers=6, num_heads=3, feedforward_channels=768),
+        arch=dict(_delete_=True, **_base_._arch),
         img_size=112,
         drop_path_rate=0.),
     neck=dict(out_channels=192),

@@ -1,9 +1,9 @@
 # The small-data recipe on a net and views small enough for two CPU cores and any few hundred photos: 6 blocks, width
 # 192, patch 16; 2 x 112 + 4 x 48 px in batches of 16, bfloat16.
-_base_ = 'gtsa_vits16_small-data.py'
+_base_ = ['gtsa_vits16_small-data.py', '_base_/models/vit_tiny_d6.py']
 model = dict(
     backbone=dict(
-        arch=dict(_delete_=True, embed_dims=192, num_layers=6, num_heads=3, feedforward_channels=768),
+        arch=dict(_delete_=True, **_base_._arch),
         img_size=112),
     neck=dict(out_channels=192),
     head=dict(predictor=dict(out_channels=192), rotation_head=dict(hidden_channels=(192, 192, 128))))

@@ -7,6 +7,7 @@
 _base_ = [
     '_base_/models/mask-rcnn_vits16.py',
     '_base_/default_runtime.py',
+    '../../_base_/models/vit_tiny_d4.py',
 ]
 
 roi_extractor = dict(
@@ -14,7 +15,7 @@ roi_extractor = dict(
 few_proposals = dict(nms_pre=200, max_per_img=50)
 model = dict(
     backbone=dict(
-        arch=dict(_delete_=True, embed_dims=192, num_layers=4, num_heads=3, feedforward_channels=768),
+        arch=dict(_delete_=True, **_base_._arch),
         img_size=128,
         patch_size=8,
         drop_path_rate=0.0,

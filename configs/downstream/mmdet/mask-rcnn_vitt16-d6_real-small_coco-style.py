@@ -2,9 +2,9 @@
 # smoke test beside semfpn_vitt16-d6_real-small_camvid-256x256.py. Float32: mmcv's NMS takes no bfloat16 on a CPU.
 #
 #   weights, data, classes:  as in mask-rcnn_vitt16_small_coco-style.py
-_base_ = 'mask-rcnn_vitt16_small_coco-style.py'
+_base_ = ['mask-rcnn_vitt16_small_coco-style.py', '../../_base_/models/vit_tiny_d6.py']
 
 model = dict(
     backbone=dict(
-        arch=dict(_delete_=True, embed_dims=192, num_layers=6, num_heads=3, feedforward_channels=768),
+        arch=dict(_delete_=True, **_base_._arch),
         out_indices=[1, 2, 4, 5]))

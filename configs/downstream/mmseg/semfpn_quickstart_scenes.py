@@ -7,12 +7,13 @@
 _base_ = [
     '_base_/models/semfpn_vits16.py',
     '_base_/default_runtime.py',
+    '../../_base_/models/vit_tiny_d4.py',
 ]
 
 model = dict(
     data_preprocessor=dict(size=(128, 128)),
     backbone=dict(
-        arch=dict(_delete_=True, embed_dims=192, num_layers=4, num_heads=3, feedforward_channels=768),
+        arch=dict(_delete_=True, **_base_._arch),
         img_size=128,
         patch_size=8,
         out_indices=[1, 3]),

@@ -2,13 +2,13 @@
 # compare pretrainings over several seeds on two CPU cores (800 iterations of 8 crops, bfloat16).
 #
 #   weights, data:  as in semfpn_vitt16_small_camvid-360x480.py
-_base_ = 'semfpn_vitt16_small_camvid-360x480.py'
+_base_ = ['semfpn_vitt16_small_camvid-360x480.py', '../../_base_/models/vit_tiny_d6.py']
 
 crop_size = (256, 256)
 model = dict(
     data_preprocessor=dict(size=crop_size),
     backbone=dict(
-        arch=dict(_delete_=True, embed_dims=192, num_layers=6, num_heads=3, feedforward_channels=768),
+        arch=dict(_delete_=True, **_base_._arch),
         out_indices=[1, 2, 4, 5]),
     neck=dict(out_channels=64),
     # all maps have stride 16; GTSA's head enlarges three of them and shrinks the sum again: left out, to save time
