@@ -4,18 +4,9 @@
 # of BYOL's first kind.
 # Regions are bounded relative to the view: for other sizes change the two `size` alone.
 # From the figure: the shares 0.3 to 0.45 and 0.2 (x3's as x2_small's: our choice).
+_base_ = 'images.py'
 train_dataloader = dict(
-    batch_size=64,
-    num_workers=10,
-    persistent_workers=True,
-    drop_last=True,
-    pin_memory=True,
-    sampler=dict(type='mmssl_geo.EpochSampler', shuffle=True),
-    collate_fn=dict(type='default_collate'),
     dataset=dict(
-        type='mmssl_geo.ImageListDataset',
-        data_root='data/images/',
-        max_unreadable=0.01,
         pipeline=dict(
             regions=dict(type='mmssl_geo.GridRegions'),
             views=dict(

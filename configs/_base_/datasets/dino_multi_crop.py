@@ -1,10 +1,9 @@
 # The loader of multi_crop.py with DINO's views: 2 x 224 + 8 x 96 px, flipped, no turns, no rule of overlap.
 # A tuple of probabilities is for the first global view, the second one, and all local ones.
-_base_ = 'multi_crop.py'
+_base_ = 'images.py'
 train_dataloader = dict(
     dataset=dict(
         pipeline=dict(
-            _delete_=True,
             crop=dict(
                 type='mmssl_geo.MultiCrop',
                 global_size=224,

@@ -1,18 +1,9 @@
 # Any images: a folder (recursively), a list file or a COCO json (`ann_file`). 2 x 224 + 8 x 96 px views an image.
 # Steps have names: `train_dataloader.dataset.pipeline.crop.num_local=6` changes one, `...photometrics=None` drops one.
 # Photometrics: drawn by the workers, computed by the model's device if it is no CPU (`where='worker'`: always there).
+_base_ = 'images.py'
 train_dataloader = dict(
-    batch_size=64,
-    num_workers=10,
-    persistent_workers=True,
-    drop_last=True,
-    pin_memory=True,
-    sampler=dict(type='mmssl_geo.EpochSampler', shuffle=True),
-    collate_fn=dict(type='default_collate'),
     dataset=dict(
-        type='mmssl_geo.ImageListDataset',
-        data_root='data/images/',
-        max_unreadable=0.01,
         pipeline=dict(
             crop=dict(
                 type='mmssl_geo.MultiCrop',

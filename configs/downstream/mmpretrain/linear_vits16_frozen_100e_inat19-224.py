@@ -4,17 +4,9 @@
 #   data:     DATA_ROOT=/data/inat19 in the environment
 _base_ = [
     '_base_/models/linear_vits16.py',
-    '_base_/datasets/inat19-224.py',
+    '_base_/datasets/inat19-224_linear.py',
     '_base_/schedules/100e_linear.py',
     '_base_/default_runtime.py',
 ]
 
 model = dict(data_preprocessor=dict(num_classes=1010), head=dict(num_classes=1010))
-train_dataloader = dict(
-    drop_last=False,
-    dataset=dict(pipeline=[
-        dict(type='LoadImageFromFile'),
-        dict(type='RandomResizedCrop', scale=224, backend='pillow', interpolation='bilinear'),
-        dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-        dict(type='PackInputs'),
-    ]))

@@ -1,19 +1,11 @@
-# iNaturalist 2019 (1010 classes; 265213 images to train on, 3030 to evaluate), 224 pixels, GTSA's augmentations (those
-# of timm: RandAugment m9, random erasing). The environment variable DATA_ROOT names the folder with train_val2019/,
-# train2019.json and val2019.json in it.
-data_root = '{{$DATA_ROOT:data/inat19}}'
+# iNaturalist 2019 with GTSA's augmentations (those of timm: RandAugment m9, random erasing), for fine-tuning.
+_base_ = 'inat19-224_linear.py'
+
 mean_bgr, std_bgr = [103.53, 116.28, 123.675], [57.375, 57.12, 58.395]
 
 train_dataloader = dict(
-    batch_size=128,
-    num_workers=8,
-    persistent_workers=True,
     drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='mmssl_geo.INaturalist',
-        data_root=data_root,
-        ann_file='train2019.json',
         pipeline=[
             dict(type='LoadImageFromFile'),
             dict(type='RandomResizedCrop', scale=224, backend='pillow', interpolation='bicubic'),
@@ -36,22 +28,3 @@ train_dataloader = dict(
                 fill_std=std_bgr),
             dict(type='PackInputs'),
         ]))
-val_dataloader = dict(
-    batch_size=128,
-    num_workers=8,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='mmssl_geo.INaturalist',
-        data_root=data_root,
-        ann_file='val2019.json',
-        pipeline=[
-            dict(type='LoadImageFromFile'),
-            dict(type='ResizeEdge', scale=256, edge='short', backend='pillow', interpolation='bicubic'),
-            dict(type='CenterCrop', crop_size=224),
-            dict(type='PackInputs'),
-        ]))
-test_dataloader = val_dataloader
-
-val_evaluator = dict(type='Accuracy', topk=(1, 5))
-test_evaluator = val_evaluator

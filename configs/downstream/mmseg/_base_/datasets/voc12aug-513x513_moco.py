@@ -2,7 +2,6 @@
 # are.
 _base_ = 'voc12aug-512x512.py'
 
-data_root = '{{$DATA_ROOT:data/VOCdevkit}}'
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),
@@ -14,13 +13,7 @@ train_pipeline = [
 
 train_dataloader = dict(
     dataset=dict(datasets=[
-        dict(
-            type='PascalVOCDataset',
-            data_root=data_root + '/VOC2012',
-            ann_file=f'ImageSets/Segmentation/{split}.txt',
-            data_prefix=dict(img_path='JPEGImages', seg_map_path=labels),
-            pipeline=train_pipeline)
-        for split, labels in (('train', 'SegmentationClass'), ('aug', 'SegmentationClassAug'))
+        dict(dataset, pipeline=train_pipeline) for dataset in _base_.train_dataloader.dataset.datasets
     ]))
 val_dataloader = dict(
     dataset=dict(pipeline=[

@@ -1,27 +1,12 @@
 # GTSA's segmenter: Semantic FPN on the maps of blocks 3, 6, 9 and 12 of ViT-S/16, without its last LayerNorm. All
 # four have stride 16 and stay so; the head treats them as strides 4, 8, 16 and 32, as the authors' does.
-import os
+_base_ = 'segmenter_vits16.py'
 
 model = dict(
-    type='EncoderDecoder',
-    data_preprocessor=dict(
-        type='SegDataPreProcessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
-        pad_val=0,
-        seg_pad_val=255,
-        size=(512, 512)),
     backbone=dict(
-        type='mmssl_geo.SSLVisionTransformer',
-        arch='deit-small',
-        img_size=512,
-        patch_size=16,
         drop_path_rate=0.0,
         out_indices=[2, 5, 8, 11],
-        out_type='featmap',
-        final_norm=False,
-        init_cfg=dict(type='Pretrained', checkpoint=os.environ.get('CHECKPOINT'))),
+        final_norm=False),
     neck=dict(type='FPN', in_channels=[384, 384, 384, 384], out_channels=256, num_outs=4),
     decode_head=dict(
         type='FPNHead',
@@ -33,6 +18,4 @@ model = dict(
         num_classes=150,
         norm_cfg=dict(type='BN'),
         align_corners=False,
-        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)),
-    train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)))

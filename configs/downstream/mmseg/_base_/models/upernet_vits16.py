@@ -1,28 +1,13 @@
 # iBOT's segmenter, which D3SSL's authors use for ViTs: UPerNet on the maps of blocks 4, 6, 8 and 12 of ViT-S/16. The
 # final LayerNorm is applied to each of the four (their command's `out_with_norm=true`), which are then brought to
 # strides 4, 8, 16 and 32. The position embedding is resized once, to 512 pixels, and learns in that size.
-import os
+_base_ = 'segmenter_vits16.py'
 
 model = dict(
-    type='EncoderDecoder',
-    data_preprocessor=dict(
-        type='SegDataPreProcessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
-        pad_val=0,
-        seg_pad_val=255,
-        size=(512, 512)),
     backbone=dict(
-        type='mmssl_geo.SSLVisionTransformer',
-        arch='deit-small',
-        img_size=512,
-        patch_size=16,
         drop_path_rate=0.1,
         out_indices=[3, 5, 7, 11],
-        out_type='featmap',
-        norm_every_map=True,
-        init_cfg=dict(type='Pretrained', checkpoint=os.environ.get('CHECKPOINT'))),
+        norm_every_map=True),
     neck=dict(type='mmssl_geo.ViTPyramid', channels=384),
     decode_head=dict(
         type='UPerHead',
@@ -47,5 +32,4 @@ model = dict(
         norm_cfg=dict(type='BN'),
         align_corners=False,
         loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=0.4)),
-    train_cfg=dict(),
     test_cfg=dict(mode='slide', crop_size=(512, 512), stride=(341, 341)))

@@ -1,0 +1,13 @@
+# What the segmenters on ViT-S/16 share: the backbone. Weights: CHECKPOINT in the environment.
+import os
+
+_base_ = 'segmenter.py'
+
+model = dict(
+    backbone=dict(
+        type='mmssl_geo.SSLVisionTransformer',
+        arch='deit-small',
+        img_size=512,
+        patch_size=16,
+        out_type='featmap',
+        init_cfg=dict(type='Pretrained', checkpoint=os.environ.get('CHECKPOINT'))))
