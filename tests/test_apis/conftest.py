@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from tests.test_checkpoints import checkpoints as make
+from tests.support import checkpoints as make
 
 
 @pytest.fixture(scope='session')

@@ -13,8 +13,8 @@ from torchvision.ops import roi_align
 from torchvision.transforms.v2 import functional as tvf
 
 from mmssl_geo.datasets.regions_file import write_regions
-from tests.helpers import ROOT
-from tests.test_checkpoints import checkpoints as make
+from tests.support import ROOT
+from tests.support import checkpoints as make
 
 SIZES = {'a.png': (37, 91), 'b/turned.png': (80, 48), 'c.png': (200, 131), 'd.png': (64, 96)}  # height, width, upright
 VIEW = (64, 96)

@@ -10,7 +10,7 @@ from mmssl_geo.apis.get_model import NETS
 from mmssl_geo.checkpoints import convert
 from mmssl_geo.registry import MODELS
 from mmssl_geo.utils.errors import UserError
-from tests.test_checkpoints import checkpoints as make
+from tests.support import checkpoints as make
 
 IMAGES = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(7))
 TINY = f'type="mmssl_geo.SSLVisionTransformer", arch={make.ARCH}, patch_size=16'

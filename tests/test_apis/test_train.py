@@ -11,7 +11,8 @@ from mmssl_geo.apis.train import _allow_code, _checkpoint_to_resume, build_runne
 from mmssl_geo.registry import MODELS
 from mmssl_geo.utils.errors import UserError
 from mmssl_geo.utils.paths import resource_root
-from tests.helpers import ROOT, TINY
+from tests.support import ROOT
+from tests.support.pretraining import TINY
 
 RUN = itertools.count()
 CONFIG = ROOT / 'configs/gtsa_vits16_coco.py'

@@ -13,7 +13,7 @@ from mmssl_geo.benchmark.plan.request import Request
 from mmssl_geo.benchmark.plan.suite import load_suite
 from mmssl_geo.benchmark.run import runner, slots
 from mmssl_geo.registry import MODELS
-from tests.tiny_data.camvid import write_camvid
+from tests.support.tiny_data.camvid import write_camvid
 
 ARCH = dict(embed_dims=24, num_layers=2, num_heads=2, feedforward_channels=48)
 CONFIG = f'''

@@ -9,13 +9,13 @@ from PIL import Image
 
 from mmssl_geo.benchmark.checks.data_checks import data_problems
 from mmssl_geo.benchmark.plan.configs import variables
-from tests.helpers import ROOT
-from tests.tiny_data.ade20k import write_ade20k
-from tests.tiny_data.camvid import write_camvid
-from tests.tiny_data.cityscapes import write_cityscapes
-from tests.tiny_data.coco import write_coco
-from tests.tiny_data.inat import write_inat
-from tests.tiny_data.voc import write_voc
+from tests.support import ROOT
+from tests.support.tiny_data.ade20k import write_ade20k
+from tests.support.tiny_data.camvid import write_camvid
+from tests.support.tiny_data.cityscapes import write_cityscapes
+from tests.support.tiny_data.coco import write_coco
+from tests.support.tiny_data.inat import write_inat
+from tests.support.tiny_data.voc import write_voc
 
 DETECT = 'mmdet/mask-rcnn_vits16_gtsa_fpn_1x_coco.py'
 ADE20K = 'mmseg/semfpn_vits16_gtsa_40k_ade20k-512x512.py'

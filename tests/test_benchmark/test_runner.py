@@ -170,7 +170,7 @@ exec(open({tool!r}).read(), dict(__name__='__main__'))
 
 def start_runner(world, camvid):
     """The tool in a process of its own, with the stub tools; waits until the second job hangs in its second step."""
-    from tests.helpers import ROOT
+    from tests.support import ROOT
     argv = ['benchmark.py', str(world.suite), '--out', str(world.out), '--data', f'camvid={camvid}', '--baselines',
             'scratch', '--seeds', '1', '--jobs', '1', '--tasks', 'segment']
     code = RUN.format(root=str(ROOT), tests=str(ROOT), stubs=str(world.root), argv=argv,

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from . import checkpoints as make
+from tests.support import checkpoints as make
 
 MASK = dict(masked_embed=torch.full((1, 48), 0.5))
 

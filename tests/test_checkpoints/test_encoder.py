@@ -3,8 +3,7 @@ import torch
 
 from mmssl_geo.checkpoints import convert, load_encoder
 from mmssl_geo.utils.errors import UserError
-
-from . import checkpoints as make
+from tests.support import checkpoints as make
 
 IMAGES = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(7))
 

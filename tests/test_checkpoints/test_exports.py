@@ -10,9 +10,8 @@ from safetensors import safe_open
 from mmssl_geo.checkpoints import convert, load_encoder, vit
 from mmssl_geo.checkpoints.formats import onnx as onnx_form
 from mmssl_geo.utils.errors import UserError
-from tests.helpers import ROOT
-
-from . import checkpoints as make
+from tests.support import ROOT
+from tests.support import checkpoints as make
 
 IMAGES = torch.randn(3, 3, 64, 64, generator=torch.Generator().manual_seed(7))
 OBLONG = torch.randn(2, 3, 64, 97, generator=torch.Generator().manual_seed(8))

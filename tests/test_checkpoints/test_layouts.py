@@ -6,8 +6,7 @@ from mmssl_geo.checkpoints.layouts import LAYOUTS, find, flatten, listed
 from mmssl_geo.checkpoints.resnet import ResNet
 from mmssl_geo.checkpoints.vit import vit_names
 from mmssl_geo.utils.errors import UserError
-
-from . import checkpoints as make
+from tests.support import checkpoints as make
 
 ONE = torch.ones(1)
 RESNET = make.torchvision_resnet(0, 18).state_dict()

@@ -5,8 +5,7 @@ from mmengine.config import Config
 
 from mmssl_geo.checkpoints.resnet_facts import read_facts, resnet_shapes
 from mmssl_geo.utils.errors import UserError
-
-from . import checkpoints as make
+from tests.support import checkpoints as make
 
 
 def weights(name='resnet18'):

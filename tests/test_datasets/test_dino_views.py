@@ -24,7 +24,7 @@ from mmssl_geo.models import MultiViewDataPreprocessor
 from mmssl_geo.registry import TRANSFORMS
 from mmssl_geo.structures import ViewRecord
 from mmssl_geo.utils.errors import UserError
-from tests.helpers import ROOT
+from tests.support import ROOT
 
 PIPELINE = Config.fromfile(ROOT / 'configs/dino_vits16_coco.py').train_dataloader.dataset.pipeline
 

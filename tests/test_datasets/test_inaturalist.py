@@ -7,7 +7,7 @@ from PIL import Image
 from mmssl_geo.datasets import INaturalist
 from mmssl_geo.registry import DATASETS
 from mmssl_geo.utils.errors import UserError
-from tests.tiny_data.inat import write_inat
+from tests.support.tiny_data.inat import write_inat
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from PIL import Image
 
 from mmssl_geo.datasets import ImageListDataset, pipeline_steps
 from mmssl_geo.utils.errors import UserError
-from tests.helpers import ROOT
+from tests.support import ROOT
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from mmssl_geo.datasets import ContextCrop, ForegroundShift, RegionCutout, Token
 from mmssl_geo.geometry import region_mask
 from mmssl_geo.registry import TRANSFORMS
 from mmssl_geo.utils.errors import UserError
-from tests.region_cases import random_boxes
+from tests.support.boxes import random_boxes
 
 MEAN = (124, 116, 104)
 STEPS = (RegionCutout, ContextCrop, ForegroundShift)

@@ -8,7 +8,7 @@ from mmssl_geo.datasets import DeriveView, ForegroundShift, PackRegionViews, Reg
 from mmssl_geo.geometry import grid_boxes, region_mask
 from mmssl_geo.registry import TRANSFORMS
 from mmssl_geo.utils.errors import UserError
-from tests.helpers import ROOT
+from tests.support import ROOT
 
 HEIGHT, WIDTH = 200, 250
 

@@ -6,12 +6,12 @@ from mmdet.datasets import CocoDataset
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from tests.tiny_data.ade20k import write_ade20k
-from tests.tiny_data.camvid import write_camvid
-from tests.tiny_data.cityscapes import write_cityscapes
-from tests.tiny_data.coco import write_coco
-from tests.tiny_data.inat import write_inat
-from tests.tiny_data.voc import write_voc
+from tests.support.tiny_data.ade20k import write_ade20k
+from tests.support.tiny_data.camvid import write_camvid
+from tests.support.tiny_data.cityscapes import write_cityscapes
+from tests.support.tiny_data.coco import write_coco
+from tests.support.tiny_data.inat import write_inat
+from tests.support.tiny_data.voc import write_voc
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'downstream'
 # widths and sizes for a test; depth and everything else are the config's

@@ -8,10 +8,10 @@ from mmengine.runner import Runner
 from mmpretrain.evaluation import Accuracy
 
 from mmssl_geo.apis.train import build_runner
-from tests.tiny_data import draw_photo, two_boxes
+from tests.support.exports import check_backbone_is_loaded, target_of, write_export
+from tests.support.tiny_data import draw_photo, two_boxes
 
 from .conftest import CONFIGS
-from .exports import check_backbone_is_loaded, target_of, write_export
 
 NAMES = sorted(str(path.relative_to(CONFIGS)) for path in CONFIGS.glob('mmpretrain/*.py'))
 PROTOCOLS = {f'mmpretrain/{name}.py' for name in (

@@ -7,9 +7,9 @@ from mmengine.runner import Runner
 
 from mmssl_geo.apis.train import build_runner
 from mmssl_geo.datatools.scenes import SceneOptions, write_scenes
+from tests.support.exports import check_backbone_is_loaded, target_of, write_export
 
 from .conftest import CONFIGS
-from .exports import check_backbone_is_loaded, target_of, write_export
 
 NAMES = sorted(str(path.relative_to(CONFIGS)) for path in CONFIGS.glob('mmseg/*.py'))
 PROTOCOLS = {f'mmseg/{name}.py' for name in (

@@ -10,7 +10,8 @@ from mmssl_geo.apis.train import build_runner, load_config
 from mmssl_geo.engine.progress import total_batch_size
 from mmssl_geo.registry import MODELS
 from mmssl_geo.utils.errors import UserError
-from tests.helpers import ROOT, TINY, tiny_settings
+from tests.support import ROOT
+from tests.support.pretraining import TINY, tiny_settings
 
 PRETRAIN = sorted(path.name for path in (ROOT / 'configs').glob('*.py') if not path.name.startswith('d3ssl'))
 

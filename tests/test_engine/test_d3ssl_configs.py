@@ -7,8 +7,8 @@ from mmengine.runner import Runner
 from mmssl_geo.apis.train import build_runner
 from mmssl_geo.models import SSLResNet
 from mmssl_geo.registry import MODELS, TRANSFORMS
-from tests.helpers import ROOT
-from tests.region_helpers import make_runs_start_quickly, tiny_run, write_noise
+from tests.support import ROOT
+from tests.support.regions import make_runs_start_quickly, tiny_run, write_noise
 
 D3SSL = sorted(path.stem for path in (ROOT / 'configs').glob('d3ssl*.py'))
 SETTINGS = ('r50_coco', 'quickstart', 'r18_photos')

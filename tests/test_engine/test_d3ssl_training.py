@@ -12,8 +12,8 @@ from mmssl_geo.checkpoints import convert, read_checkpoint
 from mmssl_geo.engine.hooks.replica_check_hook import weights_digest
 from mmssl_geo.models import SSLResNet, SSLVisionTransformer
 from mmssl_geo.registry import MODELS
-from tests.helpers import ROOT
-from tests.region_helpers import d3ssl_config, make_runs_start_quickly, random_regions, tiny_run, write_noise
+from tests.support import ROOT
+from tests.support.regions import d3ssl_config, make_runs_start_quickly, random_regions, tiny_run, write_noise
 
 
 @pytest.fixture(autouse=True)

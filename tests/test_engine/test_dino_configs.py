@@ -2,7 +2,7 @@
 import pytest
 from mmengine.config import Config
 
-from tests.helpers import ROOT
+from tests.support import ROOT
 
 
 def test_the_papers_run():

@@ -11,7 +11,7 @@ from mmssl_geo.engine import CollapseGaugeHook, FreezeLastLayerHook, TeacherTemp
 from mmssl_geo.models import MultiViewDataPreprocessor
 from mmssl_geo.registry import MODELS
 from mmssl_geo.utils.errors import UserError
-from tests.helpers import tiny_config
+from tests.support.pretraining import tiny_config
 
 
 def temperatures(max_epochs, **kwargs):

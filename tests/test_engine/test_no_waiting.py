@@ -10,8 +10,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmssl_geo.engine import DecayGroupsConstructor
 from mmssl_geo.registry import MODELS
-from tests.helpers import random_views, tiny_config
-from tests.region_helpers import TINY_VIT, d3ssl_config, random_regions
+from tests.support.pretraining import random_views, tiny_config
+from tests.support.regions import TINY_VIT, d3ssl_config, random_regions
 
 
 class NoBlockingCopies(TorchDispatchMode):

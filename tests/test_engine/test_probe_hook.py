@@ -16,9 +16,10 @@ from mmssl_geo.checkpoints import load_encoder
 from mmssl_geo.engine import ProbeHook
 from mmssl_geo.evaluation.probes.base import ask_backbone
 from mmssl_geo.utils.errors import UserError
-from tests.helpers import ROOT, TINY, TINY_DINO
-from tests.probe_cases import write_classes, write_label_maps, write_objects
-from tests.region_helpers import make_runs_start_quickly, tiny_run, write_noise
+from tests.support import ROOT
+from tests.support.labelled_images import write_classes, write_label_maps, write_objects
+from tests.support.pretraining import TINY, TINY_DINO
+from tests.support.regions import make_runs_start_quickly, tiny_run, write_noise
 
 RUN = itertools.count()
 METHODS = ['gtsa_vits16_coco', 'dino_vits16_coco', 'd3ssl_quickstart', 'd3ssl_r18_photos']

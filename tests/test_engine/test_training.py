@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 
 from mmssl_geo.checkpoints import read_checkpoint
-from tests.helpers import ROOT, tiny_settings
+from tests.support import ROOT
+from tests.support.pretraining import tiny_settings
 
 METHODS = ['gtsa', 'dino']
 SETTINGS = {

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mmssl_geo.geometry import grid_boxes, region_cutout, token_cutout
-from tests.region_cases import pixels_of, random_boxes
+from tests.support.boxes import pixels_of, random_boxes
 
 OFFICIAL = json.loads((Path(__file__).parents[1] / 'data' / 'rcc_statistics.json').read_text(encoding='utf-8'))
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)

@@ -11,7 +11,7 @@ from mmssl_geo.geometry import (
     shift_boxes,
     shift_range,
 )
-from tests.region_cases import pixels_of, random_boxes
+from tests.support.boxes import pixels_of, random_boxes
 
 CASES = 2000
 

@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 from mmssl_geo.apis.train import build_runner, load_config
-from tests.helpers import ROOT, TINY
+from tests.support import ROOT
+from tests.support.pretraining import TINY
 
 SECTION = (ROOT / 'docs/gtsa.md').read_text().split('## Ablations')[1].split('\n## ')[0]
 COMMANDS = re.findall(r'^    python tools/train\.py (.*)$', SECTION.replace('\\\n', ' '), re.MULTILINE)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from mmssl_geo.models import DecorrelationLoss, PatchCorrespondenceLoss, RotationHead
 from mmssl_geo.registry import MODELS
 from mmssl_geo.utils.errors import UserError
-from tests.helpers import random_views, tiny_config
+from tests.support.pretraining import random_views, tiny_config
 
 VIEWS = {'num_global': 2, 'num_local': 2}
 

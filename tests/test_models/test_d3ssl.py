@@ -7,7 +7,7 @@ from mmssl_geo.geometry import pool_boxes
 from mmssl_geo.registry import MODELS
 from mmssl_geo.structures import RegionBatch
 from mmssl_geo.utils.errors import UserError
-from tests.region_helpers import TINY_RESNET, TINY_VIT, build_d3ssl, d3ssl_config, random_regions
+from tests.support.regions import TINY_RESNET, TINY_VIT, build_d3ssl, d3ssl_config, random_regions
 
 BASE_VIEWS = ('x1', 'x2', 'x1_cut', 'x2_small')
 

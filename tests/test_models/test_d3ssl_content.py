@@ -15,8 +15,8 @@ from torch.utils.data import default_collate
 from mmssl_geo.datasets.transforms import PackRegionViews
 from mmssl_geo.models import RegionViewDataPreprocessor
 from mmssl_geo.registry import DATASETS, MODELS
-from tests.helpers import ROOT
-from tests.region_helpers import d3ssl_config
+from tests.support import ROOT
+from tests.support.regions import d3ssl_config
 
 CELLS = 6
 NUM_IMAGES = 6

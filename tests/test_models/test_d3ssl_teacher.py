@@ -6,7 +6,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmssl_geo.models.selfsup.teacher import Teacher
 from mmssl_geo.registry import MODELS
-from tests.region_helpers import TINY_RESNET, TINY_VIT, build_d3ssl, random_regions
+from tests.support.regions import TINY_RESNET, TINY_VIT, build_d3ssl, random_regions
 
 
 @pytest.fixture(params=[TINY_RESNET, TINY_VIT], ids=['resnet', 'vit'])

@@ -8,7 +8,8 @@ from mmssl_geo.checkpoints import load_encoder
 from mmssl_geo.models import DINONeck
 from mmssl_geo.registry import MODELS
 from mmssl_geo.utils.errors import UserError
-from tests.helpers import ROOT, random_views, tiny_config
+from tests.support import ROOT
+from tests.support.pretraining import random_views, tiny_config
 
 CONFIG = 'configs/dino_vits16_coco.py'
 PROTOTYPES = 'last_layer.parametrizations.weight.original1'

@@ -8,7 +8,7 @@ import torch
 from mmssl_geo.engine import CompileHook
 from mmssl_geo.registry import MODELS
 from mmssl_geo.utils.errors import UserError
-from tests.helpers import random_views, tiny_config
+from tests.support.pretraining import random_views, tiny_config
 
 # against float32: every loss; all gradients together, relative to their norm, without and with the matched tokens, of
 # which some change partners where two cosines nearly tie

@@ -5,7 +5,8 @@ from mmengine.config import Config
 from mmssl_geo.models.heads import gtsa_head
 from mmssl_geo.registry import MODELS
 from mmssl_geo.utils.errors import NonFiniteLossError, UserError
-from tests.helpers import ROOT, random_views, tiny_config
+from tests.support import ROOT
+from tests.support.pretraining import random_views, tiny_config
 
 
 @pytest.fixture

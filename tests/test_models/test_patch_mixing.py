@@ -7,7 +7,7 @@ import torch
 from mmssl_geo.models.selfsup.patch_mixing import PatchMixing, draw_marks, pool_kept, token_cosines, token_weights
 from mmssl_geo.registry import MODELS
 from mmssl_geo.utils.errors import UserError
-from tests.region_helpers import TINY_VIT
+from tests.support.regions import TINY_VIT
 
 GREY = SimpleNamespace(mean=torch.full((1, 3, 1, 1), 100.), std=torch.full((1, 3, 1, 1), 50.))
 

@@ -8,8 +8,9 @@ from mmengine.config import Config
 from mmssl_geo.models.selfsup.patch_mixing import pool_kept
 from mmssl_geo.registry import MODELS
 from mmssl_geo.utils.errors import UserError
-from tests.helpers import ROOT, random_views, tiny_config
-from tests.region_helpers import TINY_RESNET, TINY_VIT, d3ssl_config, random_regions
+from tests.support import ROOT
+from tests.support.pretraining import random_views, tiny_config
+from tests.support.regions import TINY_RESNET, TINY_VIT, d3ssl_config, random_regions
 
 MIXING = dict(type='mmssl_geo.PatchMixing', share=0.5)
 

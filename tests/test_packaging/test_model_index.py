@@ -4,7 +4,7 @@ import numbers
 import pytest
 from modelindex.load_model_index import load
 
-from tests.helpers import ROOT
+from tests.support import ROOT
 
 
 @pytest.fixture(scope='module')

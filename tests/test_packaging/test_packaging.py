@@ -4,7 +4,7 @@ import zipfile
 
 import pytest
 
-from tests.helpers import ROOT
+from tests.support import ROOT
 
 
 @pytest.mark.slow

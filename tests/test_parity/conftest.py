@@ -6,7 +6,7 @@ import pytest
 
 from mmssl_geo.apis.train import load_config
 from mmssl_geo.parity import Reference
-from tests.helpers import ROOT
+from tests.support import ROOT
 
 SET = ROOT / 'tests' / 'data' / 'parity'
 

@@ -1,7 +1,7 @@
 """Exit status and messages of `tools/check_parity.py`."""
 import pytest
 
-from tests.helpers import ROOT
+from tests.support import ROOT
 
 NAMES = [
     'boxes in the teacher views', 'boxes in the student views', 'boxes taken back by the turned pixels', 'crop loss',

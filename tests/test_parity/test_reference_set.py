@@ -10,7 +10,7 @@ from mmssl_geo.parity.maps import net_quantities
 from mmssl_geo.parity.models import build_model
 from mmssl_geo.parity.optimizer import build_wrapper
 from mmssl_geo.parity.reference import views_of
-from tests.helpers import ROOT
+from tests.support import ROOT
 
 
 def test_the_set_is_of_other_sizes_than_the_shipped_config(cfg, reference):

@@ -8,7 +8,7 @@ from PIL import Image
 
 from mmssl_geo.parity import view_statistics
 from mmssl_geo.utils.errors import UserError
-from tests.helpers import ROOT
+from tests.support import ROOT
 
 TOOL = ROOT / 'tools' / 'check_views.py'
 

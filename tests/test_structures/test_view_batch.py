@@ -2,7 +2,7 @@ import torch
 
 from mmssl_geo.geometry import pair_boxes
 from mmssl_geo.structures import ViewBatch, ViewRecord
-from tests.helpers import random_views
+from tests.support.pretraining import random_views
 
 
 def test_pairs_are_all_pairs_once_and_never_a_view_with_itself():

@@ -9,8 +9,8 @@ from PIL import Image
 from mmssl_geo.datasets.regions_file import write_regions
 from mmssl_geo.evaluation.regions.measures import REGION_MEASURES
 from mmssl_geo.utils.errors import UserError
-from tests.helpers import ROOT
-from tests.known_features import noise_image
+from tests.support import ROOT
+from tests.support.features import noise_image
 
 TOOL = ROOT / 'tools' / 'analyze_regions.py'
 FAST = ('--size', 96, '--seeds', 2, '--num-heads', 3)

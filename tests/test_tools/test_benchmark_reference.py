@@ -10,9 +10,8 @@ import torch
 from mmengine.config import Config
 
 from mmssl_geo.utils.errors import UserError
-from tests.helpers import ROOT
-
-from .official_stand_in import FILES, write_checkout
+from tests.support import ROOT
+from tests.support.official_stand_in import FILES, write_checkout
 
 BENCHMARKS = ROOT / 'tools' / 'speed'
 CONFIG = ROOT / 'configs' / 'gtsa_vits16_coco.py'

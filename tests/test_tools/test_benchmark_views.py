@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from mmssl_geo.utils.errors import UserError
-from tests.helpers import ROOT
+from tests.support import ROOT
 
 TOOL = ROOT / 'tools/speed/views.py'
 STAND_IN = '''

@@ -4,7 +4,7 @@ import sys
 import numpy as np
 from PIL import Image
 
-from tests.helpers import ROOT
+from tests.support import ROOT
 
 
 def test_d3ssl_views_are_drawn(tmp_path):

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from mmssl_geo.datasets.regions_file import RegionsFile
 from mmssl_geo.datatools.proposals.environment import default_folder
-from tests.helpers import ROOT
+from tests.support import ROOT
 
 TOOL = ROOT / 'tools/make_proposals.py'
 

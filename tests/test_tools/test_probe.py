@@ -6,8 +6,8 @@ import torch
 from mmpretrain.models import VisionTransformer
 
 from mmssl_geo.utils.errors import UserError
-from tests.helpers import ROOT
-from tests.probe_cases import write_classes, write_label_maps, write_objects
+from tests.support import ROOT
+from tests.support.labelled_images import write_classes, write_label_maps, write_objects
 
 TOOL = ROOT / 'tools' / 'probe.py'
 FAST = ('--size', 32, '--num-heads', 3)

@@ -6,7 +6,7 @@ import pytest
 from mmssl_geo.utils.cli import run_tool
 from mmssl_geo.utils.config import Overrides
 from mmssl_geo.utils.errors import UserError
-from tests.helpers import ROOT
+from tests.support import ROOT
 
 
 def fail(error):

@@ -10,7 +10,7 @@ from pycocotools.coco import COCO
 
 from mmssl_geo.datasets.image_list import ImageListDataset
 from mmssl_geo.utils.errors import UserError
-from tests.helpers import ROOT
+from tests.support import ROOT
 
 from .conftest import CLASSES, image_id, write_csv
 

@@ -4,7 +4,7 @@ import torch
 from mmssl_geo.evaluation import correspondence_precision, extract_features, make_views
 from mmssl_geo.geometry import rotate_maps
 from mmssl_geo.utils.errors import UserError
-from tests.known_features import CELLS, SIZE, constant, content, coordinate_image, image_code, noise_image, place_code
+from tests.support.features import CELLS, SIZE, constant, content, coordinate_image, image_code, noise_image, place_code
 
 
 def precision(function, images, turned, tolerance=1.):

@@ -11,7 +11,7 @@ from mmssl_geo.evaluation import (
 )
 from mmssl_geo.geometry import rotate_maps
 from mmssl_geo.utils.errors import UserError
-from tests.known_features import SIZE, constant, content, coordinate_image, image_code, noise_image, place_code
+from tests.support.features import SIZE, constant, content, coordinate_image, image_code, noise_image, place_code
 
 
 def views_and_features(function, images):

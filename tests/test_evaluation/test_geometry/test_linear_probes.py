@@ -13,7 +13,7 @@ from mmssl_geo.evaluation import (
     split_images,
 )
 from mmssl_geo.geometry import cell_centres, rotate_maps
-from tests.known_features import CELLS, SIZE, constant, content, image_code, noise_image, place_code
+from tests.support.features import CELLS, SIZE, constant, content, image_code, noise_image, place_code
 
 TRAIN, TEST = split_images(12, seed=0)
 

@@ -15,7 +15,7 @@ from mmssl_geo.evaluation import (
     rotation_readout,
     split_images,
 )
-from tests.known_features import SIZE, constant, content, coordinate_image, image_code, noise_image, place_code
+from tests.support.features import SIZE, constant, content, coordinate_image, image_code, noise_image, place_code
 
 
 def measured(function, images, **options):

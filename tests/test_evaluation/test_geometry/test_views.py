@@ -5,7 +5,7 @@ import torch
 from mmssl_geo.evaluation import extract_features, make_views
 from mmssl_geo.geometry import intersect_boxes
 from mmssl_geo.utils.errors import UserError
-from tests.known_features import coordinate_image, noise_image
+from tests.support.features import coordinate_image, noise_image
 
 IMAGES = [coordinate_image(240, 320), coordinate_image(300, 200), noise_image(0, 64, 64)]
 

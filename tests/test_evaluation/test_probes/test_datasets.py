@@ -7,8 +7,8 @@ from PIL import Image
 
 from mmssl_geo.evaluation.probes.datasets import ClassImages, LabelledImages, ObjectImages
 from mmssl_geo.utils.errors import UserError
-from tests.known_features import coordinate_image
-from tests.probe_cases import save, write_classes, write_label_maps, write_objects
+from tests.support.features import coordinate_image
+from tests.support.labelled_images import save, write_classes, write_label_maps, write_objects
 
 
 def test_class_folders_are_numbered_by_name(tmp_path):

@@ -8,8 +8,8 @@ from mmssl_geo.evaluation.probes.base import ask_backbone
 from mmssl_geo.evaluation.probes.probes import KnnProbe, LinearImageProbe, ObjectKnnProbe
 from mmssl_geo.models import SSLResNet, SSLVisionTransformer
 from mmssl_geo.utils.errors import UserError
-from tests.probe_cases import MeanColour, write_classes, write_objects
-from tests.region_helpers import TINY_VIT
+from tests.support.labelled_images import MeanColour, write_classes, write_objects
+from tests.support.regions import TINY_VIT
 
 IMAGE_PROBES = [KnnProbe, LinearImageProbe]
 

@@ -9,7 +9,7 @@ from mmssl_geo.evaluation.probes.segmentation import (
     segmentation_scores,
 )
 from mmssl_geo.utils.errors import UserError
-from tests.probe_cases import COLOURS, MeanColour, save, write_label_maps
+from tests.support.labelled_images import COLOURS, MeanColour, save, write_label_maps
 
 
 def probe(tmp_path, size=64, num_train=4, **options):

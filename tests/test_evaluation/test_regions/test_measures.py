@@ -11,7 +11,7 @@ from mmssl_geo.evaluation.regions.images import BoxSource, RegionImages, collect
 from mmssl_geo.evaluation.regions.measures import REGION_MEASURES, measure_regions, relative_distance
 from mmssl_geo.evaluation.regions.pastes import draw_pastes, extract_region_features, paste, round_to_cells
 from mmssl_geo.utils.errors import UserError
-from tests.known_features import CELL, CELLS, SIZE, constant, image_code, place_code
+from tests.support.features import CELL, CELLS, SIZE, constant, image_code, place_code
 
 NUM = 24
 

@@ -7,8 +7,7 @@ from mmengine.config import Config
 
 from mmssl_geo.geometry import CropGroup, sample_crops
 from mmssl_geo.structures import ViewBatch
-
-ROOT = Path(__file__).parents[1]
+from tests.support import ROOT
 
 TINY = {
     'model.backbone.img_size': 64,

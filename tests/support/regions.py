@@ -10,7 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from mmssl_geo.apis.train import load_config
 from mmssl_geo.registry import MODELS
 from mmssl_geo.structures import RegionBatch
-from tests.helpers import ROOT
+from tests.support import ROOT
 
 TINY_RESNET = dict(type='mmssl_geo.SSLResNet', depth=18, stem_channels=8, base_channels=8)
 TINY_VIT = dict(
