@@ -1,12 +1,10 @@
 # ADE20K (150 classes). The environment variable DATA_ROOT names its folder `ADEChallengeData2016`.
+_base_ = 'loaders.py'
+
 data_root = '{{$DATA_ROOT:data/ade/ADEChallengeData2016}}'
 crop_size = (512, 512)
 
 train_dataloader = dict(
-    batch_size=2,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(
         type='ADE20KDataset',
         data_root=data_root,
@@ -21,10 +19,6 @@ train_dataloader = dict(
             dict(type='PackSegInputs'),
         ]))
 val_dataloader = dict(
-    batch_size=1,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='ADE20KDataset',
         data_root=data_root,
@@ -36,6 +30,3 @@ val_dataloader = dict(
             dict(type='PackSegInputs'),
         ]))
 test_dataloader = val_dataloader
-
-val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
-test_evaluator = val_evaluator

@@ -1,5 +1,7 @@
 # CamVid's layout: images/{train,val,test}/*.jpg, labels/{train,val,test}/*.png with classes 0 to 10 and 255 to ignore.
 # The environment variable DATA_ROOT names the folder.
+_base_ = 'loaders.py'
+
 data_root = '{{$DATA_ROOT:data/camvid}}'
 
 camvid = dict(
@@ -21,8 +23,6 @@ test_pipeline = [
 train_dataloader = dict(
     batch_size=8,
     num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(
         data_prefix=dict(img_path='images/train', seg_map_path='labels/train'),
         pipeline=[
@@ -36,19 +36,10 @@ train_dataloader = dict(
         ],
         **camvid))
 val_dataloader = dict(
-    batch_size=1,
     num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         data_prefix=dict(img_path='images/val', seg_map_path='labels/val'), pipeline=test_pipeline, **camvid))
 test_dataloader = dict(
-    batch_size=1,
     num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         data_prefix=dict(img_path='images/test', seg_map_path='labels/test'), pipeline=test_pipeline, **camvid))
-
-val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
-test_evaluator = val_evaluator

@@ -1,13 +1,11 @@
 # Cityscapes (19 classes), fine annotations: train (2975 images), evaluated on val (500). The environment variable
 # DATA_ROOT names the folder with leftImg8bit/ and gtFine/ in it; mmseg's tools/dataset_converters/cityscapes.py makes
 # the files *_gtFine_labelTrainIds.png.
+_base_ = 'loaders.py'
+
 data_root = '{{$DATA_ROOT:data/cityscapes}}'
 
 train_dataloader = dict(
-    batch_size=2,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(
         type='CityscapesDataset',
         data_root=data_root,
@@ -22,10 +20,6 @@ train_dataloader = dict(
             dict(type='PackSegInputs'),
         ]))
 val_dataloader = dict(
-    batch_size=1,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='CityscapesDataset',
         data_root=data_root,
@@ -36,6 +30,3 @@ val_dataloader = dict(
             dict(type='PackSegInputs'),
         ]))
 test_dataloader = val_dataloader
-
-val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
-test_evaluator = val_evaluator

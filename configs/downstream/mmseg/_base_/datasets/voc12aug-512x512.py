@@ -1,6 +1,8 @@
 # PASCAL VOC 2012 segmentation (21 classes) with the extra annotations of SBD: train and aug (10582 images), evaluated
 # on val. The environment variable DATA_ROOT names the folder `VOCdevkit` with VOC2012/ in it; mmseg's
 # tools/dataset_converters/voc_aug.py makes SegmentationClassAug/ and ImageSets/Segmentation/aug.txt.
+_base_ = 'loaders.py'
+
 data_root = '{{$DATA_ROOT:data/VOCdevkit}}'
 train_pipeline = [
     dict(type='LoadImageFromFile'),
@@ -13,10 +15,6 @@ train_pipeline = [
 ]
 
 train_dataloader = dict(
-    batch_size=2,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(
         type='ConcatDataset',
         datasets=[
@@ -29,10 +27,6 @@ train_dataloader = dict(
             for split, labels in (('train', 'SegmentationClass'), ('aug', 'SegmentationClassAug'))
         ]))
 val_dataloader = dict(
-    batch_size=1,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='PascalVOCDataset',
         data_root=data_root + '/VOC2012',
@@ -45,6 +39,3 @@ val_dataloader = dict(
             dict(type='PackSegInputs'),
         ]))
 test_dataloader = val_dataloader
-
-val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
-test_evaluator = val_evaluator
