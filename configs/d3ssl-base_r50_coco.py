@@ -1,3 +1,3 @@
-# The base of d3ssl_r50_coco.py (SoCo's): no region augmentation, no x3.
+# Baseline of d3ssl_r50_coco.py (SoCo): no region augmentation, no x3.
 _base_ = 'd3ssl-dp_r50_coco.py'
 train_dataloader = dict(dataset=dict(pipeline=dict(x3=None)))

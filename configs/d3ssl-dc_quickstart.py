@@ -1,3 +1,3 @@
-# De-coupling alone: region augmentation, no x3.
+# De-coupling only: region augmentation, no x3.
 _base_ = 'd3ssl_quickstart.py'
 train_dataloader = dict(dataset=dict(pipeline=dict(x3=None)))

@@ -1,4 +1,4 @@
-# De-positioning alone: x3, no region augmentation of the other views.
+# De-positioning only: x3, no region augmentation of the other views.
 _base_ = 'd3ssl_r50_coco.py'
-whole = dict(steps=dict(cutout=None, context=None))
-train_dataloader = dict(dataset=dict(pipeline=dict(x1_cut=whole, x2_small=whole)))
+_whole_view = dict(steps=dict(cutout=None, context=None))
+train_dataloader = dict(dataset=dict(pipeline=dict(x1_cut=_whole_view, x2_small=_whole_view)))

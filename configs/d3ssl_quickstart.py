@@ -1,5 +1,5 @@
-# A net and views small enough for two CPU cores, on embedded scenes: the 4-block ViT of gtsa_quickstart.py, views of
-# 64 px, random grid regions (no proposals needed).
+# D3SSL for two CPU cores on embedded scenes: the 4-block ViT of gtsa_quickstart.py, 64 px views, random grid regions
+# (no proposals needed).
 _base_ = [
     '_base_/models/d3ssl_vits16.py',
     '_base_/datasets/d3ssl_regions.py',

@@ -1,6 +1,7 @@
-# Any folder of photos, on a CPU or a small GPU: ResNet-18, 128 px views, random grid regions (no proposals needed).
+# D3SSL for any folder of photos, on a CPU or a small GPU: ResNet-18, 128 px views, random grid regions (no proposals
+# needed).
 #
-#   --cfg-options train_dataloader.dataset.data_root=/data/mine
+# Images: train_dataloader.dataset.data_root=DIR.
 _base_ = ['_base_/models/d3ssl_r50.py', '_base_/datasets/d3ssl_regions.py', '_base_/schedules/lars_100e.py']
 model = dict(
     backbone=dict(depth=18),

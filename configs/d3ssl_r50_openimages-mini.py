@@ -1,4 +1,4 @@
-# D3SSL on OpenImage-MINI: the recipe of COCO. docs/proposals.md says how list and proposals are made.
+# D3SSL on OpenImage-MINI with the COCO recipe. docs/proposals.md shows how to make the list and the proposals.
 _base_ = 'd3ssl_r50_coco.py'
 train_dataloader = dict(
     dataset=dict(

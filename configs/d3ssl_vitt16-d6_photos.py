@@ -1,5 +1,5 @@
-# D3SSL on a net and views small enough for two CPU cores and any few hundred photos: 6 blocks, width 192, patch 16;
-# views of 128 and 64 px (as many pixels as GTSA's) in batches of 16, bfloat16.
+# D3SSL for a few hundred photos and two CPU cores: ViT-Ti/16 with six blocks, views of 128 and 64 px (as many pixels as
+# in gtsa_vitt16-d6_photos.py), batch size 16, bfloat16.
 _base_ = [
     '_base_/models/d3ssl_vits16.py',
     '_base_/datasets/d3ssl_regions.py',

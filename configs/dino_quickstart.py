@@ -1,5 +1,5 @@
-# The baseline of gtsa_quickstart.py: the same net, sizes of views, batch and epochs, small enough for two CPU cores.
-# In so few steps the paper's temperatures, 0.04 to 0.07, make all targets uniform; 0.02 keeps them apart.
+# Baseline of gtsa_quickstart.py for two CPU cores: the same net, view sizes, batch size and epochs.
+# The run is so short that the paper's teacher temperatures, 0.04 to 0.07, make all targets uniform; 0.02 avoids this.
 _base_ = ['dino_vits16_coco.py', '_base_/models/vit_tiny_d4.py']
 model = dict(
     backbone=dict(

@@ -1,5 +1,5 @@
-# DINO on a net and views small enough for two CPU cores and any few hundred photos: 6 blocks, width 192, patch 16; 2
-# x 112 + 4 x 48 px in batches of 16, bfloat16.
+# DINO for a few hundred photos and two CPU cores: ViT-Ti/16 with six blocks, 2 x 112 px and 4 x 48 px views, batch
+# size 16, bfloat16.
 _base_ = ['dino_vits16_coco.py', '_base_/models/vit_tiny_d6.py']
 model = dict(
     backbone=dict(

@@ -1,3 +1,3 @@
-# ViT-B/16: 768 wide, 12 heads; the official code cannot run it, all head widths follow the backbone here.
+# GTSA on ViT-B/16, which the official code does not support. All head widths follow the backbone.
 _base_ = 'gtsa_vits16_coco.py'
 model = dict(backbone=dict(arch='deit-base'))

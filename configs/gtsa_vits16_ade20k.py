@@ -1,3 +1,3 @@
-# The paper's recipe on ADE20K (2016), training images.
+# The paper's recipe on the training images of ADE20K (2016).
 _base_ = 'gtsa_vits16_coco.py'
 train_dataloader = dict(dataset=dict(data_root='data/ade/ADEChallengeData2016/', data_prefix='images/training/'))

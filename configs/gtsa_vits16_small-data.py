@@ -1,12 +1,12 @@
-# GTSA on ViT-S/16 for thousands of photos and one GPU, instead of COCO and eight: see docs/small_data.md.
+# GTSA on ViT-S/16 for thousands of photos and one GPU (docs/small_data.md).
 #
-#   images:    train_dataloader.dataset.data_root=DIR (or ...ann_file=LIST)
-#   go on from a pretrained net (official GTSA, DINO, timm, ...): export it with `--to mmpretrain`, then
-#              CHECKPOINT=vits16.pth in the environment and default_hooks.schedule.learning_rate.base=2e-4
+# Images: train_dataloader.dataset.data_root=DIR (or ...ann_file=LIST).
+# Weights: to start from a pretrained net (official GTSA, DINO, timm, ...), export it with `--to mmpretrain`, then set
+# CHECKPOINT=vits16.pth in the environment and default_hooks.schedule.learning_rate.base=2e-4.
 #
-# Against the paper's recipe: channels are kept apart by a loss of their own; crops are smaller, so that photos
-# of 500 px are not shrunk far below the scale that fine-tuning sees; colours are changed less; the learning
-# rate does not follow the small batch down; the teacher follows faster.
+# Differences from the paper's recipe: a loss decorrelates the channels; crops are smaller, so that photos of 500 px are
+# not shrunk far below the scale seen in fine-tuning; colours change less; the learning rate does not scale with the
+# batch size; the teacher follows faster.
 import os
 
 _base_ = 'gtsa_vits16_coco.py'

@@ -1,5 +1,5 @@
-# The small-data recipe on a net and views small enough for two CPU cores and any few hundred photos: 6 blocks, width
-# 192, patch 16; 2 x 112 + 4 x 48 px in batches of 16, bfloat16.
+# The small-data recipe for a few hundred photos and two CPU cores: ViT-Ti/16 with six blocks, 2 x 112 px and 4 x 48 px
+# views, batch size 16, bfloat16.
 _base_ = ['gtsa_vits16_small-data.py', '_base_/models/vit_tiny_d6.py']
 model = dict(
     backbone=dict(

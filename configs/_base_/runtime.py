@@ -1,3 +1,4 @@
+# Hooks, logging and environment of every pretraining config.
 custom_imports = dict(
     imports=['mmssl_geo.datasets', 'mmssl_geo.engine', 'mmssl_geo.models'], allow_failed_imports=False)
 default_scope = 'mmssl_geo'
@@ -13,7 +14,7 @@ default_hooks = dict(
     replica_check=dict(type='mmssl_geo.ReplicaCheckHook'),
     unreadable_images=dict(type='mmssl_geo.UnreadableImagesHook'),
     collapse_gauge=dict(type='mmssl_geo.CollapseGaugeHook', interval=50),
-    throughput=dict(type='mmssl_geo.ThroughputHook'))  # after the gauge, whose work is no waiting for data
+    throughput=dict(type='mmssl_geo.ThroughputHook'))  # last, so that no other hook counts as waiting for data
 
 env_cfg = dict(
     cudnn_benchmark=True,

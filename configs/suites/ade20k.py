@@ -1,4 +1,5 @@
-# Segmentation on ADE20K, for checkpoints of ViT-S/16; without any, GTSA and DINO are pretrained on its training images.
+# Segmentation on ADE20K, for checkpoints of ViT-S/16. Without checkpoints, GTSA and DINO are pretrained on its training
+# images.
 _base_ = '_base_/protocols.py'
 
 seeds = 3

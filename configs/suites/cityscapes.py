@@ -1,4 +1,4 @@
-# Segmentation on Cityscapes, for checkpoints of ViT-S/16; without any, GTSA and DINO are pretrained on COCO.
+# Segmentation on Cityscapes, for checkpoints of ViT-S/16. Without checkpoints, GTSA and DINO are pretrained on COCO.
 _base_ = ['_base_/protocols.py', '_base_/coco_recipes.py']
 
 seeds = 3

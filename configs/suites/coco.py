@@ -1,4 +1,5 @@
-# Detection and instance segmentation on COCO, for checkpoints of ViT-S/16; without any, GTSA and DINO are pretrained.
+# Detection and instance segmentation on COCO, for checkpoints of ViT-S/16. Without checkpoints, GTSA and DINO are
+# pretrained.
 _base_ = ['_base_/protocols.py', '_base_/coco_recipes.py']
 
 tasks = ['mask-rcnn_vits16_1x_coco', 'cascade-mask-rcnn_vits16_1x_coco']

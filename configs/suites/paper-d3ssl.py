@@ -1,5 +1,5 @@
-# Dense self-supervision's common ground, for D3SSL on ResNet-50 (arXiv 2303.16947): COCO, PASCAL VOC, Cityscapes. Its
-# base, without the two modules, is what it is compared with. The paper's own numbers for these are not public here.
+# The usual benchmarks of dense self-supervised learning, for D3SSL on ResNet-50 (arXiv 2303.16947): COCO, PASCAL VOC,
+# Cityscapes. The baseline is D3SSL without its two modules. The paper's numbers for these are not public.
 _base_ = ['_base_/protocols.py', '_base_/coco_recipes.py']
 
 tasks = ['mask-rcnn_r50-c4_1x_coco', 'mask-rcnn_r50-c4_2x_coco', 'mask-rcnn_r50-fpn_1x_coco',

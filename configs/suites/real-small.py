@@ -1,5 +1,5 @@
-# Small sets of real photos, for two CPU cores or one GPU: pretraining on any folder of photos, CamVid's segmentation
-# evaluated on its test split, and detection in a small folder laid out as COCO. A ViT of six blocks.
+# Small sets of real photos, for two CPU cores or one GPU: pretraining of a six-block ViT on any folder of photos, then
+# segmentation on CamVid's test split and detection in a small folder in COCO's layout.
 _base_ = '_base_/protocols.py'
 
 device = 'CPU core'
@@ -12,7 +12,7 @@ recipes = {
     'gtsa-paper': dict(config='configs/gtsa_vitt16-d6_photos.py', **photos),
     'dino': dict(config='configs/dino_vitt16-d6_photos.py', **photos),
     'd3ssl': dict(config='configs/d3ssl_vitt16-d6_photos.py', **photos),
-    # DINO's weights adapted: by the small-data recipe, and by the paper's
-    'dino-gtsa': dict(config='configs/gtsa_vitt16-d6_small-data.py', start='dino', options=shorter, **photos),
-    'dino-gtsa-paper': dict(config='configs/gtsa_vitt16-d6_photos.py', start='dino', options=shorter, **photos)}
+    # DINO's weights, trained further with the small-data recipe and with the paper's
+    'dino-gtsa': dict(config='configs/gtsa_vitt16-d6_small-data.py', init='dino', options=shorter, **photos),
+    'dino-gtsa-paper': dict(config='configs/gtsa_vitt16-d6_photos.py', init='dino', options=shorter, **photos)}
 baselines = ['scratch', 'dino']

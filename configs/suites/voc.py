@@ -1,5 +1,5 @@
-# PASCAL VOC, for checkpoints of ResNet-50: detection (07+12) and segmentation (12 with SBD); without any, D3SSL and its
-# base are pretrained on COCO.
+# Detection (07+12) and segmentation (12 with SBD) on PASCAL VOC, for checkpoints of ResNet-50. Without checkpoints,
+# D3SSL and its baseline are pretrained on COCO.
 _base_ = ['_base_/protocols.py', '_base_/coco_recipes.py']
 
 seeds = 5

@@ -1,9 +1,9 @@
-# Views of D3SSL: x1 (almost the whole image) and x2 (a crop of it) with 4 regions each; made of them, x1_cut, x2_small
-# and x3 (its background comes from another image of the batch, in the data preprocessor). Photometrics come before what
-# is cut out, so that this has the colour of the mean, hence in the workers; every view has its own draw, x1 and x1_cut
-# of BYOL's first kind.
-# Regions are bounded relative to the view: for other sizes change the two `size` alone.
-# From the figure: the shares 0.3 to 0.45 and 0.2 (x3's as x2_small's: our choice).
+# D3SSL's views: x1 (almost the whole image) and x2 (a crop of it) with 4 regions each, and x1_cut, x2_small and x3,
+# which derive from them. The data preprocessor takes the background of x3 from another image of the batch.
+# The workers apply the photometric augmentation before the cut-outs, so that cut-outs have the mean colour. Each view
+# draws its own; x1 and x1_cut use the augmentation of BYOL's first view.
+# Region sizes are relative to the view: for other view sizes, change only the two `size` values.
+# The cut-out shares 0.3 to 0.45 and 0.2 are read from the paper's figure; x3 uses that of x2_small (our choice).
 _base_ = 'images.py'
 train_dataloader = dict(
     dataset=dict(

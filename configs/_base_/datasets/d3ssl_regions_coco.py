@@ -1,4 +1,5 @@
-# COCO train2017 with object proposals, which tools/make_proposals.py makes once (docs/d3ssl.md).
+# D3SSL's views of COCO train2017 with object proposals. tools/make_proposals.py computes the proposals once
+# (docs/d3ssl.md).
 _base_ = 'd3ssl_regions.py'
 train_dataloader = dict(
     dataset=dict(

@@ -1,5 +1,5 @@
-# The loader of multi_crop.py with DINO's views: 2 x 224 + 8 x 96 px, flipped, no turns, no rule of overlap.
-# A tuple of probabilities is for the first global view, the second one, and all local ones.
+# DINO's views: 2 x 224 px and 8 x 96 px per image, randomly flipped, without quarter turns or a minimum overlap.
+# Tuples of probabilities are for the first global view, the second global view and the local views.
 _base_ = 'images.py'
 train_dataloader = dict(
     dataset=dict(

@@ -1,4 +1,4 @@
-# Any images: a folder (searched recursively), a list file or a COCO json (`ann_file`).
+# Loader of unlabelled images: a folder (searched recursively), a list file or a COCO json (`ann_file`).
 train_dataloader = dict(
     batch_size=64,
     num_workers=10,

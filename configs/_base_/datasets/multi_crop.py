@@ -1,6 +1,8 @@
-# Any images: a folder (recursively), a list file or a COCO json (`ann_file`). 2 x 224 + 8 x 96 px views an image.
-# Steps have names: `train_dataloader.dataset.pipeline.crop.num_local=6` changes one, `...photometrics=None` drops one.
-# Photometrics: drawn by the workers, computed by the model's device if it is no CPU (`where='worker'`: always there).
+# Multi-crop views: 2 x 224 px and 8 x 96 px per image, each rotated by a random number of quarter turns.
+# Change a step by its name, as `train_dataloader.dataset.pipeline.crop.num_local=6`, or remove it, as
+# `train_dataloader.dataset.pipeline.photometrics=None`.
+# The workers draw the parameters of the photometric augmentation; the model's device applies it, unless that is a CPU
+# or `where='worker'`.
 _base_ = 'images.py'
 train_dataloader = dict(
     dataset=dict(

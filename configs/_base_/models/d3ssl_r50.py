@@ -1,4 +1,5 @@
-# D3SSL on ResNet-50 (arXiv 2303.16947): regions pooled from C4, then res5; SoCo's widths. Head widths follow.
+# D3SSL on ResNet-50 (arXiv 2303.16947): regions are pooled from C4 and pass through res5. Widths of the projector and
+# predictor as in SoCo; their input widths follow the backbone.
 model = dict(
     type='mmssl_geo.D3SSL',
     backbone=dict(type='mmssl_geo.SSLResNet', depth=50),
@@ -12,5 +13,5 @@ model = dict(
     teacher_x1='clean',
     data_preprocessor=dict(type='mmssl_geo.RegionViewDataPreprocessor'))
 
-# several GPUs: the statistics of a batch are those of all of them; one GPU or a CPU: plain BN
+# SyncBN on several GPUs; plain BN on one GPU or a CPU
 sync_bn = 'torch'

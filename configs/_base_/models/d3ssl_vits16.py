@@ -1,4 +1,4 @@
-# D3SSL on ViT-S/16 (our choice of net): regions pooled from the patch map, then their mean.
+# D3SSL on ViT-S/16 (our choice of backbone): regions are pooled from the patch map and averaged.
 _base_ = 'd3ssl_r50.py'
 model = dict(
     backbone=dict(

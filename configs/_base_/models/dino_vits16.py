@@ -1,4 +1,4 @@
-# DINO on ViT-S/16 (arXiv 2104.14294). Fewer prototypes, for small data: `model.neck.num_prototypes=4096`.
+# DINO on ViT-S/16 (arXiv 2104.14294). For small data, use fewer prototypes: model.neck.num_prototypes=4096.
 model = dict(
     type='mmssl_geo.DINO',
     backbone=dict(

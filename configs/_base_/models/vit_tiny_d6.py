@@ -1,3 +1,3 @@
-# The ViT of configs/*_vitt16-d6_*.py and their downstream configs: ViT-Ti with six blocks. Used as
+# ViT-Ti with six blocks, for configs/*_vitt16-d6_*.py and their downstream configs. Use it as
 # arch=dict(_delete_=True, **_base_._arch).
 _arch = dict(embed_dims=192, num_layers=6, num_heads=3, feedforward_channels=768)

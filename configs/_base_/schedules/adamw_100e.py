@@ -1,4 +1,4 @@
-# The official code's optimisation: AdamW, all schedules per optimizer step, gradients clipped per tensor.
+# Optimisation of GTSA's official code: AdamW, schedules updated at every optimizer step, gradients clipped per tensor.
 _base_ = '../runtime.py'
 train_cfg = dict(type='mmssl_geo.ResumableEpochLoop', max_epochs=100)
 optim_wrapper = dict(

@@ -1,5 +1,5 @@
-# SoCo's optimisation: LARS on all but biases and 1-D parameters, all schedules per optimizer step. Nothing is clipped.
-# 400 epochs: train_cfg.max_epochs=400.
+# SoCo's optimisation: LARS, except for biases and 1-D parameters, schedules updated at every optimizer step, no
+# gradient clipping. For 400 epochs, set train_cfg.max_epochs=400.
 _base_ = '../runtime.py'
 train_cfg = dict(type='mmssl_geo.ResumableEpochLoop', max_epochs=100)
 optim_wrapper = dict(

@@ -1,9 +1,8 @@
-# Mask R-CNN with slim heads on the quick start's net, for scenes by `tools/make_scenes.py` with its default classes:
+# Mask R-CNN with small heads on the quick start's net, for scenes of `tools/make_scenes.py` with its default classes:
 # minutes on two CPU cores.
 #
-#   weights:  CHECKPOINT=quickstart_mmdet.pth in the environment (without it: random weights), or by --cfg-options
-#             model.backbone.init_cfg.checkpoint=quickstart_mmdet.pth
-#   data:     DATA_ROOT=/data/scenes in the environment: images/{train,val}/, annotations/instances_{train,val}.json
+# Weights: CHECKPOINT=quickstart_mmdet.pth in the environment (default: random weights).
+# Data: DATA_ROOT=/data/scenes in the environment, with images/{train,val}/ and annotations/instances_{train,val}.json.
 _base_ = [
     '_base_/models/mask-rcnn_vits16.py',
     '_base_/default_runtime.py',

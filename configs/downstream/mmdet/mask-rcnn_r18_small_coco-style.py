@@ -1,8 +1,10 @@
-# Mask R-CNN with slim heads on ResNet-18, for any small folder laid out as COCO is: a first look on one GPU or a CPU.
-# Weights, data and classes: as in mask-rcnn_vitt16_small_coco-style.py.
+# Mask R-CNN with small heads on ResNet-18, for any small folder in COCO's layout, on one GPU or a CPU.
+#
+# Weights: CHECKPOINT=r18_mmdet.pth in the environment (default: random weights).
+# Data and classes: see mask-rcnn_vitt16_small_coco-style.py.
 import os
 
-_base_ = './mask-rcnn_vitt16_small_coco-style.py'
+_base_ = 'mask-rcnn_vitt16_small_coco-style.py'
 
 model = dict(
     backbone=dict(

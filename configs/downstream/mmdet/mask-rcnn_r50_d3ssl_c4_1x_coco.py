@@ -1,9 +1,9 @@
-# Mask R-CNN (C4) on a D3SSL-pretrained ResNet-50, COCO, 1x: SoCo's protocol on 8 GPUs x 2 images, BN over all GPUs.
+# Mask R-CNN (C4) on a D3SSL-pretrained ResNet-50, COCO, 1x: SoCo's protocol, 8 GPUs x 2 images, SyncBN.
 #
-#   weights:  CHECKPOINT=r50_mmdet.pth in the environment, C4 and res5 take their parts of it; or one file twice by
-#             --cfg-options model.backbone.init_cfg.checkpoint=F model.roi_head.shared_head.init_cfg.checkpoint=F
-#             (without either: random weights)
-#   data, another number of GPUs: as in mask-rcnn_r50_d3ssl_fpn_1x_coco.py
+# Weights: CHECKPOINT=r50_mmdet.pth in the environment (default: random weights). To set it by --cfg-options:
+# model.backbone.init_cfg.checkpoint=FILE model.roi_head.shared_head.init_cfg.checkpoint=FILE.
+# Data: DATA_ROOT=/data/coco in the environment.
+# Batch: 16 images in total; on another number of GPUs, set train_dataloader.batch_size or use --auto-scale-lr.
 _base_ = [
     '_base_/models/mask-rcnn_r50-c4.py',
     '_base_/datasets/coco-instance_ms.py',

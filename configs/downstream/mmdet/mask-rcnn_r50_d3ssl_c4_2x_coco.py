@@ -1,4 +1,4 @@
-# As mask-rcnn_r50_d3ssl_c4_1x_coco.py (weights and data, too), twice as long.
+# mask-rcnn_r50_d3ssl_c4_1x_coco.py, twice as long.
 _base_ = [
     '_base_/models/mask-rcnn_r50-c4.py',
     '_base_/datasets/coco-instance_ms.py',

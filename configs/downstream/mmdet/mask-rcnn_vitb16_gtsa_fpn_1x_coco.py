@@ -1,5 +1,5 @@
-# As mask-rcnn_vits16_gtsa_fpn_1x_coco.py, with ViT-B/16 (our choice: the authors report ViT-S only).
-_base_ = './mask-rcnn_vits16_gtsa_fpn_1x_coco.py'
+# mask-rcnn_vits16_gtsa_fpn_1x_coco.py with ViT-B/16 (our choice: the authors report ViT-S only).
+_base_ = 'mask-rcnn_vits16_gtsa_fpn_1x_coco.py'
 
 model = dict(
     backbone=dict(arch='deit-base'),

@@ -1,19 +1,16 @@
-# Mask R-CNN with slim heads on ViT-Ti/16, for any small folder laid out as COCO is: a first look on one GPU or a CPU.
+# Mask R-CNN with small heads on ViT-Ti/16, for any small folder in COCO's layout, on one GPU or a CPU.
 #
-#   weights:  CHECKPOINT=vitt16_mmdet.pth in the environment (without it: random weights), or by --cfg-options
-#             model.backbone.init_cfg.checkpoint=vitt16_mmdet.pth
-#   data:     DATA_ROOT=/data/mine in the environment; it holds train2017/, val2017/ and
-#             annotations/instances_{train,val}2017.json; other names by --cfg-options
-#             train_dataloader.dataset.ann_file=... train_dataloader.dataset.data_prefix.img=... (and val_, test_),
-#             val_evaluator.ann_file=... test_evaluator.ann_file=...
-#   classes:  COCO's 80. For others write a config of your own beside this one:
+# Weights: CHECKPOINT=vitt16_mmdet.pth in the environment (default: random weights).
+# Data: DATA_ROOT=/data/mine in the environment, with train2017/, val2017/, annotations/instances_{train,val}2017.json.
+# For other names, set {train,val,test}_dataloader.dataset.ann_file and .data_prefix.img, {val,test}_evaluator.ann_file.
+# Classes: COCO's 80. For others, write a config beside this one:
 #
-#     _base_ = './mask-rcnn_vitt16_small_coco-style.py'
-#     metainfo = dict(classes=('gear', 'bolt'))            # names as in the annotation file
-#     train_dataloader = dict(dataset=dict(metainfo=metainfo))
-#     val_dataloader = dict(dataset=dict(metainfo=metainfo))
-#     test_dataloader = val_dataloader
-#     model = dict(roi_head=dict(bbox_head=dict(num_classes=2), mask_head=dict(num_classes=2)))
+#   _base_ = 'mask-rcnn_vitt16_small_coco-style.py'
+#   metainfo = dict(classes=('gear', 'bolt'))            # names as in the annotation file
+#   train_dataloader = dict(dataset=dict(metainfo=metainfo))
+#   val_dataloader = dict(dataset=dict(metainfo=metainfo))
+#   test_dataloader = val_dataloader
+#   model = dict(roi_head=dict(bbox_head=dict(num_classes=2), mask_head=dict(num_classes=2)))
 _base_ = [
     '_base_/models/mask-rcnn_vits16.py',
     '_base_/datasets/coco-instance.py',
@@ -55,7 +52,7 @@ val_dataloader = dict(
     ]))
 test_dataloader = val_dataloader
 
-# few images: a short warm-up, a larger step and clipping
+# few images: a short warm-up, a higher learning rate and gradient clipping
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=50),
     dict(type='MultiStepLR', by_epoch=True, begin=0, end=12, milestones=[8, 11], gamma=0.1),

@@ -1,10 +1,7 @@
-# FCN with a slim head on ResNet-18 at stride 16 for CamVid's layout: a first look.
+# FCN with a small head on ResNet-18 at stride 16, CamVid, on one GPU or a CPU.
 #
-#   weights:  CHECKPOINT=r18_mmseg.pth in the environment (without it: random weights), or by --cfg-options
-#             model.backbone.init_cfg.checkpoint=r18_mmseg.pth
-#   data:     DATA_ROOT=/data/camvid in the environment, or by --cfg-options
-#             train_dataloader.dataset.data_root=R val_dataloader.dataset.data_root=R
-#             test_dataloader.dataset.data_root=R
+# Weights: CHECKPOINT=r18_mmseg.pth in the environment (default: random weights).
+# Data: DATA_ROOT=/data/camvid in the environment.
 _base_ = [
     '_base_/models/fcn_r50.py',
     '_base_/datasets/camvid-360x480.py',

@@ -1,11 +1,8 @@
-# FCN on a D3SSL-pretrained ResNet-50, ADE20K, 40k iterations on 8 GPUs x 2 images (our choice of protocol).
+# FCN on a D3SSL-pretrained ResNet-50, ADE20K, 40k iterations (our choice of protocol), 8 GPUs x 2 images.
 #
-#   weights:  CHECKPOINT=r50_mmseg.pth in the environment (without it: random weights), or by --cfg-options
-#             model.backbone.init_cfg.checkpoint=r50_mmseg.pth
-#   data:     DATA_ROOT=/data/ADEChallengeData2016 in the environment, or by --cfg-options
-#             train_dataloader.dataset.data_root=R val_dataloader.dataset.data_root=R
-#             test_dataloader.dataset.data_root=R
-#   another number of GPUs: set train_dataloader.batch_size so that the total is 16
+# Weights: CHECKPOINT=r50_mmseg.pth in the environment (default: random weights).
+# Data: DATA_ROOT=/data/ADEChallengeData2016 in the environment.
+# Batch: 16 images in total; on another number of GPUs, set train_dataloader.batch_size.
 _base_ = [
     '_base_/models/fcn_r50.py',
     '_base_/datasets/ade20k-512x512.py',

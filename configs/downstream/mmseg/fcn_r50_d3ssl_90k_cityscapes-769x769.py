@@ -1,10 +1,9 @@
-# FCN-16s on a pretrained ResNet-50, Cityscapes, 90k iterations on 8 GPUs x 2 images: the protocol of MoCo's paper
-# (appendix A.5), evaluated on whole images. The paper reports the mean of 5 runs.
+# FCN-16s on a D3SSL-pretrained ResNet-50, Cityscapes, 90k iterations: the protocol of MoCo's paper (appendix A.5), 8
+# GPUs x 2 images, evaluated on whole images. The paper reports the mean of 5 runs.
 #
-#   weights:  CHECKPOINT=r50_mmseg.pth in the environment (without it: random weights), or by --cfg-options
-#             model.backbone.init_cfg.checkpoint=r50_mmseg.pth
-#   data:     DATA_ROOT=/data/cityscapes in the environment
-#   another number of GPUs: set train_dataloader.batch_size so that the total is 16
+# Weights: CHECKPOINT=r50_mmseg.pth in the environment (default: random weights).
+# Data: DATA_ROOT=/data/cityscapes in the environment.
+# Batch: 16 images in total; on another number of GPUs, set train_dataloader.batch_size.
 _base_ = [
     '_base_/models/fcn-d6_r50.py',
     '_base_/datasets/cityscapes-768x768.py',

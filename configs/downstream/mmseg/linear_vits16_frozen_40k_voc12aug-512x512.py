@@ -1,11 +1,10 @@
-# Linear segmentation of the frozen patch tokens of a pretrained ViT-S/16, PASCAL VOC 2012 with SBD, 40k iterations on
-# 8 GPUs x 2 images (our choice of protocol).
+# Linear segmentation of a frozen ViT-S/16's patch tokens, PASCAL VOC 2012 with SBD, 40k iterations (our choice of
+# protocol), 8 GPUs x 2 images.
 #
-#   weights:  CHECKPOINT=vits16_mmpretrain.pth in the environment (without it: random weights), or by --cfg-options
-#             model.backbone.init_cfg.checkpoint=vits16_mmpretrain.pth
-#             (exported --to mmpretrain, which keeps the final LayerNorm)
-#   data:     DATA_ROOT=/data/VOCdevkit in the environment
-#   another number of GPUs: set train_dataloader.batch_size so that the total is 16
+# Weights: CHECKPOINT=vits16_mmpretrain.pth in the environment (default: random weights).
+# Export with --to mmpretrain, which keeps the final LayerNorm.
+# Data: DATA_ROOT=/data/VOCdevkit in the environment.
+# Batch: 16 images in total; on another number of GPUs, set train_dataloader.batch_size.
 _base_ = [
     '_base_/models/linear_vits16.py',
     '_base_/datasets/voc12aug-512x512.py',

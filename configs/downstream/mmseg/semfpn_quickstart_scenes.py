@@ -1,9 +1,8 @@
-# Semantic FPN with a slim head on the quick start's net, for scenes by `tools/make_scenes.py` with its default classes:
-# some two minutes on two CPU cores. After 256 iterations a net may still miss one of the classes.
+# Semantic FPN with a small head on the quick start's net, for scenes of `tools/make_scenes.py` with its default
+# classes: about two minutes on two CPU cores. After 256 iterations a net may still miss one of the classes.
 #
-#   weights:  CHECKPOINT=quickstart_mmseg.pth in the environment (without it: random weights), or by --cfg-options
-#             model.backbone.init_cfg.checkpoint=quickstart_mmseg.pth
-#   data:     DATA_ROOT=/data/scenes in the environment: images/{train,val}/*.jpg, semantic/{train,val}/*.png
+# Weights: CHECKPOINT=quickstart_mmseg.pth in the environment (default: random weights).
+# Data: DATA_ROOT=/data/scenes in the environment, with images/{train,val}/*.jpg and semantic/{train,val}/*.png.
 _base_ = [
     '_base_/models/semfpn_vits16.py',
     '_base_/default_runtime.py',
@@ -18,7 +17,7 @@ model = dict(
         patch_size=8,
         out_indices=[1, 3]),
     neck=dict(in_channels=[192, 192], out_channels=96, num_outs=2),
-    # both maps have stride 8; their sum is predicted from at stride 8
+    # both maps have stride 8, and so has the prediction
     decode_head=dict(
         in_channels=[96, 96], in_index=[0, 1], feature_strides=[8, 8], channels=64, num_classes=4))
 

@@ -1,10 +1,9 @@
-# Semantic FPN on a pretrained ViT-S/16, Cityscapes, 40k iterations on 8 GPUs x 2 images. Our choice: net, optimizer and
-# schedule of GTSA's ADE20K protocol; crops of 768 and sliding windows as of SETR's configs in mmseg.
+# Semantic FPN on a GTSA-pretrained ViT-S/16, Cityscapes, 40k iterations (our choice of protocol), 8 GPUs x 2 images:
+# net, optimizer and schedule of GTSA's ADE20K protocol, crops and sliding windows of SETR's configs in mmseg.
 #
-#   weights:  CHECKPOINT=vits16_mmseg.pth in the environment (without it: random weights), or by --cfg-options
-#             model.backbone.init_cfg.checkpoint=vits16_mmseg.pth
-#   data:     DATA_ROOT=/data/cityscapes in the environment
-#   another number of GPUs: set train_dataloader.batch_size so that the total is 16
+# Weights: CHECKPOINT=vits16_mmseg.pth in the environment (default: random weights).
+# Data: DATA_ROOT=/data/cityscapes in the environment.
+# Batch: 16 images in total; on another number of GPUs, set train_dataloader.batch_size.
 _base_ = [
     '_base_/models/semfpn_vits16.py',
     '_base_/datasets/cityscapes-768x768.py',

@@ -1,7 +1,7 @@
-# Semantic FPN with a slim head on the six-block ViT of configs/*_vitt16-d6_*.py, for CamVid's layout: small enough to
-# compare pretrainings over several seeds on two CPU cores (800 iterations of 8 crops, bfloat16).
+# Semantic FPN with a small head on the six-block ViT of configs/*_vitt16-d6_*.py, CamVid: small enough to compare
+# pretrainings over several seeds on two CPU cores (800 iterations of 8 crops, bfloat16).
 #
-#   weights, data:  as in semfpn_vitt16_small_camvid-360x480.py
+# Weights and data: see semfpn_vitt16_small_camvid-360x480.py.
 _base_ = ['semfpn_vitt16_small_camvid-360x480.py', '../../_base_/models/vit_tiny_d6.py']
 
 crop_size = (256, 256)
@@ -11,7 +11,7 @@ model = dict(
         arch=dict(_delete_=True, **_base_._arch),
         out_indices=[1, 2, 4, 5]),
     neck=dict(out_channels=64),
-    # all maps have stride 16; GTSA's head enlarges three of them and shrinks the sum again: left out, to save time
+    # all maps have stride 16; unlike GTSA's head, this one does not upsample them, which saves time
     decode_head=dict(in_channels=[64, 64, 64, 64], feature_strides=[4, 4, 4, 4]))
 
 train_dataloader = dict(
@@ -38,6 +38,6 @@ param_scheduler = [
 optim_wrapper = dict(
     type='mmssl_geo.AmpOptimWrapper',
     dtype='bfloat16',
-    # better than 1 on the val split for every start, random weights included (docs/benchmarks.md)
+    # better than 1 on the val split from all initial weights, random ones included (docs/benchmarks.md)
     paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.2))))
 default_hooks = dict(checkpoint=dict(interval=800, max_keep_ckpts=1))

@@ -1,11 +1,8 @@
-# Semantic FPN with a slim head on ViT-Ti/16 for CamVid's layout: a first look (about 35 epochs). An iteration takes
-# about 4.6 s on one CPU core; `--cfg-options train_cfg.max_iters=200 train_cfg.val_interval=200` for a shorter one.
+# Semantic FPN with a small head on ViT-Ti/16, CamVid, about 35 epochs. An iteration takes about 4.6 s on one CPU core;
+# for a shorter run, set train_cfg.max_iters=200 train_cfg.val_interval=200.
 #
-#   weights:  CHECKPOINT=vitt16_mmseg.pth in the environment (without it: random weights), or by --cfg-options
-#             model.backbone.init_cfg.checkpoint=vitt16_mmseg.pth
-#   data:     DATA_ROOT=/data/camvid in the environment, or by --cfg-options
-#             train_dataloader.dataset.data_root=R val_dataloader.dataset.data_root=R
-#             test_dataloader.dataset.data_root=R
+# Weights: CHECKPOINT=vitt16_mmseg.pth in the environment (default: random weights).
+# Data: DATA_ROOT=/data/camvid in the environment.
 _base_ = [
     '_base_/models/semfpn_vits16.py',
     '_base_/datasets/camvid-360x480.py',
@@ -14,7 +11,7 @@ _base_ = [
 ]
 
 model = dict(
-    # 360 is no multiple of the patch: pad to the next one, so that the prediction is not stretched
+    # 360 is not a multiple of the patch size: pad to the next one, so that predictions are not stretched
     data_preprocessor=dict(size=(368, 480), test_cfg=dict(size_divisor=16)),
     backbone=dict(arch='deit-tiny', img_size=224),
     neck=dict(in_channels=[192, 192, 192, 192], out_channels=128),

@@ -1,4 +1,4 @@
-# Pretraining on COCO train2017, 100 epochs on 8 GPUs x 64 images. Hours as in protocols.py: rough guesses for planning.
+# Pretraining on COCO train2017, 100 epochs on 8 GPUs x 64 images. `hours` are rough guesses, as in protocols.py.
 recipes_hours = 100 * 118287 / 3600
 gtsa = dict(config='configs/gtsa_vits16_coco.py', data='coco', gpus=8, hours=recipes_hours / 100, disk_gb=2)
 dino = dict(config='configs/dino_vits16_coco.py', data='coco', gpus=8, hours=recipes_hours / 100, disk_gb=2)

@@ -1,7 +1,7 @@
-# Data sets and protocols that suites choose from; a suite of your own may add to both.
+# Data sets and protocols that suites choose from; custom suites may add to both.
 #
-# `hours`: of one job on one GPU of the A100's class, images seen / images a second. The rates are rough guesses made
-# for planning, not measurements. `paper` holds published numbers.
+# `hours` is the time of one job on one A100-class GPU: images seen / images per second. The rates are rough guesses for
+# planning, not measurements. `paper` holds published numbers.
 data = dict(
     scenes=dict(layout='made by tools/make_scenes.py', scenes=dict(num_train=256, num_val=96)),
     coco=dict(layout='with train2017/, val2017/ and annotations/instances_{train,val}2017.json in it'),
@@ -21,10 +21,10 @@ coco = dict(data='coco', target='mmdet', metrics=instances, scale=100, gpus=8, d
 ade20k = dict(data='ade20k', target='mmseg', metrics=segments, gpus=8, disk_gb=0.7)
 camvid = dict(data='camvid', target='mmseg', metrics=segments, hours=1, disk_gb=0.2)
 coco_small = dict(data='coco-small', target='mmdet', metrics=instances, scale=100, hours=1, disk_gb=0.4)
-epoch = 118287 / 3600  # COCO's, in hours at an image a second
+epoch = 118287 / 3600  # an epoch of COCO: hours at one image per second
 
 protocols = {
-    # embedded scenes; hours of a CPU core. The checkpoints in between make a killed job go on.
+    # embedded scenes; hours on one CPU core. Intermediate checkpoints let a killed job resume.
     'mask-rcnn_quickstart_scenes': dict(
         config='configs/downstream/mmdet/mask-rcnn_quickstart_scenes.py', data='scenes', target='mmdet',
         metrics=instances, scale=100, hours=0.06, disk_gb=0.1,

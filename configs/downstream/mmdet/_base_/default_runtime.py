@@ -1,3 +1,4 @@
+# mmdet's runtime with this package's checks of loading and losses.
 _base_ = 'mmdet::_base_/default_runtime.py'
 
 custom_imports = dict(imports=['mmssl_geo.registry'], allow_failed_imports=False)
@@ -8,5 +9,5 @@ default_hooks = dict(
     strict_load=dict(type='mmssl_geo.StrictLoadHook'),
     finite=dict(type='mmssl_geo.FiniteHook'))
 
-# several GPUs: BN becomes SyncBN; one GPU or a CPU: plain BN
+# SyncBN on several GPUs; plain BN on one GPU or a CPU
 sync_bn = 'torch'

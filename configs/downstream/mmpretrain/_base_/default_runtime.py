@@ -1,3 +1,4 @@
+# mmpretrain's runtime with this package's checks of loading and losses.
 _base_ = 'mmpretrain::_base_/default_runtime.py'
 
 custom_imports = dict(imports=['mmssl_geo.registry'], allow_failed_imports=False)

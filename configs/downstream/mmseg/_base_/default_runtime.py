@@ -1,4 +1,4 @@
-# written out: `_base_ = 'mmseg::...'` is not found by every distribution of mmseg
+# Written out, because not every distribution of mmseg resolves `_base_ = 'mmseg::...'`.
 default_scope = 'mmseg'
 custom_imports = dict(imports=['mmssl_geo.registry'], allow_failed_imports=False)
 
@@ -23,5 +23,5 @@ log_level = 'INFO'
 load_from = None
 resume = False
 
-# several GPUs: BN becomes SyncBN; one GPU or a CPU: plain BN
+# SyncBN on several GPUs; plain BN on one GPU or a CPU
 sync_bn = 'torch'

@@ -1,4 +1,4 @@
-# COCO instances. The environment variable DATA_ROOT moves all of it to another folder of the same layout.
+# COCO instances. DATA_ROOT in the environment names another folder of the same layout.
 _base_ = 'mmdet::_base_/datasets/coco_instance.py'
 
 data_root = '{{$DATA_ROOT:data/coco}}'

@@ -1,4 +1,4 @@
-# COCO instances with DETR's two training policies: resize, or resize, crop and resize again (long side within 1333).
+# COCO instances with DETR's augmentation: resize, or resize, crop and resize again (long side at most 1333).
 _base_ = 'coco-instance.py'
 
 short_sides = [480, 512, 544, 576, 608, 640, 672, 704, 736, 768, 800]

@@ -1,4 +1,4 @@
-# COCO instances, short side 640 to 800 in training (long side within 1333).
+# COCO instances with multi-scale training: short side 640 to 800, long side at most 1333.
 _base_ = 'coco-instance.py'
 
 train_dataloader = dict(

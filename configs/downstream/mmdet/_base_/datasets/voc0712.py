@@ -1,9 +1,9 @@
-# PASCAL VOC boxes: trainval of 2007 and 2012, evaluated on test of 2007; short side 480 to 800 in training (long side
-# within 1333). The environment variable DATA_ROOT names the folder `VOCdevkit` with VOC2007/ and VOC2012/ in it.
+# PASCAL VOC boxes: trained on trainval of 2007 and 2012 (short side 480 to 800, long side at most 1333), evaluated on
+# test of 2007. DATA_ROOT in the environment names the folder `VOCdevkit` with VOC2007/ and VOC2012/.
 #
-# Reported are AP (`pascal_voc/mAP`: mean over IoU 0.5, 0.55, ..., 0.95), AP50 and AP75. As in detectron2, whose numbers
-# the papers report, each is VOC 2007's 11-point AP at its IoU, not COCO's 101-point one; fractions, AP50 and AP75
-# rounded to 0.001. Unlike detectron2's, mmdet's training passes over objects that are marked difficult.
+# Metrics: AP (`pascal_voc/mAP`, the mean over IoU 0.5, 0.55, ..., 0.95), AP50 and AP75. As in detectron2, whose numbers
+# the papers report, each is VOC 2007's 11-point AP, not COCO's 101-point AP. Values are fractions; AP50 and AP75 are
+# rounded to 0.001. Unlike detectron2, mmdet does not train on objects marked difficult.
 data_root = '{{$DATA_ROOT:data/VOCdevkit}}'
 trainval = dict(
     type='VOCDataset',
@@ -28,7 +28,7 @@ train_dataloader = dict(
     batch_sampler=dict(type='AspectRatioBatchSampler'),
     dataset=dict(
         type='ConcatDataset',
-        ignore_keys=['dataset_type'],  # the year
+        ignore_keys=['dataset_type'],  # the year, which differs
         datasets=[
             dict(
                 ann_file='VOC2007/ImageSets/Main/trainval.txt',

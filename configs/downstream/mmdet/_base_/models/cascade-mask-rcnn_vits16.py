@@ -1,6 +1,6 @@
 # iBOT's detector, which D3SSL's authors use for ViTs: Cascade Mask R-CNN on the maps of blocks 4, 6, 8 and 12 of
-# ViT-S/16 without its last LayerNorm, box heads of 4 convolutions with GIoU losses on decoded boxes. The position
-# embedding is resized once, to 800 x 1008 pixels, and learns in that size.
+# ViT-S/16 without the final LayerNorm, with 4-convolution box heads and GIoU losses on decoded boxes. The position
+# embedding is resized once, to 800 x 1008 pixels, and trained at that size.
 import os
 
 _base_ = 'mmdet::_base_/models/cascade-mask-rcnn_r50_fpn.py'

@@ -1,13 +1,13 @@
-# SoCo's Mask R-CNN on C4 (detectron2's, with MoCo's extra BN behind res5): RoIs are pooled from C4 and go through res5,
-# as in pretraining. BN in training mode, nothing frozen. CHECKPOINT names one file; C4 and res5 take their parts of it.
-# What detectron2 adds and mmdet lacks: BN statistics are not measured anew before an evaluation (PreciseBN).
+# SoCo's Mask R-CNN on C4 (detectron2's, with MoCo's extra BN after res5): RoIs are pooled from C4 and pass through
+# res5, as in pretraining. BN is in training mode; no stage is frozen. CHECKPOINT names one file, from which C4 and res5
+# take their parts. Unlike detectron2, mmdet does not recompute BN statistics before an evaluation (PreciseBN).
 import os
 
 _base_ = 'mmdet::_base_/models/mask-rcnn_r50-caffe-c4.py'
 
 weights = dict(type='Pretrained', checkpoint=os.environ.get('CHECKPOINT'))
 model = dict(
-    # what the net was pretrained with, not Caffe's
+    # the statistics of pretraining, not Caffe's
     data_preprocessor=dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], bgr_to_rgb=True),
     backbone=dict(
         _delete_=True,
@@ -20,4 +20,4 @@ model = dict(
         init_cfg=weights),
     roi_head=dict(
         shared_head=dict(_delete_=True, type='mmssl_geo.SSLRes5', depth=50, extra_norm=True, init_cfg=weights)),
-    train_cfg=dict(rpn=dict(allowed_border=-1)))  # as detectron2: anchors may leave the image
+    train_cfg=dict(rpn=dict(allowed_border=-1)))  # as in detectron2: anchors may cross the image border

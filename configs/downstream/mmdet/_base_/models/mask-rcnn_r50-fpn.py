@@ -1,6 +1,5 @@
-# SoCo's Mask R-CNN on FPN (detectron2's): BN everywhere, in training mode, nothing frozen; the box head has 4
-# convolutions.
-# What detectron2 adds and mmdet lacks: BN statistics are not measured anew before an evaluation (PreciseBN).
+# SoCo's Mask R-CNN on FPN (detectron2's): BN everywhere, in training mode; no stage is frozen; the box head has 4
+# convolutions. Unlike detectron2, mmdet does not recompute BN statistics before an evaluation (PreciseBN).
 import os
 
 _base_ = 'mmdet::_base_/models/mask-rcnn_r50_fpn.py'

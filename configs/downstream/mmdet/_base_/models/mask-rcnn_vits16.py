@@ -1,4 +1,4 @@
-# GTSA's detector: Mask R-CNN on the maps of blocks 4, 6, 8 and 12 of ViT-S/16, without its last LayerNorm.
+# GTSA's detector: Mask R-CNN on the maps of blocks 4, 6, 8 and 12 of ViT-S/16 without the final LayerNorm.
 import os
 
 _base_ = 'mmdet::_base_/models/mask-rcnn_r50_fpn.py'

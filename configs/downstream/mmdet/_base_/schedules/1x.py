@@ -1,4 +1,4 @@
-# GTSA's 1x: 12 epochs, steps at 8 and 11, 1000 iterations of warm-up, AdamW, for a total batch of 8.
+# GTSA's 1x: AdamW, 12 epochs, steps at 8 and 11, 1000 iterations of warm-up, total batch 8.
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=12, val_interval=1)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
@@ -11,10 +11,10 @@ param_scheduler = [
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=5e-5, betas=(0.9, 0.999), weight_decay=0.05),
-    # mmpretrain names its norms ln1 and ln2: a custom key `norm` would match none of them
+    # a custom key `norm` would not match mmpretrain's norms, which are named ln1 and ln2
     paramwise_cfg=dict(
         norm_decay_mult=0.0,
         custom_keys=dict(pos_embed=dict(decay_mult=0.0), cls_token=dict(decay_mult=0.0))))
 
-# `--auto-scale-lr` follows another total batch
+# the batch size that `--auto-scale-lr` scales the learning rate from
 auto_scale_lr = dict(enable=False, base_batch_size=8)

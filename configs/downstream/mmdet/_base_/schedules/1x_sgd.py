@@ -1,5 +1,5 @@
-# SoCo's 1x (detectron2's): 12 epochs (90k iterations of 16 images), steps at 8 and 11, 1000 iterations of warm-up, SGD,
-# weight decay 2.5e-5 and none on norms.
+# SoCo's 1x (detectron2's): SGD, 12 epochs (90k iterations of 16 images), steps at 8 and 11, 1000 iterations of warm-up,
+# weight decay 2.5e-5 except on norms.
 _base_ = 'mmdet::_base_/schedules/schedule_1x.py'
 
 param_scheduler = [

@@ -1,5 +1,5 @@
-# MoCo's 24k iterations for PASCAL VOC (detectron2's): steps at 18k and 22k, 100 iterations of warm-up, SGD, no weight
-# decay on norms, total batch 16. Only the end is evaluated.
+# MoCo's 24k iterations for PASCAL VOC (detectron2's): SGD, steps at 18k and 22k, 100 iterations of warm-up, no weight
+# decay on norms, total batch 16. Evaluated only at the end.
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=24000, val_interval=24000)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
@@ -14,5 +14,5 @@ optim_wrapper = dict(
     optimizer=dict(type='SGD', lr=0.02, momentum=0.9, weight_decay=1e-4),
     paramwise_cfg=dict(norm_decay_mult=0.0))
 
-# `--auto-scale-lr` follows another total batch
+# the batch size that `--auto-scale-lr` scales the learning rate from
 auto_scale_lr = dict(enable=False, base_batch_size=16)

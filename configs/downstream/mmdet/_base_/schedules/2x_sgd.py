@@ -1,4 +1,4 @@
-# As 1x_sgd.py, twice as long: 24 epochs (180k iterations of 16 images), steps at 16 and 22.
+# 1x_sgd.py, twice as long: 24 epochs (180k iterations of 16 images), steps at 16 and 22.
 _base_ = '1x_sgd.py'
 
 train_cfg = dict(max_epochs=24)

@@ -1,5 +1,5 @@
-# Images by class in folders, as ImageNet: train/<class>/*, val/<class>/*, 224 pixels; random crops and flips, nothing
-# else (DINO's linear evaluation). The environment variable DATA_ROOT names the folder.
+# One folder of images per class, as in ImageNet: train/<class>/*, val/<class>/*. 224 pixels, random crops and flips
+# only (DINO's linear evaluation). DATA_ROOT in the environment names the folder.
 data_root = '{{$DATA_ROOT:data/imagenet}}'
 
 train_dataloader = dict(

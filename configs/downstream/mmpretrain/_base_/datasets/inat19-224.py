@@ -1,4 +1,4 @@
-# iNaturalist 2019 with GTSA's augmentations (those of timm: RandAugment m9, random erasing), for fine-tuning.
+# iNaturalist 2019 with GTSA's augmentation (timm's RandAugment m9 and random erasing), for fine-tuning.
 _base_ = 'inat19-224_linear.py'
 
 mean_bgr, std_bgr = [103.53, 116.28, 123.675], [57.375, 57.12, 58.395]

@@ -1,6 +1,6 @@
-# iNaturalist 2019 (1010 classes; 265213 images to train on, 3030 to evaluate), 224 pixels, with the augmentations of
-# folder-224_linear.py. The environment variable DATA_ROOT names the folder with train_val2019/, train2019.json and
-# val2019.json in it.
+# iNaturalist 2019 (1010 classes; 265213 training and 3030 validation images) with the augmentation of
+# folder-224_linear.py. DATA_ROOT in the environment names the folder with train_val2019/, train2019.json and
+# val2019.json.
 _base_ = 'folder-224_linear.py'
 
 data_root = '{{$DATA_ROOT:data/inat19}}'

@@ -1,4 +1,4 @@
-# What the classifiers share: preprocessing and the mean of ViT-S/16's patch tokens. Weights: CHECKPOINT in the environment.
+# A classifier on the mean of ViT-S/16's patch tokens, without a head. CHECKPOINT in the environment names the weights.
 import os
 
 model = dict(

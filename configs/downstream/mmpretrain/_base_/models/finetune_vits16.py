@@ -1,5 +1,5 @@
-# GTSA's classifier: the mean of ViT-S/16's patch tokens, without the backbone's final LayerNorm, then a LayerNorm and a
-# linear layer of its own; mixup or CutMix in every batch, smoothed labels.
+# GTSA's classifier: the backbone without its final LayerNorm, a LayerNorm and a linear layer, with mixup or CutMix in
+# every batch and label smoothing.
 _base_ = 'classifier_vits16.py'
 
 model = dict(

@@ -1,5 +1,5 @@
-# A linear layer on the mean of a frozen ViT-S/16's patch tokens after its final LayerNorm. The backbone has neither
-# dropout nor drop path, so training and evaluation mode give the same features.
+# A linear layer on a frozen ViT-S/16 with its final LayerNorm. The backbone has neither dropout nor drop path, so its
+# features are the same in training and evaluation mode.
 _base_ = 'classifier_vits16.py'
 
 model = dict(

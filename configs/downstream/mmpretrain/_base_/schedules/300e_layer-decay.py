@@ -1,6 +1,6 @@
-# GTSA's 300 epochs: AdamW with layer decay 0.65 a block, 5 epochs of warm-up from 0, cosine to 1e-6, half precision,
-# total batch 1024. No weight decay on 1-D parameters, the position embedding and [CLS]. The final rate of a layer is
-# decayed like all its rates, hence the ratio.
+# GTSA's 300 epochs: AdamW with layer decay 0.65 per block, 5 epochs of warm-up from 0, cosine to 1e-6, half precision,
+# total batch 1024. No weight decay on 1-D parameters, the position embedding and [CLS]. The final learning rate of a
+# layer is decayed like its others, hence the ratio.
 train_cfg = dict(by_epoch=True, max_epochs=300, val_interval=10)
 val_cfg = dict()
 test_cfg = dict()
@@ -28,5 +28,5 @@ optim_wrapper = dict(
             '.cls_token': dict(decay_mult=0.0)
         }))
 
-# `--auto-scale-lr` follows another total batch
+# the batch size that `--auto-scale-lr` scales the learning rate from
 auto_scale_lr = dict(enable=False, base_batch_size=1024)

@@ -1,4 +1,4 @@
-# ADE20K (150 classes). The environment variable DATA_ROOT names its folder `ADEChallengeData2016`.
+# ADE20K (150 classes). DATA_ROOT in the environment names the folder `ADEChallengeData2016`.
 _base_ = 'loaders.py'
 
 data_root = '{{$DATA_ROOT:data/ade/ADEChallengeData2016}}'

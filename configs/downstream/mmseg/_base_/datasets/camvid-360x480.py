@@ -1,5 +1,5 @@
-# CamVid's layout: images/{train,val,test}/*.jpg, labels/{train,val,test}/*.png with classes 0 to 10 and 255 to ignore.
-# The environment variable DATA_ROOT names the folder.
+# CamVid's layout: images/{train,val,test}/*.jpg and labels/{train,val,test}/*.png with classes 0 to 10 and 255
+# (ignored). DATA_ROOT in the environment names the folder.
 _base_ = 'loaders.py'
 
 data_root = '{{$DATA_ROOT:data/camvid}}'

@@ -1,6 +1,6 @@
-# Cityscapes (19 classes), fine annotations: train (2975 images), evaluated on val (500). The environment variable
-# DATA_ROOT names the folder with leftImg8bit/ and gtFine/ in it; mmseg's tools/dataset_converters/cityscapes.py makes
-# the files *_gtFine_labelTrainIds.png.
+# Cityscapes (19 classes), fine annotations: trained on train (2975 images), evaluated on val (500). DATA_ROOT in the
+# environment names the folder with leftImg8bit/ and gtFine/; mmseg's tools/dataset_converters/cityscapes.py makes the
+# files *_gtFine_labelTrainIds.png.
 _base_ = 'loaders.py'
 
 data_root = '{{$DATA_ROOT:data/cityscapes}}'

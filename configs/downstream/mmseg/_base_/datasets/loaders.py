@@ -1,4 +1,4 @@
-# Data loaders and metric of all segmentation data sets.
+# Loaders and metric of all segmentation data sets.
 train_dataloader = dict(
     batch_size=2,
     num_workers=4,

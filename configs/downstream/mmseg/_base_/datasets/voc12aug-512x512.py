@@ -1,5 +1,5 @@
-# PASCAL VOC 2012 segmentation (21 classes) with the extra annotations of SBD: train and aug (10582 images), evaluated
-# on val. The environment variable DATA_ROOT names the folder `VOCdevkit` with VOC2012/ in it; mmseg's
+# PASCAL VOC 2012 segmentation (21 classes) with the extra annotations of SBD: trained on train and aug (10582 images),
+# evaluated on val. DATA_ROOT in the environment names the folder `VOCdevkit` with VOC2012/; mmseg's
 # tools/dataset_converters/voc_aug.py makes SegmentationClassAug/ and ImageSets/Segmentation/aug.txt.
 _base_ = 'loaders.py'
 

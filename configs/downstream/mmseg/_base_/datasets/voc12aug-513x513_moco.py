@@ -1,5 +1,5 @@
-# As voc12aug-512x512.py, by MoCo: random scale, crop of 513 and flip, nothing else; evaluated on images as they
-# are.
+# voc12aug-512x512.py with MoCo's augmentation: random scale, crop of 513 and flip only. Images are evaluated at their
+# own size.
 _base_ = 'voc12aug-512x512.py'
 
 train_pipeline = [

@@ -1,5 +1,5 @@
-# MoCo's FCN-16s, the common ground of dense self-supervised learning: ResNet-50 at stride 16 (dilation 2 in the last
-# stage), two 3x3 convolutions of 256 channels with dilation 6, a 1x1 convolution.
+# MoCo's FCN-16s, which dense self-supervised methods share: ResNet-50 at stride 16 (dilation 2 in the last stage), two
+# 3x3 convolutions of 256 channels with dilation 6, a 1x1 convolution.
 _base_ = 'fcn_r50.py'
 
 model = dict(

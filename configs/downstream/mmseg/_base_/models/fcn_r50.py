@@ -1,4 +1,4 @@
-# FCN on ResNet-50 at stride 8 (mmseg's fcn_r50-d8 without its stem of three convolutions).
+# FCN on ResNet-50 at stride 8 (mmseg's fcn_r50-d8 without its three-convolution stem).
 import os
 
 _base_ = 'segmenter.py'

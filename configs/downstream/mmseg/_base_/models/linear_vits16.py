@@ -1,5 +1,5 @@
-# Linear segmentation: one 1x1 convolution on the last map of a frozen ViT-S/16, after its final LayerNorm. The backbone
-# has neither dropout nor drop path, so training and evaluation mode give the same features.
+# Linear segmentation: a 1x1 convolution on the last map of a frozen ViT-S/16, after its final LayerNorm. The backbone
+# has neither dropout nor drop path, so its features are the same in training and evaluation mode.
 _base_ = 'segmenter_vits16.py'
 
 model = dict(

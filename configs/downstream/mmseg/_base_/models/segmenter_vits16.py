@@ -1,4 +1,4 @@
-# What the segmenters on ViT-S/16 share: the backbone. Weights: CHECKPOINT in the environment.
+# The backbone of all segmenters on ViT-S/16. CHECKPOINT in the environment names the weights.
 import os
 
 _base_ = 'segmenter.py'

@@ -1,5 +1,5 @@
-# GTSA's segmenter: Semantic FPN on the maps of blocks 3, 6, 9 and 12 of ViT-S/16, without its last LayerNorm. All
-# four have stride 16 and stay so; the head treats them as strides 4, 8, 16 and 32, as the authors' does.
+# GTSA's segmenter: Semantic FPN on the maps of blocks 3, 6, 9 and 12 of ViT-S/16 without the final LayerNorm. All four
+# maps keep stride 16; the head treats them as strides 4, 8, 16 and 32, as in the authors' code.
 _base_ = 'segmenter_vits16.py'
 
 model = dict(

@@ -1,6 +1,6 @@
 # iBOT's segmenter, which D3SSL's authors use for ViTs: UPerNet on the maps of blocks 4, 6, 8 and 12 of ViT-S/16. The
-# final LayerNorm is applied to each of the four (their command's `out_with_norm=true`), which are then brought to
-# strides 4, 8, 16 and 32. The position embedding is resized once, to 512 pixels, and learns in that size.
+# final LayerNorm is applied to each of the four (their option `out_with_norm=true`), which are then resized to strides
+# 4, 8, 16 and 32. The position embedding is resized once, to 512 pixels, and trained at that size.
 _base_ = 'segmenter_vits16.py'
 
 model = dict(

@@ -1,6 +1,6 @@
-# iBOT's 160k: AdamW with layer decay 0.9 a block, 1500 iterations of warm-up on top of a linear decay to 0, half
-# precision, total batch 16. No weight decay on norms and biases; as in their code, the position embedding and [CLS]
-# have it.
+# iBOT's 160k: AdamW with layer decay 0.9 per block, 1500 iterations of warm-up on top of a linear decay to 0, half
+# precision, total batch 16. No weight decay on norms and biases; the position embedding and [CLS] have it, as in their
+# code.
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=160000, val_interval=16000)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

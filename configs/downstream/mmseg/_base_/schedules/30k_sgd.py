@@ -1,4 +1,4 @@
-# MoCo's 30k for PASCAL VOC: SGD, the learning rate times 0.1 at 70 % and 90 %, total batch 16.
+# MoCo's 30k for PASCAL VOC: SGD, learning rate multiplied by 0.1 at 70% and 90%, total batch 16.
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=30000, val_interval=3000)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

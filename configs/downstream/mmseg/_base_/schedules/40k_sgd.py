@@ -1,4 +1,4 @@
-# mmseg's 40k for convolutional nets: SGD, poly 0.9, total batch 16.
+# mmseg's 40k for convolutional nets: SGD, polynomial decay of power 0.9, total batch 16.
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=40000, val_interval=4000)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
