@@ -3,6 +3,8 @@ import os
 import pytest
 import torch
 
+from tests.support.tools import ToolRunner
+
 os.environ.setdefault('OMP_NUM_THREADS', '2')
 
 
@@ -17,3 +19,9 @@ def default_scope():
     from mmengine.registry import DefaultScope
     with DefaultScope.overwrite_default_scope('mmssl_geo'):
         yield
+
+
+@pytest.fixture
+def run_tool(monkeypatch, capsys):
+    """Runs a command-line tool in this process, see `tests.support.tools.ToolRunner`."""
+    return ToolRunner(monkeypatch, capsys)

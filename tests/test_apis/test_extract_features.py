@@ -1,8 +1,6 @@
 """The tool's features against those of the net called by hand."""
 import json
-import runpy
 import shutil
-import sys
 
 import numpy as np
 import pytest
@@ -13,7 +11,6 @@ from torchvision.ops import roi_align
 from torchvision.transforms.v2 import functional as tvf
 
 from mmssl_geo.datasets.regions_file import write_regions
-from tests.support import ROOT
 from tests.support import checkpoints as make
 
 SIZES = {'a.png': (37, 91), 'b/turned.png': (80, 48), 'c.png': (200, 131), 'd.png': (64, 96)}  # height, width, upright
@@ -38,14 +35,11 @@ def photos(tmp_path_factory):
 
 
 @pytest.fixture
-def extract(monkeypatch, capsys):
+def extract(run_tool):
     """Function arguments -> (exit status, printed text)."""
     def run(*args):
-        monkeypatch.setattr(sys, 'argv', ['extract_features.py', *map(str, args), '--workers', '0'])
-        with pytest.raises(SystemExit) as done:
-            runpy.run_path(str(ROOT / 'tools' / 'extract_features.py'), run_name='__main__')
-        printed = capsys.readouterr()
-        return done.value.code, printed.out + printed.err
+        done = run_tool('extract_features.py', *args, '--workers', '0')
+        return done.returncode, done.stdout + done.stderr
 
     return run
 

@@ -8,10 +8,11 @@ import pytest
 import torch
 from mmengine.registry import DefaultScope
 
-from mmssl_geo.benchmark.plan.plan import choose_starts, choose_tasks
+from mmssl_geo.benchmark.plan.jobs import choose_inits, choose_tasks
 from mmssl_geo.benchmark.plan.request import Request
 from mmssl_geo.benchmark.plan.suite import load_suite
-from mmssl_geo.benchmark.run import runner, slots
+from mmssl_geo.benchmark import runner
+from mmssl_geo.benchmark.run import workers
 from mmssl_geo.registry import MODELS
 from tests.support.tiny_data.camvid import write_camvid
 
@@ -130,7 +131,7 @@ def world(tmp_path, camvid, weights, monkeypatch):
                        ('probe', PROBE)):
         (root / 'tools' / f'{name}.py').write_text(textwrap.dedent(text))
     shutil.copy(weights, root / 'tools' / 'checkpoint.pth')
-    for module in ('mmssl_geo.utils.subprocesses', 'mmssl_geo.benchmark.run.slots'):
+    for module in ('mmssl_geo.utils.subprocesses', 'mmssl_geo.benchmark.run.workers'):
         monkeypatch.setattr(f'{module}.resource_root', lambda: root)
     monkeypatch.setattr(runner, 'describe_environment', lambda: dict(cores=2))
     config, recipe, suite = (tmp_path / name for name in ('config.py', 'recipe.py', 'small.py'))
@@ -143,7 +144,7 @@ def world(tmp_path, camvid, weights, monkeypatch):
 
     def request(checkpoints=(), names=(), baselines=None, seeds=2, out=tmp_path / 'out', data=camvid, jobs=2, **more):
         loaded = load_suite(suite)
-        return Request(loaded, choose_tasks(loaded), choose_starts(loaded, checkpoints, names, baselines), seeds, out,
-                       dict(camvid=data) if data else {}, slots.make_slots(jobs=jobs), **more)
+        return Request(loaded, choose_tasks(loaded), choose_inits(loaded, checkpoints, names, baselines), seeds, out,
+                       dict(camvid=data) if data else {}, workers.make_workers(jobs=jobs), **more)
     plot()
     return SimpleNamespace(root=root, suite=suite, config=config, out=tmp_path / 'out', plot=plot, request=request)

@@ -1,7 +1,7 @@
 """What is found before anything is computed, and probes."""
 import torch
 
-from mmssl_geo.benchmark.run.runner import dry_run, run
+from mmssl_geo.benchmark.runner import dry_run, run
 
 from .conftest import backbone_state, results
 
@@ -10,7 +10,7 @@ def test_dry_run_leaves_nothing(world, capsys):
     assert dry_run(world.request()) == 0
     assert not world.out.exists()
     out = capsys.readouterr().out
-    assert '1 tasks x 2 starts (scratch, ours) x 2 seeds = 4 jobs' in out and '13 GPU hours, 3 GB' in out
+    assert '1 tasks x 2 inits (scratch, ours) x 2 seeds = 4 jobs' in out and '13 GPU hours, 3 GB' in out
 
 
 def test_dry_run_names_all_that_is_missing(world, tmp_path, capsys):
@@ -44,7 +44,7 @@ def test_a_recipe_that_goes_on_from_another_net_is_found(world, capsys):
     recipe, other = world.suite.with_name('recipe.py'), world.suite.with_name('other.py')
     other.write_text(recipe.read_text().replace("'num_layers': 2", "'num_layers': 3"))
     world.suite.write_text(world.suite.read_text() + f"""
-recipes['more'] = dict(config={str(other)!r}, data='camvid', start='ours')
+recipes['more'] = dict(config={str(other)!r}, data='camvid', init='ours')
 """)
     assert dry_run(world.request()) == 2
     assert ('pretraining more: its backbone is another than that of ours, which it goes on from'

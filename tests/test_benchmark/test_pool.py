@@ -4,31 +4,31 @@ import time
 
 import pytest
 
-from mmssl_geo.benchmark.run.pool import Board, remaining_seconds, run_all
+from mmssl_geo.benchmark.run.pool import ProgressLog, remaining_seconds, run_all
 from mmssl_geo.utils.errors import UserError
-from mmssl_geo.utils.subprocesses import Children, run_step
+from mmssl_geo.utils.subprocesses import ProcessGroup, run_step
 
 
 def test_every_slot_runs_one_at_a_time_and_all_are_run():
     running, most, done, lock = [], [], [], threading.Lock()
 
-    def run_one(item, slot):
+    def run_one(item, worker):
         with lock:
-            assert slot not in running
-            running.append(slot)
+            assert worker not in running
+            running.append(worker)
             most.append(len(running))
         time.sleep(0.02)
         with lock:
-            running.remove(slot)
+            running.remove(worker)
             done.append(item)
-    run_all(range(7), ['a', 'b', 'c'], run_one, Children())
+    run_all(range(7), ['a', 'b', 'c'], run_one, ProcessGroup())
     assert sorted(done) == list(range(7)) and max(most) == 3
 
 
 def test_an_unexpected_error_stops_the_others(tmp_path):
-    children, ended = Children(), []
+    children, ended = ProcessGroup(), []
 
-    def run_one(item, slot):
+    def run_one(item, worker):
         if item == 'wrong':
             time.sleep(0.3)
             raise ZeroDivisionError('a fault of the program')
@@ -44,7 +44,7 @@ def test_an_unexpected_error_stops_the_others(tmp_path):
 def test_stopping_ends_what_a_child_started_too(tmp_path):
     code = ('import subprocess, time; child = subprocess.Popen(["sleep", "60"]); print(child.pid, flush=True); '
             'time.sleep(60)')
-    children = Children()
+    children = ProcessGroup()
     thread = threading.Thread(target=lambda: pytest.raises(
         UserError, run_step, [sys.executable, '-c', code], tmp_path / 'log', start=children.start))
     thread.start()
@@ -78,9 +78,9 @@ def test_time_to_go_is_in_proportion_to_the_cost():
 def test_board_counts_and_estimates(capsys, monkeypatch):
     now = iter([0., 60., 90.])
     monkeypatch.setattr('mmssl_geo.benchmark.run.pool.time.monotonic', lambda: next(now))
-    board = Board('jobs', dict(a=1., b=1., c=2.), already=5)
-    board.add('a', 'AP 3')
-    board.add('b', 'FAILED: x', failed=True)
+    progress = ProgressLog('jobs', dict(a=1., b=1., c=2.), already=5)
+    progress.add('a', 'AP 3')
+    progress.add('b', 'FAILED: x', failed=True)
     # 60 s for a quarter of the cost: 180 s to go; 90 s for a half: 90
     assert capsys.readouterr().out.splitlines() == [
         '[6/8 jobs, 0:03:00 to go] a: AP 3', '[7/8 jobs, 1 failed, 0:01:30 to go] b: FAILED: x']

@@ -10,7 +10,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmssl_geo.benchmark.run.runner import run
+from mmssl_geo.benchmark.runner import run
 from mmssl_geo.utils.errors import UserError
 
 from .conftest import backbone_state, results
@@ -100,7 +100,7 @@ def test_a_detector_that_finds_nothing_has_ap_0(world):
 def continue_ours(world):
     recipe = str(world.suite.with_name('recipe.py'))
     world.suite.write_text(world.suite.read_text() + f"""
-recipes['more'] = dict(config={recipe!r}, data='camvid', start='ours', options={{'model.head': dict(weight=4.)}})
+recipes['more'] = dict(config={recipe!r}, data='camvid', init='ours', options={{'model.head': dict(weight=4.)}})
 """)
 
 
@@ -159,9 +159,9 @@ RUN = '''
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and so would this one
 sys.path[:0] = [{root!r}, {tests!r}]
-import mmssl_geo.utils.subprocesses, mmssl_geo.benchmark.run.slots
+import mmssl_geo.utils.subprocesses, mmssl_geo.benchmark.run.workers
 from pathlib import Path
-for module in (mmssl_geo.utils.subprocesses, mmssl_geo.benchmark.run.slots):
+for module in (mmssl_geo.utils.subprocesses, mmssl_geo.benchmark.run.workers):
     module.resource_root = lambda: Path({stubs!r})
 sys.argv = {argv!r}
 exec(open({tool!r}).read(), dict(__name__='__main__'))

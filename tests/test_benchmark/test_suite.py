@@ -65,8 +65,8 @@ def test_papers_numbers_of_gtsa():
     ("metrics={'mIoU': 'mIoU'}, ", '', 'segment lacks metrics'),
     ("tasks = ['segment']", "tasks = ['detect']", 'there is no protocol detect; there are segment'),
     ("baselines = ['scratch', 'ours']", "baselines = ['moco']", "baseline 'moco' is neither scratch nor a recipe"),
-    ("data='camvid', hours=5", "data='camvid', start='moco'", "ours: start 'moco' is not a recipe"),
-    ("data='camvid', hours=5", "data='camvid', start='ours'", "start 'ours' is .* or goes on from another itself"),
+    ("data='camvid', hours=5", "data='camvid', init='moco'", "ours: start 'moco' is not a recipe"),
+    ("data='camvid', hours=5", "data='camvid', init='ours'", "start 'ours' is .* or goes on from another itself"),
     ('recipe.py', 'lost.py', 'there is no config .*lost.py'),
 ])
 def test_mistakes_in_a_suite_are_named(world, before, after, message):

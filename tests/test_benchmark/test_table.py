@@ -1,14 +1,14 @@
 import csv
 
-from mmssl_geo.benchmark.plan.plan import Start
+from mmssl_geo.benchmark.plan.jobs import Init
 from mmssl_geo.benchmark.plan.suite import Task
 from mmssl_geo.benchmark.report.statistics import summarise
 from mmssl_geo.benchmark.report.table import Row, make_rows, markdown, write_tables
-from mmssl_geo.benchmark.run.work_folder import WorkFolder
+from mmssl_geo.benchmark.run.work_folder import JobFolder
 from mmssl_geo.visualization.benchmark_figure import benchmark_figure
 
 TASK = Task('detect', 'coco', {'AP': 'x', 'AP50': 'y'}, paper={'AP': dict(gtsa=35.8)})
-STARTS = [Start('scratch', is_baseline=True), Start('dino', is_baseline=True), Start('gtsa')]
+STARTS = [Init('scratch', is_baseline=True), Init('dino', is_baseline=True), Init('gtsa')]
 VALUES = {
     ('detect', 'scratch', 0): dict(AP=10., AP50=20.), ('detect', 'scratch', 1): dict(AP=12., AP50=20.),
     ('detect', 'dino', 0): dict(AP=15., AP50=30.),
@@ -17,7 +17,7 @@ VALUES = {
 
 def test_rows_compare_equal_seeds_with_each_baseline():
     rows = make_rows(VALUES, [TASK], STARTS)
-    assert [(row.metric, row.start) for row in rows] == [
+    assert [(row.metric, row.init) for row in rows] == [
         (metric, start) for metric in ('AP', 'AP50') for start in ('scratch', 'dino', 'gtsa')]
     scratch, dino, gtsa = rows[:3]
     assert gtsa.summary[:2] == (2, 20.5) and dino.summary == (1, 15., None)
@@ -37,10 +37,10 @@ def test_markdown_shows_mean_deviation_interval_and_published_number():
 
 def test_every_value_names_its_job(world):
     request = world.request(baselines=['scratch'], seeds=2)
-    folder = WorkFolder(world.out / 'jobs/segment/ours/seed-1')
+    folder = JobFolder(world.out / 'jobs/segment/ours/seed-1')
     folder.begin({}, {})
     folder.finish(dict(metrics={'mIoU': 41.5}))
-    failed = WorkFolder(world.out / 'jobs/segment/ours/seed-0')
+    failed = JobFolder(world.out / 'jobs/segment/ours/seed-0')
     failed.begin({}, {})
     failed.fail('no paint')
     report = write_tables(request, dict(scratch='never pretrained'))
@@ -50,7 +50,7 @@ def test_every_value_names_its_job(world):
     assert '| segment, scratch | 0 | FAILED: never pretrained |' in report.text
     with open(world.out / 'results_by_seed.csv') as file:
         assert list(csv.DictReader(file)) == [dict(
-            task='segment', start='ours', seed='1', metric='mIoU', value='41.5', folder='jobs/segment/ours/seed-1')]
+            task='segment', init='ours', seed='1', metric='mIoU', value='41.5', folder='jobs/segment/ours/seed-1')]
     with open(world.out / 'results.csv') as file:
         assert [row['mean'] for row in csv.DictReader(file)] == ['41.5']
 

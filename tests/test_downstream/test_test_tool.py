@@ -1,4 +1,3 @@
-import importlib.util
 import json
 import subprocess
 import sys
@@ -20,14 +19,9 @@ NARROW_OPTIONS = {
 
 
 @pytest.fixture
-def run_tool(tmp_path, monkeypatch):
-    spec = importlib.util.spec_from_file_location('test_tool_under_test', TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-
+def evaluate(run_tool, tmp_path):
     def run(*arguments):
-        monkeypatch.setattr(sys, 'argv', ['test.py', *map(str, arguments), '--work-dir', str(tmp_path / 'work')])
-        module.main()
+        run_tool.main('test.py', *arguments, '--work-dir', tmp_path / 'work')
     return run
 
 
@@ -50,27 +44,27 @@ def constant_segmenter(load_config):
     return state
 
 
-def test_metrics_are_right_and_written(run_tool, narrow_config, load_config, tmp_path, capsys):
+def test_metrics_are_right_and_written(evaluate, narrow_config, load_config, tmp_path, capsys):
     torch.save(dict(state_dict=constant_segmenter(load_config)), tmp_path / 'model.pth')
-    run_tool(narrow_config, tmp_path / 'model.pth', '--out', tmp_path / 'deep' / 'metrics.json')
+    evaluate(narrow_config, tmp_path / 'model.pth', '--out', tmp_path / 'deep' / 'metrics.json')
     metrics = json.loads((tmp_path / 'deep' / 'metrics.json').read_text())
     # half of the pixels are class 0, half class 3: IoU 1/2 and 0; the absent classes do not count
     assert metrics == pytest.approx({'aAcc': 50, 'mIoU': 25, 'mAcc': 50})
     assert 'mIoU                     25.0000' in capsys.readouterr().out
 
 
-def test_a_part_of_a_model_is_refused(run_tool, narrow_config, load_config, tmp_path):
+def test_a_part_of_a_model_is_refused(evaluate, narrow_config, load_config, tmp_path):
     state = constant_segmenter(load_config)
     del state['decode_head.conv_seg.bias']
     torch.save(state, tmp_path / 'part.pth')
     with pytest.raises(UserError, match=r'1 of \d+ are missing: decode_head\.conv_seg\.bias'):
-        run_tool(narrow_config, tmp_path / 'part.pth')
+        evaluate(narrow_config, tmp_path / 'part.pth')
 
 
-def test_missing_data_names_the_option(run_tool, narrow_config, load_config, tmp_path):
+def test_missing_data_names_the_option(evaluate, narrow_config, load_config, tmp_path):
     torch.save(constant_segmenter(load_config), tmp_path / 'model.pth')
     with pytest.raises(UserError, match='nowhere.* If it is the data: .*DATA_ROOT'):
-        run_tool(narrow_config, tmp_path / 'model.pth', '--cfg-options', 'test_dataloader.dataset.data_root=/nowhere')
+        evaluate(narrow_config, tmp_path / 'model.pth', '--cfg-options', 'test_dataloader.dataset.data_root=/nowhere')
 
 
 @pytest.mark.parametrize('arguments, message', [
@@ -78,16 +72,16 @@ def test_missing_data_names_the_option(run_tool, narrow_config, load_config, tmp
     ([CONFIGS / SEGMENTER, 'none.pth', '--out', 'x.pkl'], 'has to end in .json'),
     ([CONFIGS / SEGMENTER, 'none.pth', '--cfg-options', 'model.backbone.arch.x.y=1'], '--cfg-options does not fit'),
 ])
-def test_wrong_arguments(run_tool, arguments, message):
+def test_wrong_arguments(evaluate, arguments, message):
     with pytest.raises(UserError, match=message):
-        run_tool(*arguments)
+        evaluate(*arguments)
 
 
-def test_work_dir_that_cannot_be_made(run_tool, tmp_path):
+def test_work_dir_that_cannot_be_made(evaluate, tmp_path):
     torch.save({}, tmp_path / 'model.pth')
     (tmp_path / 'work').write_text('a file')
     with pytest.raises(UserError, match='File exists: .*work'):
-        run_tool(CONFIGS / SEGMENTER, tmp_path / 'model.pth')
+        evaluate(CONFIGS / SEGMENTER, tmp_path / 'model.pth')
 
 
 def test_no_traceback(tmp_path):

@@ -1,4 +1,3 @@
-import importlib.util
 import shutil
 
 import numpy as np
@@ -40,14 +39,11 @@ def rewrite():
 
 
 @pytest.fixture
-def main(capsys):
+def main(run_tool, capsys):
     """Calls the tool's `main`; returns (exit status, its output, its errors)."""
-    spec = importlib.util.spec_from_file_location('check_parity', ROOT / 'tools' / 'check_parity.py')
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
 
     def run(folder):
-        status = tool.main([str(folder)])
+        status = run_tool.main('check_parity.py', folder)
         return status, *capsys.readouterr()
 
     return run

@@ -1,5 +1,4 @@
 """Views against a file of statistics: what holds, what is noticed, what is refused."""
-import importlib.util
 import json
 
 import numpy as np
@@ -14,11 +13,8 @@ TOOL = ROOT / 'tools' / 'check_views.py'
 
 
 @pytest.fixture
-def run(monkeypatch, tmp_path, capsys):
+def run(run_tool, tmp_path, capsys):
     """Calls the tool's `main` on small photos; returns its exit status and its lines."""
-    spec = importlib.util.spec_from_file_location('check_views', TOOL)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
     (tmp_path / 'photos').mkdir()
     for number in range(4):
         coarse = np.random.default_rng(number).integers(0, 256, (6, 8, 3), dtype=np.uint8)
@@ -27,9 +23,8 @@ def run(monkeypatch, tmp_path, capsys):
     def run_main(statistics, *args):
         path = tmp_path / 'statistics.json'
         path.write_text(statistics if isinstance(statistics, str) else json.dumps(statistics))
-        monkeypatch.setattr('sys.argv', [
-            str(TOOL), str(path), '--images', str(tmp_path / 'photos'), '--draws', '4', *map(str, args)])
-        status = tool.main()
+        status = run_tool.main(
+            'check_views.py', str(path), '--images', str(tmp_path / 'photos'), '--draws', '4', *map(str, args))
         return status, capsys.readouterr().out.splitlines()
 
     return run_main

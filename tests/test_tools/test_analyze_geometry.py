@@ -1,7 +1,7 @@
-import importlib.util
 import json
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -20,18 +20,10 @@ ARCH = dict(embed_dims=48, num_layers=2, num_heads=3, feedforward_channels=96)
 
 
 @pytest.fixture
-def run(monkeypatch, tmp_path):
+def run(run_tool, monkeypatch, tmp_path):
     """Calls the tool's `main` in an empty folder."""
-    spec = importlib.util.spec_from_file_location('analyze_geometry', TOOL)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
     monkeypatch.chdir(tmp_path)
-
-    def run_main(*args):
-        monkeypatch.setattr('sys.argv', [str(TOOL), *map(str, args)])
-        tool.main()
-
-    return run_main
+    return partial(run_tool.main, 'analyze_geometry.py')
 
 
 @pytest.fixture

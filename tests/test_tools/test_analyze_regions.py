@@ -1,5 +1,5 @@
-import importlib.util
 import json
+from functools import partial
 
 import pytest
 import torch
@@ -19,18 +19,10 @@ SIDES = (100, 120)
 
 
 @pytest.fixture
-def run(monkeypatch, tmp_path):
+def run(run_tool, monkeypatch, tmp_path):
     """Calls the tool's `main` in an empty folder."""
-    spec = importlib.util.spec_from_file_location('analyze_regions', TOOL)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
     monkeypatch.chdir(tmp_path)
-
-    def run_main(*args):
-        monkeypatch.setattr('sys.argv', [str(TOOL), *map(str, args)])
-        tool.main()
-
-    return run_main
+    return partial(run_tool.main, 'analyze_regions.py')
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """The benchmarks with `--reference`, on tiny views and a stand-in for the official checkout."""
 import importlib
 import json
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +10,7 @@ from mmengine.config import Config
 from mmssl_geo.utils.errors import UserError
 from tests.support import ROOT
 from tests.support.official_stand_in import FILES, write_checkout
+from tests.support.tools import run_process
 
 BENCHMARKS = ROOT / 'tools' / 'speed'
 CONFIG = ROOT / 'configs' / 'gtsa_vits16_coco.py'
@@ -32,8 +31,7 @@ def checkout(tmp_path):
 
 
 def run(name, *args):
-    done = subprocess.run([sys.executable, '-W', 'ignore', str(BENCHMARKS / f'{name}.py'), *map(str, args)],
-                          capture_output=True, text=True)
+    done = run_process(f'speed/{name}.py', *args)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1]), done.stdout
 

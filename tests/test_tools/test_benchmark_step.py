@@ -1,17 +1,16 @@
 import importlib.util
 import json
-import subprocess
-import sys
 import time
-from pathlib import Path
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 from mmssl_geo.utils.errors import UserError
+from tests.support import ROOT
+from tests.support.tools import run_process
 
-ROOT = Path(__file__).parents[2]
 BENCHMARKS = ROOT / 'tools' / 'speed'
 STAGES = ['data', 'preprocess', 'student forward', 'teacher forward', 'losses', 'backward', 'optimizer', 'ema']
 
@@ -26,9 +25,7 @@ def load(name):
 stage_clock = load('stage_clock')
 
 
-def run(*args):
-    return subprocess.run(
-        [sys.executable, str(BENCHMARKS / 'step.py'), *map(str, args)], capture_output=True, text=True)
+run = partial(run_process, 'speed/step.py')
 
 
 @pytest.mark.parametrize('method', ['gtsa', 'dino'])

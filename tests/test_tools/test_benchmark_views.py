@@ -1,5 +1,4 @@
 """The benchmark of views: what it prints, on tiny views and a stand-in for the official checkout."""
-import importlib.util
 import json
 
 import numpy as np
@@ -24,21 +23,17 @@ class GTSATransforms:
 
 
 @pytest.fixture
-def run(monkeypatch, tmp_path, capsys):
+def run(run_tool, monkeypatch, tmp_path, capsys):
     """Calls the tool's `main` on two photos; returns its last line, read."""
     monkeypatch.syspath_prepend(TOOL.parent)
-    spec = importlib.util.spec_from_file_location('benchmark_views', TOOL)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
     (tmp_path / 'photos').mkdir()
     for number in range(2):
         noise = np.random.default_rng(number).integers(0, 256, (60, 80, 3), dtype=np.uint8)
         Image.fromarray(noise).save(tmp_path / f'photos/{number}.jpg')
 
     def run_main(*args, config='configs/gtsa_quickstart.py', images=tmp_path / 'photos'):
-        monkeypatch.setattr('sys.argv', [
-            str(TOOL), str(ROOT / config), '--images', str(images), '--rounds', '2', *map(str, args)])
-        tool.main()
+        run_tool.main(
+            'speed/views.py', str(ROOT / config), '--images', str(images), '--rounds', '2', *map(str, args))
         return json.loads(capsys.readouterr().out.splitlines()[-1])
 
     return run_main

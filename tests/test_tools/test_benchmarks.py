@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from mmssl_geo.utils.errors import UserError
+from tests.support.tools import run_process
 
 BENCHMARKS = Path(__file__).parents[2] / 'tools' / 'speed'
 
@@ -21,8 +22,7 @@ def load(monkeypatch):
 
 
 def run(name, *args):
-    done = subprocess.run([sys.executable, '-W', 'ignore', str(BENCHMARKS / f'{name}.py'), *map(str, args)],
-                          capture_output=True, text=True)
+    done = run_process(f'speed/{name}.py', *args)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 

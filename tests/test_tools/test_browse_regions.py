@@ -14,7 +14,8 @@ def test_d3ssl_views_are_drawn(tmp_path):
         noise = np.random.default_rng(number).integers(0, 256, (50, 70, 3), dtype=np.uint8)
         Image.fromarray(noise).save(folder / f'{number}.png')
     run = subprocess.run(
-        [sys.executable, ROOT / 'tools/browse_views.py', ROOT / 'configs/_base_/datasets/d3ssl_regions.py', '--images', folder,
+        [sys.executable, ROOT / 'tools/browse_views.py', ROOT / 'configs/_base_/datasets/d3ssl_regions.py', '--images',
+         folder,
          '--index', '0', '1', '--out', tmp_path / 'regions_{index}.png', '--cfg-options',
          'train_dataloader.dataset.pipeline.views.size=64'], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr

@@ -1,32 +1,24 @@
-import importlib.util
+import importlib
 import subprocess
 import sys
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from mmssl_geo.utils.errors import UserError
+from tests.support import ROOT
 
-ROOT = Path(__file__).parents[2]
 TOOL = ROOT / 'tools' / 'browse_views.py'
 CONFIG = ROOT / 'configs' / 'gtsa_quickstart.py'
 
 
 @pytest.fixture
-def run(monkeypatch, tmp_path):
+def run(run_tool, monkeypatch, tmp_path):
     """Calls the tool's `main` in an empty folder."""
-    spec = importlib.util.spec_from_file_location('browse_views', TOOL)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
     monkeypatch.chdir(tmp_path)
-
-    def run_main(*args):
-        monkeypatch.setattr('sys.argv', [str(TOOL), *map(str, args)])
-        tool.main()
-
-    return run_main
+    return partial(run_tool.main, 'browse_views.py')
 
 
 @pytest.fixture

@@ -1,4 +1,3 @@
-import importlib.util
 import json
 import os
 import re
@@ -6,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from types import SimpleNamespace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -20,20 +19,8 @@ TOOL = ROOT / 'tools/make_proposals.py'
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
-    """Calls the tool as a command line does, but in this process (a new one takes seconds to import everything)."""
-    spec = importlib.util.spec_from_file_location('make_proposals_tool', TOOL)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-
-    def call(*args):
-        monkeypatch.setattr('sys.argv', [str(TOOL), *map(str, args)])
-        with pytest.raises(SystemExit) as ended:
-            tool.run_tool(tool.main)
-        shown = capsys.readouterr()
-        return SimpleNamespace(returncode=ended.value.code, stdout=shown.out, stderr=shown.err)
-
-    return call
+def run(run_tool):
+    return partial(run_tool, 'make_proposals.py')
 
 
 @pytest.fixture

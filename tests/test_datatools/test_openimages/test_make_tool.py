@@ -1,8 +1,8 @@
-import importlib.util
 import json
 import random
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 from PIL import Image
@@ -19,16 +19,8 @@ OPTIONS = ('--num-images', 30, '--num-val', 8, '--num-classes', 3, '--min-instan
 
 
 @pytest.fixture
-def run(monkeypatch):
-    spec = importlib.util.spec_from_file_location('make_openimages_mini', TOOL)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-
-    def call(*args):
-        monkeypatch.setattr('sys.argv', [str(TOOL), *map(str, args)])
-        tool.main()
-
-    return call
+def run(run_tool):
+    return partial(run_tool.main, 'dataset_converters/make_openimages_mini.py')
 
 
 def ids(out, split):

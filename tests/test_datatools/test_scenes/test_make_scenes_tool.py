@@ -1,14 +1,12 @@
 import subprocess
 import sys
-from pathlib import Path
+from functools import partial
 
 import pytest
 
-TOOL = Path(__file__).parents[3] / 'tools' / 'make_scenes.py'
+from tests.support.tools import run_process
 
-
-def run(*args):
-    return subprocess.run([sys.executable, str(TOOL), *map(str, args)], capture_output=True, text=True)
+run = partial(run_process, 'make_scenes.py')
 
 
 def test_command_makes_both_splits_and_shows_progress(tmp_path):

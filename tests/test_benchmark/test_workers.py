@@ -2,17 +2,17 @@ import sys
 
 import pytest
 
-from mmssl_geo.benchmark.run.slots import make_slots, visible_gpus
+from mmssl_geo.benchmark.run.workers import make_workers, visible_gpus
 from mmssl_geo.utils.errors import UserError
 
 
 def test_gpus_are_shared_out():
-    slots = make_slots(gpus=['3', '1', '5', '0'], gpus_per_job=2, visible=['0', '1', '3', '5'], cores=16)
-    assert [slot.gpus for slot in slots] == ['3,1', '5,0']
-    assert slots[1].environment['CUDA_VISIBLE_DEVICES'] == '5,0'
-    assert slots[1].environment['OMP_NUM_THREADS'] == '4'  # 16 cores, 4 processes
-    assert slots[0].environment['PORT'] != slots[1].environment['PORT']
-    command = slots[0].train_command('c.py', 'w', 'name', resume='w/iter_1.pth')
+    workers = make_workers(gpus=['3', '1', '5', '0'], gpus_per_job=2, visible=['0', '1', '3', '5'], cores=16)
+    assert [worker.gpus for worker in workers] == ['3,1', '5,0']
+    assert workers[1].environment['CUDA_VISIBLE_DEVICES'] == '5,0'
+    assert workers[1].environment['OMP_NUM_THREADS'] == '4'  # 16 cores, 4 processes
+    assert workers[0].environment['PORT'] != workers[1].environment['PORT']
+    command = workers[0].train_command('c.py', 'w', 'name', resume='w/iter_1.pth')
     assert command[0] == 'bash' and command[1].endswith('tools/dist_train.sh')
     assert command[2:] == ['c.py', '2', '--work-dir', 'w', '--resume', 'w/iter_1.pth']
 
@@ -25,19 +25,19 @@ def test_gpus_are_shared_out():
     (dict(visible=['6', '7'], cores=8), 2, 4, '6'),
 ])
 def test_default_slots(options, jobs, threads, gpus):
-    slots = make_slots(**options)
-    assert (len(slots), slots[0].threads, slots[0].gpus) == (jobs, threads, gpus)
-    assert slots[0].train_command('c.py', 'w', 'n')[:1] == [sys.executable]
+    workers = make_workers(**options)
+    assert (len(workers), workers[0].threads, workers[0].gpus) == (jobs, threads, gpus)
+    assert workers[0].train_command('c.py', 'w', 'n')[:1] == [sys.executable]
 
 
 def test_slurm(monkeypatch):
     monkeypatch.setenv('SRUN_ARGS', '--time 1:00')
-    slots = make_slots(jobs=5, gpus_per_job=8, partition='big')
-    assert len(slots) == 5 and 'CUDA_VISIBLE_DEVICES' not in slots[0].environment
-    assert slots[0].environment['GPUS'] == '8'
-    command = slots[0].train_command('c.py', 'w', 'a_b')
+    workers = make_workers(jobs=5, gpus_per_job=8, partition='big')
+    assert len(workers) == 5 and 'CUDA_VISIBLE_DEVICES' not in workers[0].environment
+    assert workers[0].environment['GPUS'] == '8'
+    command = workers[0].train_command('c.py', 'w', 'a_b')
     assert command[1].endswith('tools/slurm_train.sh') and command[2:] == ['big', 'a_b', 'c.py', 'w']
-    assert slots[0].single_command(['python', 'x']) == [
+    assert workers[0].single_command(['python', 'x']) == [
         'srun', '-p', 'big', '--gres=gpu:1', '--ntasks=1', '--time', '1:00', 'python', 'x']
 
 
@@ -58,4 +58,4 @@ def test_only_visible_gpus_are_used(monkeypatch):
 ])
 def test_numbers_that_do_not_fit(options, message):
     with pytest.raises(UserError, match=message):
-        make_slots(**options)
+        make_workers(**options)
