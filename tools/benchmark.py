@@ -38,7 +38,7 @@ def parse_args():
     add('--gpus-per-job', type=int, default=1, help='processes of one training; batches are shared out (default: 1)')
     add('--slurm', metavar='PARTITION', help='run jobs by tools/slurm_train.sh; SRUN_ARGS is passed on')
     add('--retry-failed', action='store_true', help='run failed jobs again')
-    add('--dry-run', action='store_true', help='only the plan and the checks; starts nothing')
+    add('--dry-run', action='store_true', help='only the plan and the checks; inits nothing')
     add('--cfg-options', nargs='+', action=Overrides, default={}, help="key=value overrides of the tasks' configs")
     return parser.parse_args()
 
@@ -59,19 +59,19 @@ def main():
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill stops the children too
     from mmengine.logging import MMLogger
 
-    from mmssl_geo.benchmark.plan.plan import choose_starts, choose_tasks
+    from mmssl_geo.benchmark.plan.jobs import choose_inits, choose_tasks
     from mmssl_geo.benchmark.plan.request import Request
     from mmssl_geo.benchmark.plan.suite import load_suite
-    from mmssl_geo.benchmark.run.runner import dry_run, run
-    from mmssl_geo.benchmark.run.slots import make_slots, visible_gpus
+    from mmssl_geo.benchmark.runner import dry_run, run
+    from mmssl_geo.benchmark.run.workers import make_workers, visible_gpus
     MMLogger.get_current_instance().setLevel('WARNING')  # it would name the data root for every config that is read
     suite = load_suite(args.suite)
-    slots = make_slots(args.gpus, args.jobs, args.gpus_per_job, args.slurm, visible_gpus(),
+    workers = make_workers(args.gpus, args.jobs, args.gpus_per_job, args.slurm, visible_gpus(),
                        len(os.sched_getaffinity(0)))
     request = Request(
-        suite, choose_tasks(suite, args.tasks), choose_starts(suite, args.checkpoints, args.names, args.baselines),
+        suite, choose_tasks(suite, args.tasks), choose_inits(suite, args.checkpoints, args.names, args.baselines),
         suite.seeds if args.seeds is None else args.seeds,
-        (args.out or Path('work_dirs') / 'benchmark' / suite.name).absolute(), data_roots(args.data), slots,
+        (args.out or Path('work_dirs') / 'benchmark' / suite.name).absolute(), data_roots(args.data), workers,
         args.cfg_options, args.retry_failed)
     return dry_run(request) if args.dry_run else run(request)
 

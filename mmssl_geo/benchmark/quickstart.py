@@ -108,11 +108,11 @@ class Quickstart:
 
     def _finetune_both(self, target, checkpoint):
         """Fine-tunes from random weights and from GTSA's at the same time, each on half of the cores."""
-        starts = {'random weights': None, 'GTSA': checkpoint}
-        threads = max(1, (os.cpu_count() or 1) // len(starts))
-        with ThreadPoolExecutor(len(starts)) as pool:
+        inits = {'random weights': None, 'GTSA': checkpoint}
+        threads = max(1, (os.cpu_count() or 1) // len(inits))
+        with ThreadPoolExecutor(len(inits)) as pool:
             runs = {start: pool.submit(self._finetune, target, start, weights, threads)
-                    for start, weights in starts.items()}
+                    for start, weights in inits.items()}
         return {start: run.result() for start, run in runs.items()}
 
     def _finetune(self, target, start, checkpoint, threads):

@@ -28,7 +28,7 @@ def last_checkpoint(work_dir):
     return work_dir / Path((work_dir / 'last_checkpoint').read_text().strip()).name
 
 
-class Children:
+class ProcessGroup:
     """Processes, each with all that it starts, that can be stopped together from another thread.
 
     Args:
@@ -90,7 +90,7 @@ def run_step(command, log, env=None, label='', quiet_seconds=10, append=False, s
         label: stands in front of each line of progress.
         quiet_seconds: least time between two lines of progress.
         append: whether the log goes on where it ends.
-        start: what starts the process: `subprocess.Popen`, or `Children.start`.
+        start: what starts the process: `subprocess.Popen`, or `ProcessGroup.start`.
 
     Raises:
         UserError: if it fails; names the log and quotes its last line.

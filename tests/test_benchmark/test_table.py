@@ -50,7 +50,7 @@ def test_every_value_names_its_job(world):
     assert '| segment, scratch | 0 | FAILED: never pretrained |' in report.text
     with open(world.out / 'results_by_seed.csv') as file:
         assert list(csv.DictReader(file)) == [dict(
-            task='segment', init='ours', seed='1', metric='mIoU', value='41.5', folder='jobs/segment/ours/seed-1')]
+            task='segment', start='ours', seed='1', metric='mIoU', value='41.5', folder='jobs/segment/ours/seed-1')]
     with open(world.out / 'results.csv') as file:
         assert [row['mean'] for row in csv.DictReader(file)] == ['41.5']
 

@@ -11,7 +11,7 @@ from mmssl_geo.checkpoints import read_checkpoint
 from mmssl_geo.registry import DATASETS, MODELS
 from mmssl_geo.utils.errors import UserError
 
-from .data_checks import data_problems
+from .data import data_problems
 
 
 def find_problems(request, exports, start):
@@ -20,7 +20,7 @@ def find_problems(request, exports, start):
     Args:
         request: Request.
         exports: folder for exported checkpoints.
-        start: what starts processes: `Children.start`.
+        start: what starts processes: `ProcessGroup.start`.
 
     Returns:
         list[str]: a sentence each; empty if the benchmark can begin.
@@ -37,7 +37,7 @@ def find_problems(request, exports, start):
         sound.append(task)
     for recipe in request.recipes:
         problems += _recipe(request, recipe)
-    for one in request.starts:
+    for one in request.inits:
         if one.checkpoint is not None:
             print(f'checking {one.checkpoint} ...', flush=True)
             where = f'start {one.name} ({one.checkpoint})'
@@ -87,7 +87,7 @@ def _task(request, task, cfg):
 
 
 def _probe_alone(request):
-    if any(one.checkpoint or one.recipe for one in request.starts):
+    if any(one.checkpoint or one.recipe for one in request.inits):
         return []
     return ['random weights take the architecture of a checkpoint; give one, or leave this task out with --tasks']
 
@@ -96,8 +96,8 @@ def _recipe(request, recipe):
     def find():
         cfg = recipe_config(recipe, request.root(recipe.data))
         accumulating(cfg, recipe.gpus, request.processes)
-        if recipe.start and not _same_net(cfg, recipe_config(request.suite.recipes[recipe.start], '')):
-            return [f'its backbone is another than that of {recipe.start}, which it goes on from']
+        if recipe.init and not _same_net(cfg, recipe_config(request.suite.recipes[recipe.init], '')):
+            return [f'its backbone is another than that of {recipe.init}, which it goes on from']
         dataset = cfg.train_dataloader.dataset
         if recipe.data not in request.roots and not request.is_made(request.suite.data[recipe.data]):
             return [f'data {recipe.data} also has to hold {Path(value).name}; tools/make_proposals.py makes it'

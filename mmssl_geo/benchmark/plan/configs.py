@@ -33,7 +33,7 @@ def recipe_config(recipe, root, checkpoint=None):
     Args:
         recipe: Recipe.
         root: of its data.
-        checkpoint: exported weights that its backbone starts with, or None.
+        checkpoint: exported weights that its backbone inits with, or None.
 
     Raises:
         UserError: as `task_config`.

@@ -2,11 +2,11 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mmssl_geo.benchmark.run.work_folder import WorkFolder
+from mmssl_geo.benchmark.run.work_folder import JobFolder
 from mmssl_geo.utils.errors import UserError
 from mmssl_geo.utils.subprocesses import last_checkpoint
 
-from .plan import make_jobs, needed_recipes
+from .jobs import make_jobs, needed_recipes
 from .suite import Suite
 
 
@@ -16,21 +16,21 @@ class Request:
 
     Attributes:
         suite: Suite.
-        tasks, starts: lists of Task and Start.
+        tasks, inits: lists of Task and Init.
         seeds: how many; they are 0, 1, ...
         out: folder for all that is made.
         roots: name of a data set -> Path, those that were given.
-        slots: of `make_slots`.
+        workers: of `make_workers`.
         options: overrides of the tasks' configs.
         retry_failed: whether failed jobs run again.
     """
     suite: Suite
     tasks: list
-    starts: list
+    inits: list
     seeds: int
     out: Path
     roots: dict
-    slots: list
+    workers: list
     options: dict = field(default_factory=dict)
     retry_failed: bool = False
 
@@ -43,11 +43,11 @@ class Request:
 
     @property
     def jobs(self):
-        return make_jobs(self.tasks, self.starts, self.seeds)
+        return make_jobs(self.tasks, self.inits, self.seeds)
 
     @property
     def recipes(self):
-        return needed_recipes(self.suite, self.starts)
+        return needed_recipes(self.suite, self.inits)
 
     @property
     def data(self):
@@ -58,7 +58,7 @@ class Request:
     @property
     def processes(self):
         """Of one training."""
-        return self.slots[0].processes
+        return self.workers[0].processes
 
     def is_made(self, data):
         """Whether the runner makes this data set itself."""
@@ -69,8 +69,8 @@ class Request:
         return self.roots.get(name, self.out / 'data' / name).absolute()
 
     def pretraining(self, name):
-        """WorkFolder of a recipe."""
-        return WorkFolder(self.out / 'pretrain' / name)
+        """JobFolder of a recipe."""
+        return JobFolder(self.out / 'pretrain' / name)
 
     def checkpoint(self, start):
         """What a start begins with: Path; None of random weights and before its pretraining is done."""

@@ -65,7 +65,7 @@ class Recipe:
     config: str
     data: str
     gpus: int = 1
-    start: str = None
+    init: str = None
     hours: float = 0.
     disk_gb: float = 0.
     options: dict = field(default_factory=dict)
@@ -76,7 +76,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Data:
+class Dataset:
     """A data set.
 
     Attributes:
@@ -95,9 +95,9 @@ class Suite:
 
     Attributes:
         name: file name without ending.
-        tasks, data, recipes: name -> Task, Data, Recipe.
+        tasks, data, recipes: name -> Task, Dataset, Recipe.
         seeds: how many, unless the command line says so.
-        baselines: starts that others are compared with: 'scratch' or recipes.
+        baselines: inits that others are compared with: 'scratch' or recipes.
         device: what `hours` counts, such as 'GPU'.
     """
     name: str
@@ -128,7 +128,7 @@ def load_suite(name):
         raise UserError(f'there is no suite {name}; shipped are {", ".join(shipped_suites())}, or give a .py file')
     try:
         cfg = Config.fromfile(path)
-        data = {key: _make(Data, key, value) for key, value in cfg.data.items()}
+        data = {key: _make(Dataset, key, value) for key, value in cfg.data.items()}
         recipes = {key: _make(Recipe, key, _near(path, value)) for key, value in cfg.get('recipes', {}).items()}
         unknown = [key for key in cfg.tasks if key not in cfg.protocols]
         if unknown:
@@ -168,8 +168,8 @@ def _check(suite):
         if task.kind not in KINDS or (task.kind == 'finetune' and task.target not in TARGETS):
             raise UserError(f'{task.name}: kind has to be one of {KINDS}, target of a finetune one of {TARGETS}')
     for recipe in suite.recipes.values():
-        if recipe.start and (recipe.start not in suite.recipes or suite.recipes[recipe.start].start):
-            raise UserError(f'{recipe.name}: start {recipe.start!r} is not a recipe, or goes on from another itself')
+        if recipe.init and (recipe.init not in suite.recipes or suite.recipes[recipe.init].init):
+            raise UserError(f'{recipe.name}: start {recipe.init!r} is not a recipe, or goes on from another itself')
     for name in suite.baselines:
         if name != 'scratch' and name not in suite.recipes:
             raise UserError(f'baseline {name!r} is neither scratch nor a recipe')

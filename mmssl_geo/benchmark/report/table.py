@@ -3,7 +3,7 @@ import csv
 from pathlib import Path
 from typing import NamedTuple
 
-from mmssl_geo.benchmark.run.work_folder import FAILURE, RESULT, WorkFolder
+from mmssl_geo.benchmark.run.work_folder import FAILURE, RESULT, JobFolder
 from mmssl_geo.visualization.benchmark_figure import benchmark_figure
 
 from .statistics import paired_difference, summarise
@@ -25,7 +25,7 @@ class Row(NamedTuple):
     """
     task: str
     metric: str
-    start: str
+    init: str
     values: dict
     summary: tuple
     differences: dict
@@ -39,12 +39,12 @@ class Report(NamedTuple):
     is_complete: bool
 
 
-def make_rows(values, tasks, starts):
-    """Rows in the order of tasks, metrics and starts.
+def make_rows(values, tasks, inits):
+    """Rows in the order of tasks, metrics and inits.
 
     Args:
         values: (task, start, seed) -> {metric: value} of finished jobs.
-        tasks, starts: lists of Task and Start.
+        tasks, inits: lists of Task and Init.
     """
     def over_seeds(task, start, metric):
         return {seed: found[metric] for (one, other, seed), found in values.items()
@@ -52,8 +52,8 @@ def make_rows(values, tasks, starts):
     rows = []
     for task in tasks:
         for metric in task.metrics:
-            baselines = {start.name: over_seeds(task, start, metric) for start in starts if start.is_baseline}
-            for start in starts:
+            baselines = {start.name: over_seeds(task, start, metric) for start in inits if start.is_baseline}
+            for start in inits:
                 own = over_seeds(task, start, metric)
                 if own:
                     pairs = {name: paired_difference(own, theirs) for name, theirs in baselines.items()
@@ -70,7 +70,7 @@ def markdown(rows, baselines):
     for row in rows:
         n, mean, std = row.summary
         lines.append(_line([
-            row.task, row.metric, row.start, n, f'{mean:.2f}' + ('' if std is None else f' ± {std:.2f}'),
+            row.task, row.metric, row.init, n, f'{mean:.2f}' + ('' if std is None else f' ± {std:.2f}'),
             *(_difference(row.differences.get(name)) for name in baselines),
             ', '.join(f'{name} {value}' for name, value in row.published.items())]))
     return '\n'.join(lines)
@@ -94,11 +94,11 @@ def write_tables(request, blocked):
         blocked: name of a start -> why its jobs could not run.
     """
     out, jobs = request.out, request.jobs
-    folders = {job.name: WorkFolder(out / 'jobs' / job.name) for job in jobs}
+    folders = {job.name: JobFolder(out / 'jobs' / job.name) for job in jobs}
     done = {job.name: folders[job.name].result['metrics'] for job in jobs if folders[job.name].state == 'done'}
-    rows = make_rows({(job.task.name, job.start.name, job.seed): done[job.name] for job in jobs if job.name in done},
-                     request.tasks, request.starts)
-    baselines = [start.name for start in request.starts if start.is_baseline]
+    rows = make_rows({(job.task.name, job.init.name, job.seed): done[job.name] for job in jobs if job.name in done},
+                     request.tasks, request.inits)
+    baselines = [start.name for start in request.inits if start.is_baseline]
     lines = [f'# {request.suite.name}', '', markdown(rows, baselines), '',
              NOTE, '', '## Jobs', '',
              _line(['job', 'seed', *_metric_names(request.tasks), 'files']),
@@ -123,11 +123,11 @@ def _job_line(job, metrics, folder, out, blocked, names):
     if metrics is not None:
         cells = [f'{metrics[name]:.2f}' if name in metrics else '' for name in names]
     else:
-        why = folder.failure['reason'] if folder.state == 'failed' else blocked.get(job.start.name)
+        why = folder.failure['reason'] if folder.state == 'failed' else blocked.get(job.init.name)
         cells = [f'FAILED: {why}' if why else 'not run'] + [''] * (len(names) - 1)
     files = [name for name in (RESULT, FAILURE, folder.log.name) if (folder.path / name).is_file()]
     place = Path(folder.path).relative_to(out)
-    return _line([f'{job.task.name}, {job.start.name}', job.seed, *cells, ', '.join(f'{place}/{one}' for one in files)])
+    return _line([f'{job.task.name}, {job.init.name}', job.seed, *cells, ', '.join(f'{place}/{one}' for one in files)])
 
 
 def _write_csv(out, rows, baselines):
@@ -140,7 +140,7 @@ def _write_csv(out, rows, baselines):
             seeds = ' '.join(map(str, sorted(row.values)))
             pairs = [row.differences.get(name) for name in baselines]
             cells = [cell for one in pairs for cell in ((one.mean, one.n, one.low, one.high) if one else [''] * 4)]
-            writer.writerow([row.task, row.metric, row.start, seeds, *row.summary, *cells])
+            writer.writerow([row.task, row.metric, row.init, seeds, *row.summary, *cells])
 
 
 def _write_csv_by_seed(out, jobs, done):
@@ -149,4 +149,4 @@ def _write_csv_by_seed(out, jobs, done):
         writer.writerow(['task', 'start', 'seed', 'metric', 'value', 'folder'])
         for job in jobs:
             for name, value in done.get(job.name, {}).items():
-                writer.writerow([job.task.name, job.start.name, job.seed, name, value, f'jobs/{job.name}'])
+                writer.writerow([job.task.name, job.init.name, job.seed, name, value, f'jobs/{job.name}'])

@@ -23,7 +23,7 @@ def export(source, name, target, folder, start):
         name: of the start.
         target: package to write for.
         folder: to write into.
-        start: what starts the process: `Children.start`.
+        start: what starts the process: `ProcessGroup.start`.
 
     Returns:
         Path of the written file.

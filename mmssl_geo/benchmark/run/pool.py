@@ -1,11 +1,11 @@
-"""Runs a list of things in parallel, one in each slot."""
+"""Runs a list of things in parallel, one in each worker."""
 import datetime
 import queue
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
 
 
-class Board:
+class ProgressLog:
     """Says what is done, what failed and how long the rest takes.
 
     Args:
@@ -37,35 +37,35 @@ def remaining_seconds(ended, total, seconds):
     return (total - ended) * seconds / ended
 
 
-def run_all(items, slots, run_one, children):
-    """Calls `run_one(item, slot)` for every item, each slot with one at a time.
+def run_all(items, workers, run_one, children):
+    """Calls `run_one(item, worker)` for every item, each worker with one at a time.
 
     When this is interrupted, or one of the calls raises, all processes of `children` are stopped and nothing more
     begins.
 
     Args:
         items: in the order of their turn.
-        slots: of `make_slots`.
+        workers: of `make_workers`.
         run_one: called in threads.
-        children: Children; what `run_one` starts processes with.
+        children: ProcessGroup; what `run_one` starts processes with.
     """
     waiting = queue.SimpleQueue()
     for item in items:
         waiting.put(item)
 
-    def work(slot):
+    def work(worker):
         while not children.stopped:
             try:
                 item = waiting.get_nowait()
             except queue.Empty:
                 return
             try:
-                run_one(item, slot)
+                run_one(item, worker)
             except BaseException:
                 children.stop()
                 raise
-    with ThreadPoolExecutor(len(slots)) as pool:
-        futures = [pool.submit(work, slot) for slot in slots]
+    with ThreadPoolExecutor(len(workers)) as pool:
+        futures = [pool.submit(work, worker) for worker in workers]
         try:
             wait(futures)
         except BaseException:

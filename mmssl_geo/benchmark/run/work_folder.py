@@ -11,7 +11,7 @@ from mmssl_geo.utils.errors import UserError
 RECORD, RESULT, FAILURE = 'job.json', 'result.json', 'failed.json'
 
 
-class WorkFolder:
+class JobFolder:
     """Files: `job.json` (what it is made from), `environment.json`, `config.py`, `log.txt`, `train/` (work directory),
     and at the end `result.json` or `failed.json`.
 

@@ -15,7 +15,7 @@ FIRST_PORT = 29500
 
 
 @dataclass(frozen=True)
-class Slot:
+class Worker:
     """Room for one job at a time.
 
     Attributes:
@@ -67,7 +67,7 @@ def visible_gpus():
     return named.split(',')[:count] if named else [str(number) for number in range(count)]
 
 
-def make_slots(gpus=None, jobs=None, gpus_per_job=1, partition=None, visible=(), cores=1):
+def make_workers(gpus=None, jobs=None, gpus_per_job=1, partition=None, visible=(), cores=1):
     """Slots of this machine, or of Slurm.
 
     Args:
@@ -85,7 +85,7 @@ def make_slots(gpus=None, jobs=None, gpus_per_job=1, partition=None, visible=(),
         if value is not None and value < 1:
             raise UserError(f'{option} has to be at least 1')
     if partition is not None:
-        return [Slot(number, None, gpus_per_job, partition=partition) for number in range(jobs or 1)]
+        return [Worker(number, None, gpus_per_job, partition=partition) for number in range(jobs or 1)]
     if gpus is None and jobs is None:
         gpus = list(visible)
     if unknown := [gpu for gpu in gpus or () if gpu not in visible]:
@@ -95,8 +95,8 @@ def make_slots(gpus=None, jobs=None, gpus_per_job=1, partition=None, visible=(),
             raise UserError(f'--gpus-per-job {gpus_per_job} does not divide the {len(gpus)} GPUs {",".join(gpus)}')
         groups = [gpus[first:first + gpus_per_job] for first in range(0, len(gpus), gpus_per_job)]
         threads = max(1, cores // len(gpus))
-        return [Slot(number, ','.join(group), gpus_per_job, threads) for number, group in enumerate(groups)]
+        return [Worker(number, ','.join(group), gpus_per_job, threads) for number, group in enumerate(groups)]
     if gpus_per_job > 1:
         raise UserError(f'--gpus-per-job {gpus_per_job} needs GPUs; none are used here')
     jobs = jobs or min(cores, MAX_CPU_JOBS)
-    return [Slot(number, threads=max(1, cores // jobs)) for number in range(jobs)]
+    return [Worker(number, threads=max(1, cores // jobs)) for number in range(jobs)]

@@ -68,7 +68,7 @@ def _classes(dataset_json, scope):
 
 @cache
 def _dataset_problems(dataset_json, scope):
-    """Once for every data set, however many tasks and starts use it."""
+    """Once for every data set, however many tasks and inits use it."""
     dataset = json.loads(dataset_json)
     paths = _paths(dataset)
     problems = [f'{path}: no such {what}' for path, what in paths.values()

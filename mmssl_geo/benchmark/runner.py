@@ -7,18 +7,18 @@ from pathlib import Path
 
 from mmssl_geo.benchmark.checks.checks import find_problems
 from mmssl_geo.benchmark.plan.configs import config_digest, file_digest, recipe_config, task_config
-from mmssl_geo.benchmark.plan.plan import plan_text
+from mmssl_geo.benchmark.plan.jobs import plan_text
 from mmssl_geo.benchmark.report.table import write_tables
 from mmssl_geo.datatools.scenes import SceneOptions, write_scenes
 from mmssl_geo.datatools.scenes.writer import MARKER
 from mmssl_geo.utils.errors import UserError
-from mmssl_geo.utils.subprocesses import Children
+from mmssl_geo.utils.subprocesses import ProcessGroup
 
-from .environment import describe_environment
-from .exports import export, load_strictly
-from .pool import Board, run_all
-from .work_folder import WorkFolder, only_runner
-from .works import FineTuning, Pretraining, Probe
+from .run.environment import describe_environment
+from .run.exports import export, load_strictly
+from .run.pool import ProgressLog, run_all
+from .run.work_folder import JobFolder, only_runner
+from .run.jobs import FineTuningRun, PretrainingRun, ProbeRun
 
 LEAST_HOURS = 1e-3
 CONTINUE_TARGET = 'mmpretrain'  # keeps the final LayerNorm, which pretraining has
@@ -26,8 +26,8 @@ CONTINUE_TARGET = 'mmpretrain'  # keeps the final LayerNorm, which pretraining h
 
 def dry_run(request):
     """Prints the plan and all that is missing; returns 0 if nothing is, else 2."""
-    print(plan_text(request.suite, request.tasks, request.starts, request.seeds), flush=True)
-    children = Children()
+    print(plan_text(request.suite, request.tasks, request.inits, request.seeds), flush=True)
+    children = ProcessGroup()
     try:
         with tempfile.TemporaryDirectory() as folder:
             return _say_problems(find_problems(request, Path(folder), children.start))
@@ -45,9 +45,9 @@ def _say_problems(problems):
 def run(request):
     """Runs all that is not done; returns 0 if every job is done then, 1 if some failed, 2 if it could not begin."""
     with only_runner(request.out) as lock:
-        children = Children((lock, ))
+        children = ProcessGroup((lock, ))
         try:
-            print(plan_text(request.suite, request.tasks, request.starts, request.seeds), flush=True)
+            print(plan_text(request.suite, request.tasks, request.inits, request.seeds), flush=True)
             if status := _say_problems(find_problems(request, request.out / 'exports', children.start)):
                 return status
             return Benchmark(request, children).run()
@@ -63,7 +63,7 @@ class Benchmark:
 
     Args:
         request: Request, checked.
-        children: Children; what processes are started with.
+        children: ProcessGroup; what processes are started with.
     """
 
     def __init__(self, request, children):
@@ -76,11 +76,11 @@ class Benchmark:
     def run(self):
         """All steps; the table is written in any case."""
         request = self.request
-        _refuse_changed(self._pretrainings() + self._jobs(request.starts))
+        _refuse_changed(self._pretrainings() + self._jobs(request.inits))
         try:
             self._make_scenes()
             self._pretrain()
-            jobs = self._jobs([start for start in request.starts if self._has_weights(start)])
+            jobs = self._jobs([start for start in request.inits if self._has_weights(start)])
             _refuse_changed(jobs)
             self._run_works('jobs', jobs)
         finally:
@@ -105,26 +105,26 @@ class Benchmark:
         if not waiting:
             return
         done = sum(work.folder.state == 'done' for work in works)
-        board = Board(what, {work.name: max(work.hours, LEAST_HOURS) for work in waiting}, already=done)
-        run_all(waiting, self.request.slots, partial(self._attempt, board), self.children)
+        progress = ProgressLog(what, {work.name: max(work.hours, LEAST_HOURS) for work in waiting}, already=done)
+        run_all(waiting, self.request.workers, partial(self._attempt, progress), self.children)
 
-    def _attempt(self, board, work, slot):
+    def _attempt(self, progress, work, worker):
         work.folder.begin(work.made_from, self.environment)
         try:
-            result = work.compute(slot, self.children.start)
+            result = work.compute(worker, self.children.start)
         except (UserError, OSError, ValueError) as error:  # ValueError: half a file of metrics
             if not self.children.stopped:
                 work.folder.fail(str(error))
-                board.add(work.name, f'FAILED: {error}', failed=True)
+                progress.add(work.name, f'FAILED: {error}', failed=True)
             return
         work.folder.finish(result)
         metrics = ', '.join(f'{name} {value:.2f}' for name, value in result.get('metrics', {}).items())
-        board.add(work.name, metrics or 'done')
+        progress.add(work.name, metrics or 'done')
 
     def _pretrain(self):
         """All recipes; those that go on from others in a second round."""
-        self._run_works('pretrainings', [one for one in self._pretrainings() if not one.recipe.start])
-        for name in dict.fromkeys(recipe.start for recipe in self.request.recipes if recipe.start):
+        self._run_works('pretrainings', [one for one in self._pretrainings() if not one.recipe.init])
+        for name in dict.fromkeys(recipe.init for recipe in self.request.recipes if recipe.init):
             try:
                 if checkpoint := self.request.pretrained(name):
                     export(checkpoint, name, CONTINUE_TARGET, self.exports, self.children.start)
@@ -133,22 +133,22 @@ class Benchmark:
                 print(f'nothing can go on from {name}: {error}', file=sys.stderr)
         works = self._pretrainings()
         _refuse_changed(works)
-        self._run_works('continued pretrainings', [one for one in works if one.recipe.start])
+        self._run_works('continued pretrainings', [one for one in works if one.recipe.init])
 
     def _pretrainings(self):
         """The works of all recipes, except of those that go on from one that is not done."""
         return [self._pretraining(recipe) for recipe in self.request.recipes
-                if not recipe.start
-                or (self.request.pretrained(recipe.start) and recipe.start not in self.not_exported)]
+                if not recipe.init
+                or (self.request.pretrained(recipe.init) and recipe.init not in self.not_exported)]
 
     def _pretraining(self, recipe):
         root = self.request.root(recipe.data)
-        exported = self.exports / f'{recipe.start}_{CONTINUE_TARGET}.pth' if recipe.start else None
+        exported = self.exports / f'{recipe.init}_{CONTINUE_TARGET}.pth' if recipe.init else None
         cfg = recipe_config(recipe, root, exported)
         made_from = dict(config=config_digest(cfg, [root, self.exports]), data=self._data(recipe.data))
-        if recipe.start:
-            made_from['checkpoint'] = file_digest(self.request.pretrained(recipe.start))
-        return Pretraining(recipe.name, self.request.pretraining(recipe.name), made_from, recipe.hours, recipe, cfg)
+        if recipe.init:
+            made_from['checkpoint'] = file_digest(self.request.pretrained(recipe.init))
+        return PretrainingRun(recipe.name, self.request.pretraining(recipe.name), made_from, recipe.hours, recipe, cfg)
 
     def _has_weights(self, start):
         """Exports the weights of a start for all tasks; notes why if that cannot be done."""
@@ -173,27 +173,27 @@ class Benchmark:
         folder = self.request.pretraining(recipe.name)
         if folder.state == 'failed':
             return folder.failure['reason']
-        return self.not_exported.get(recipe.start, f'{recipe.start}, which it goes on from, was not pretrained')
+        return self.not_exported.get(recipe.init, f'{recipe.init}, which it goes on from, was not pretrained')
 
-    def _jobs(self, starts):
-        """The works of all jobs of some starts, except of those that are not pretrained yet."""
-        given = {start.name: self.request.checkpoint(start) for start in starts}
-        known = {start.name for start in starts if given[start.name] or not start.recipe}
+    def _jobs(self, inits):
+        """The works of all jobs of some inits, except of those that are not pretrained yet."""
+        given = {start.name: self.request.checkpoint(start) for start in inits}
+        known = {start.name for start in inits if given[start.name] or not start.recipe}
         digests = {name: file_digest(path) if path else None for name, path in given.items()}
-        return [self._job(job, given, digests[job.start.name]) for job in self.request.jobs if job.start.name in known]
+        return [self._job(job, given, digests[job.init.name]) for job in self.request.jobs if job.init.name in known]
 
     def _job(self, job, given, digest):
-        task, root, checkpoint = job.task, self.request.root(job.task.data), given[job.start.name]
-        folder = WorkFolder(self.request.out / 'jobs' / job.name)
+        task, root, checkpoint = job.task, self.request.root(job.task.data), given[job.init.name]
+        folder = JobFolder(self.request.out / 'jobs' / job.name)
         made_from = dict(checkpoint=digest, data=self._data(task.data))
         if task.kind == 'probe':
             made_from['config'] = [*task.arguments, job.seed]
             architecture = next((path for path in given.values() if path), None)
-            return Probe(job.name, folder, made_from, task.hours, job, root, checkpoint, architecture)
-        exported = self.exports / f'{job.start.name}_{task.target}.pth' if checkpoint else None
+            return ProbeRun(job.name, folder, made_from, task.hours, job, root, checkpoint, architecture)
+        exported = self.exports / f'{job.init.name}_{task.target}.pth' if checkpoint else None
         cfg = task_config(task, root, exported, job.seed, self.request.options)
         made_from['config'] = config_digest(cfg, [root, self.exports])
-        return FineTuning(job.name, folder, made_from, task.hours, job, cfg)
+        return FineTuningRun(job.name, folder, made_from, task.hours, job, cfg)
 
     def _data(self, name):
         """What tells one data set from another: its folder, or how it is made."""

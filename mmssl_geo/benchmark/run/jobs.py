@@ -11,48 +11,48 @@ from mmengine.config import Config
 
 from mmssl_geo.apis.resume import newest_resumable
 from mmssl_geo.benchmark.plan.configs import accumulating, config_text, for_devices
-from mmssl_geo.benchmark.plan.plan import Job
+from mmssl_geo.benchmark.plan.jobs import Job
 from mmssl_geo.benchmark.plan.suite import Recipe
 from mmssl_geo.utils.errors import UserError
 from mmssl_geo.utils.subprocesses import last_checkpoint, run_step, tool
 
-from .work_folder import WorkFolder
+from .work_folder import JobFolder
 
 FOUND_NOTHING = 'The testing results of the whole dataset is empty'  # mmdet's CocoMetric
 
 
 @dataclass(frozen=True)
-class Work:
+class JobRun:
     """Something to compute in a folder.
 
     Attributes:
         name: unique among those of its kind.
-        folder: WorkFolder.
+        folder: JobFolder.
         made_from: name -> hash or value of what decides the result.
         hours: estimated.
     """
     name: str
-    folder: WorkFolder
+    folder: JobFolder
     made_from: dict
     hours: float
 
-    def compute(self, slot, start):
-        """Runs it to its end in a slot; returns what goes into `result.json`."""
+    def compute(self, worker, start):
+        """Runs it to its end in a worker; returns what goes into `result.json`."""
         raise NotImplementedError
 
-    def run(self, command, slot, start):
+    def run(self, command, worker, start):
         """One command of this work; its output goes to the end of the log."""
         with open(self.folder.log, 'a') as log:
             log.write(f'$ {shlex.join(command)}\n')
-        run_step(command, self.folder.log, env=slot.environment, label=f'{self.name}, ', append=True, start=start)
+        run_step(command, self.folder.log, env=worker.environment, label=f'{self.name}, ', append=True, start=start)
 
-    def train(self, cfg, slot, start):
+    def train(self, cfg, worker, start):
         """Trains, from the last checkpoint of an earlier attempt if there is one; returns the new last checkpoint."""
         self.folder.config.write_text(config_text(cfg))
         resume, _ = newest_resumable(self.folder.train)
         if resume is None:
             shutil.rmtree(self.folder.train, ignore_errors=True)
-        self.run(slot.train_command(self.folder.config, self.folder.train, self.name.replace('/', '_'), resume), slot,
+        self.run(worker.train_command(self.folder.config, self.folder.train, self.name.replace('/', '_'), resume), worker,
                  start)
         return last_checkpoint(self.folder.train)
 
@@ -65,49 +65,49 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Pretraining(Work):
+class PretrainingRun(JobRun):
     """A recipe: `result.json` names the checkpoint in `train/`."""
     recipe: Recipe
     cfg: Config
 
-    def compute(self, slot, start):
+    def compute(self, worker, start):
         began = time.time()
-        checkpoint = self.train(accumulating(self.cfg, self.recipe.gpus, slot.processes), slot, start)
+        checkpoint = self.train(accumulating(self.cfg, self.recipe.gpus, worker.processes), worker, start)
         return dict(checkpoint=checkpoint.name, **self.facts(began))
 
 
 @dataclass(frozen=True)
-class FineTuning(Work):
+class FineTuningRun(JobRun):
     """A job of kind 'finetune'; what counts is `tools/test.py` on the last checkpoint."""
     job: Job
     cfg: Config
 
-    def compute(self, slot, start):
+    def compute(self, worker, start):
         began = time.time()
-        checkpoint = self.train(for_devices(self.cfg, self.job.task.gpus, slot.processes), slot, start)
+        checkpoint = self.train(for_devices(self.cfg, self.job.task.gpus, worker.processes), worker, start)
         out = self.folder.path / 'metrics.json'
-        self.run(slot.single_command(tool('test.py', self.folder.config, checkpoint, '--work-dir',
-                                          self.folder.path / 'test', '--out', out)), slot, start)
+        self.run(worker.single_command(tool('test.py', self.folder.config, checkpoint, '--work-dir',
+                                          self.folder.path / 'test', '--out', out)), worker, start)
         found_nothing = FOUND_NOTHING in self.folder.log.read_text(errors='replace')
         return dict(metrics=task_metrics(self.job.task, out, found_nothing), checkpoint=checkpoint.name,
                     **self.facts(began))
 
 
 @dataclass(frozen=True)
-class Probe(Work):
+class ProbeRun(JobRun):
     """A job of kind 'probe'; random weights (no checkpoint) take the architecture of `architecture`."""
     job: Job
     root: Path
     checkpoint: Path
     architecture: Path
 
-    def compute(self, slot, start):
+    def compute(self, worker, start):
         began = time.time()
         arguments = [word.format(data=self.root) for word in self.job.task.arguments]
         out = self.folder.path / 'probe.json'
         asked = [self.checkpoint] if self.checkpoint else [self.architecture, '--random']
-        self.run(slot.single_command(tool('probe.py', *asked, *arguments, '--names', 'given', '--seed', self.job.seed,
-                                          '--seeds', 1, '--out', out)), slot, start)
+        self.run(worker.single_command(tool('probe.py', *asked, *arguments, '--names', 'given', '--seed', self.job.seed,
+                                          '--seeds', 1, '--out', out)), worker, start)
         if not self.checkpoint:  # of two nets each has a file of its own
             out = next(path for path in out.parent.glob('probe_*.json') if path.name != 'probe_given.json')
         return dict(metrics=task_metrics(self.job.task, out), **self.facts(began))
