@@ -4,14 +4,14 @@
 # planning, not measurements. `paper` holds published numbers.
 data = dict(
     scenes=dict(layout='made by tools/make_scenes.py', scenes=dict(num_train=256, num_val=96)),
-    coco=dict(layout='with train2017/, val2017/ and annotations/instances_{train,val}2017.json in it'),
-    ade20k=dict(layout='ADEChallengeData2016, with images/ and annotations/{training,validation}/ in it'),
-    voc=dict(layout='VOCdevkit, with VOC2007/ and VOC2012/ (and its SegmentationClassAug/) in it'),
-    cityscapes=dict(layout='with leftImg8bit/ and gtFine/{train,val}/ in it, *_gtFine_labelTrainIds.png made'),
-    inat19=dict(layout='with train_val2019/, train2019.json and val2019.json in it'),
-    camvid=dict(layout='with images/ and labels/{train,val,test}/ in it'))
+    coco=dict(layout='a folder with train2017/, val2017/ and annotations/instances_{train,val}2017.json'),
+    ade20k=dict(layout='ADEChallengeData2016, with images/ and annotations/{training,validation}/'),
+    voc=dict(layout='VOCdevkit, with VOC2007/ and VOC2012/ (and its SegmentationClassAug/)'),
+    cityscapes=dict(layout='a folder with leftImg8bit/ and gtFine/{train,val}/, including *_gtFine_labelTrainIds.png'),
+    inat19=dict(layout='a folder with train_val2019/, train2019.json and val2019.json'),
+    camvid=dict(layout='a folder with images/ and labels/{train,val,test}/'))
 data['photos'] = dict(layout='any folder of photos, without labels')
-data['coco-small'] = dict(layout="a small folder laid out as COCO, with its 80 classes, or a config of your own")
+data['coco-small'] = dict(layout="a small folder in COCO's layout with its 80 classes, or a custom config")
 
 instances = {'box AP': 'coco/bbox_mAP', 'box AP50': 'coco/bbox_mAP_50', 'mask AP': 'coco/segm_mAP',
              'mask AP50': 'coco/segm_mAP_50'}
