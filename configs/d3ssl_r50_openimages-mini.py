@@ -5,4 +5,6 @@ train_dataloader = dict(
         data_root='data/openimages-mini/',
         data_prefix='',
         ann_file='train.txt',
-        pipeline=dict(regions=dict(file='data/openimages-mini/proposals_train.safetensors'))))
+        pipeline=dict(regions=dict(file='data/openimages-mini/proposals_train.safetensors')),
+    )
+)

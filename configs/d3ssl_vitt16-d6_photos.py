@@ -7,23 +7,20 @@ _base_ = [
     '_base_/models/vit_tiny_d6.py',
 ]
 model = dict(
-    backbone=dict(
-        arch=dict(_delete_=True, **_base_._arch),
-        img_size=112,
-        drop_path_rate=0.),
+    backbone=dict(arch=dict(_delete_=True, **_base_._arch), img_size=112, drop_path_rate=0.0),
     neck=dict(hidden_channels=512, out_channels=128),
-    head=dict(predictor=dict(hidden_channels=512, out_channels=128)))
+    head=dict(predictor=dict(hidden_channels=512, out_channels=128)),
+)
 train_dataloader = dict(
     batch_size=16,
     num_workers=1,
-    dataset=dict(
-        data_root='data/photos/',
-        data_prefix='',
-        pipeline=dict(views=dict(size=128), x2_small=dict(size=64))))
+    dataset=dict(data_root='data/photos/', data_prefix='', pipeline=dict(views=dict(size=128), x2_small=dict(size=64))),
+)
 train_cfg = dict(max_epochs=40)
 optim_wrapper = dict(dtype='bfloat16')
 default_hooks = dict(
     schedule=dict(learning_rate=dict(base=5e-4, batch=None), warmup_epochs=2),
     logger=dict(interval=10),
     checkpoint=dict(interval=10),
-    collapse_gauge=dict(interval=30))
+    collapse_gauge=dict(interval=30),
+)

@@ -2,19 +2,18 @@
 # The run is so short that the paper's teacher temperatures, 0.04 to 0.07, make all targets uniform; 0.02 avoids this.
 _base_ = ['dino_vits16_coco.py', '_base_/models/vit_tiny_d4.py']
 model = dict(
-    backbone=dict(
-        arch=dict(_delete_=True, **_base_._arch),
-        img_size=128,
-        patch_size=8,
-        drop_path_rate=0.),
-    neck=dict(hidden_channels=512, bottleneck_channels=128, num_prototypes=1024))
+    backbone=dict(arch=dict(_delete_=True, **_base_._arch), img_size=128, patch_size=8, drop_path_rate=0.0),
+    neck=dict(hidden_channels=512, bottleneck_channels=128, num_prototypes=1024),
+)
 train_dataloader = dict(
     batch_size=16,
     num_workers=1,
     dataset=dict(
         data_root='data/scenes/',
         data_prefix='images/train/',
-        pipeline=dict(crop=dict(global_size=64, local_size=32, num_local=4))))
+        pipeline=dict(crop=dict(global_size=64, local_size=32, num_local=4)),
+    ),
+)
 train_cfg = dict(max_epochs=40)
 optim_wrapper = dict(dtype='bfloat16')
 default_hooks = dict(
@@ -23,4 +22,5 @@ default_hooks = dict(
     checkpoint=dict(interval=10),
     teacher_temperature=dict(start=0.02, end=0.02, warmup_epochs=0),
     logger=dict(interval=10),
-    collapse_gauge=dict(interval=20))
+    collapse_gauge=dict(interval=20),
+)

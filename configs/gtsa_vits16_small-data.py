@@ -11,8 +11,9 @@ import os
 
 _base_ = 'gtsa_vits16_coco.py'
 model = dict(
-    backbone=dict(drop_path_rate=0., init_cfg=dict(type='Pretrained', checkpoint=os.environ.get('CHECKPOINT'))),
-    head=dict(decorrelation_loss=dict(type='mmssl_geo.DecorrelationLoss'), decorrelation_weight=4.0))
+    backbone=dict(drop_path_rate=0.0, init_cfg=dict(type='Pretrained', checkpoint=os.environ.get('CHECKPOINT'))),
+    head=dict(decorrelation_loss=dict(type='mmssl_geo.DecorrelationLoss'), decorrelation_weight=4.0),
+)
 train_dataloader = dict(
     batch_size=32,
     dataset=dict(
@@ -20,10 +21,14 @@ train_dataloader = dict(
         data_prefix='',
         pipeline=dict(
             crop=dict(global_scale=(0.1, 0.5), local_scale=(0.03, 0.12)),
-            photometrics=dict(brightness=0.4, contrast=0.4, saturation=0.2, hue=0.05, grayscale_prob=0.1))))
+            photometrics=dict(brightness=0.4, contrast=0.4, saturation=0.2, hue=0.05, grayscale_prob=0.1),
+        ),
+    ),
+)
 train_cfg = dict(max_epochs=300)
 optim_wrapper = dict(dtype='bfloat16')
 default_hooks = dict(
     schedule=dict(learning_rate=dict(base=5e-4, batch=None), warmup_epochs=2),
     teacher_update=dict(momentum=dict(start=0.99)),
-    checkpoint=dict(interval=10))
+    checkpoint=dict(interval=10),
+)

@@ -1,6 +1,7 @@
 # Hooks, logging and environment of every pretraining config.
 custom_imports = dict(
-    imports=['mmssl_geo.datasets', 'mmssl_geo.engine', 'mmssl_geo.models'], allow_failed_imports=False)
+    imports=['mmssl_geo.datasets', 'mmssl_geo.engine', 'mmssl_geo.models'], allow_failed_imports=False
+)
 default_scope = 'mmssl_geo'
 
 default_hooks = dict(
@@ -14,14 +15,13 @@ default_hooks = dict(
     replica_check=dict(type='mmssl_geo.ReplicaCheckHook'),
     unreadable_images=dict(type='mmssl_geo.UnreadableImagesHook'),
     collapse_gauge=dict(type='mmssl_geo.CollapseGaugeHook', interval=50),
-    throughput=dict(type='mmssl_geo.ThroughputHook'))  # last, so that no other hook counts as waiting for data
+    throughput=dict(type='mmssl_geo.ThroughputHook'),
+)  # last, so that no other hook counts as waiting for data
 
 env_cfg = dict(
-    cudnn_benchmark=True,
-    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    dist_cfg=dict(backend='nccl'))
-visualizer = dict(
-    type='Visualizer', vis_backends=[dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')])
+    cudnn_benchmark=True, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0), dist_cfg=dict(backend='nccl')
+)
+visualizer = dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')])
 randomness = dict(seed=0)
 log_level = 'INFO'
 load_from = None

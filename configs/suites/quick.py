@@ -6,5 +6,6 @@ seeds = 2
 tasks = ['mask-rcnn_quickstart_scenes', 'semfpn_quickstart_scenes']
 recipes = dict(
     gtsa=dict(config='configs/gtsa_quickstart.py', data='scenes', hours=0.1, disk_gb=0.1),
-    dino=dict(config='configs/dino_quickstart.py', data='scenes', hours=0.1, disk_gb=0.1))
+    dino=dict(config='configs/dino_quickstart.py', data='scenes', hours=0.1, disk_gb=0.1),
+)
 baselines = ['scratch', 'dino']

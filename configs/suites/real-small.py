@@ -14,5 +14,6 @@ recipes = {
     'd3ssl': dict(config='configs/d3ssl_vitt16-d6_photos.py', **photos),
     # DINO's weights, trained further with the small-data recipe and with the paper's
     'dino-gtsa': dict(config='configs/gtsa_vitt16-d6_small-data.py', init='dino', options=shorter, **photos),
-    'dino-gtsa-paper': dict(config='configs/gtsa_vitt16-d6_photos.py', init='dino', options=shorter, **photos)}
+    'dino-gtsa-paper': dict(config='configs/gtsa_vitt16-d6_photos.py', init='dino', options=shorter, **photos),
+}
 baselines = ['scratch', 'dino']

@@ -10,15 +10,18 @@ train_dataloader = dict(
         pipeline=dict(
             regions=dict(type='mmssl_geo.GridRegions'),
             views=dict(
-                type='mmssl_geo.RegionViews', size=224, num_regions=4, x1_scale=(0.9, 1.0), crop_scale=(0.6, 1.0)),
+                type='mmssl_geo.RegionViews', size=224, num_regions=4, x1_scale=(0.9, 1.0), crop_scale=(0.6, 1.0)
+            ),
             x1_cut=dict(
                 type='mmssl_geo.DeriveView',
                 source='x1',
                 name='x1_cut',
                 steps=dict(
-                    photometrics=dict(type='mmssl_geo.ViewPhotometrics', blur_prob=1.0, solarise_prob=0.),
+                    photometrics=dict(type='mmssl_geo.ViewPhotometrics', blur_prob=1.0, solarise_prob=0.0),
                     cutout=dict(type='mmssl_geo.RegionCutout', share=(0.3, 0.45)),
-                    context=dict(type='mmssl_geo.ContextCrop', scale=(0.3, 0.8)))),
+                    context=dict(type='mmssl_geo.ContextCrop', scale=(0.3, 0.8)),
+                ),
+            ),
             x2_small=dict(
                 type='mmssl_geo.DeriveView',
                 source='x2',
@@ -27,7 +30,9 @@ train_dataloader = dict(
                 steps=dict(
                     photometrics=dict(type='mmssl_geo.ViewPhotometrics', blur_prob=0.1, solarise_prob=0.2),
                     cutout=dict(type='mmssl_geo.RegionCutout', share=(0.2, 0.2)),
-                    context=dict(type='mmssl_geo.ContextCrop', scale=(0.3, 0.8)))),
+                    context=dict(type='mmssl_geo.ContextCrop', scale=(0.3, 0.8)),
+                ),
+            ),
             x3=dict(
                 type='mmssl_geo.DeriveView',
                 source='x2',
@@ -35,15 +40,22 @@ train_dataloader = dict(
                 steps=dict(
                     photometrics=dict(type='mmssl_geo.ViewPhotometrics', blur_prob=0.1, solarise_prob=0.2),
                     cutout=dict(type='mmssl_geo.RegionCutout', share=(0.2, 0.2)),
-                    shift=dict(type='mmssl_geo.ForegroundShift'))),
+                    shift=dict(type='mmssl_geo.ForegroundShift'),
+                ),
+            ),
             x1=dict(
                 type='mmssl_geo.DeriveView',
                 source='x1',
                 name='x1',
-                steps=dict(photometrics=dict(type='mmssl_geo.ViewPhotometrics', blur_prob=1.0, solarise_prob=0.))),
+                steps=dict(photometrics=dict(type='mmssl_geo.ViewPhotometrics', blur_prob=1.0, solarise_prob=0.0)),
+            ),
             x2=dict(
                 type='mmssl_geo.DeriveView',
                 source='x2',
                 name='x2',
-                steps=dict(photometrics=dict(type='mmssl_geo.ViewPhotometrics', blur_prob=0.1, solarise_prob=0.2))),
-            pack=dict(type='mmssl_geo.PackRegionViews'))))
+                steps=dict(photometrics=dict(type='mmssl_geo.ViewPhotometrics', blur_prob=0.1, solarise_prob=0.2)),
+            ),
+            pack=dict(type='mmssl_geo.PackRegionViews'),
+        )
+    )
+)

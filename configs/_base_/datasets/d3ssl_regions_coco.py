@@ -6,5 +6,7 @@ train_dataloader = dict(
         data_root='data/coco/',
         data_prefix='train2017/',
         pipeline=dict(
-            regions=dict(
-                _delete_=True, type='mmssl_geo.LoadRegions', file='data/coco/proposals_train2017.safetensors'))))
+            regions=dict(_delete_=True, type='mmssl_geo.LoadRegions', file='data/coco/proposals_train2017.safetensors')
+        ),
+    )
+)

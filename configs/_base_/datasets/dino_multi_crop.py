@@ -13,7 +13,8 @@ train_dataloader = dict(
                 num_local=8,
                 local_scale=(0.05, 0.4),
                 min_overlap=None,
-                interpolation='bicubic'),
+                interpolation='bicubic',
+            ),
             flips=dict(type='mmssl_geo.RandomHorizontalFlips', prob=0.5),
             photometrics=dict(
                 type='mmssl_geo.RandomViewPhotometrics',
@@ -24,5 +25,9 @@ train_dataloader = dict(
                 jitter_prob=0.8,
                 grayscale_prob=0.2,
                 blur_prob=(1.0, 0.1, 0.5),
-                solarise_prob=(0.0, 0.2, 0.0)),
-            pack=dict(type='mmssl_geo.PackViews'))))
+                solarise_prob=(0.0, 0.2, 0.0),
+            ),
+            pack=dict(type='mmssl_geo.PackViews'),
+        )
+    )
+)

@@ -7,7 +7,5 @@ train_dataloader = dict(
     pin_memory=True,
     sampler=dict(type='mmssl_geo.EpochSampler', shuffle=True),
     collate_fn=dict(type='default_collate'),
-    dataset=dict(
-        type='mmssl_geo.ImageListDataset',
-        data_root='data/images/',
-        max_unreadable=0.01))
+    dataset=dict(type='mmssl_geo.ImageListDataset', data_root='data/images/', max_unreadable=0.01),
+)

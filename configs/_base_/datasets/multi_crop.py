@@ -14,7 +14,11 @@ train_dataloader = dict(
                 global_scale=(0.3, 1.0),
                 local_size=96,
                 num_local=8,
-                local_scale=(0.1, 0.3)),
+                local_scale=(0.1, 0.3),
+            ),
             photometrics=dict(type='mmssl_geo.RandomViewPhotometrics'),
             turns=dict(type='mmssl_geo.RandomQuarterTurns'),
-            pack=dict(type='mmssl_geo.PackViews'))))
+            pack=dict(type='mmssl_geo.PackViews'),
+        )
+    )
+)

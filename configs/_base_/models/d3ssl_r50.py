@@ -9,9 +9,11 @@ model = dict(
         predictor=dict(type='mmssl_geo.RegionProjector', hidden_channels=4096, out_channels=256),
         loss=dict(type='mmssl_geo.RegionSimilarityLoss'),
         dc_weight=1.0,
-        dp_weight=1.0),
+        dp_weight=1.0,
+    ),
     teacher_x1='clean',
-    data_preprocessor=dict(type='mmssl_geo.RegionViewDataPreprocessor'))
+    data_preprocessor=dict(type='mmssl_geo.RegionViewDataPreprocessor'),
+)
 
 # SyncBN on several GPUs; plain BN on one GPU or a CPU
 sync_bn = 'torch'

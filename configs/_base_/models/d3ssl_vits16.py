@@ -9,4 +9,6 @@ model = dict(
         patch_size=16,
         drop_path_rate=0.1,
         out_type='featmap',
-        final_norm=True))
+        final_norm=True,
+    )
+)

@@ -8,15 +8,17 @@ model = dict(
         patch_size=16,
         drop_path_rate=0.1,
         out_type='raw',
-        final_norm=True),
+        final_norm=True,
+    ),
     neck=dict(
         type='mmssl_geo.DINONeck',
         hidden_channels=2048,
         bottleneck_channels=256,
         num_prototypes=65536,
-        norm_last_layer=True),
+        norm_last_layer=True,
+    ),
     head=dict(
-        type='mmssl_geo.DINOHead',
-        loss=dict(type='mmssl_geo.DINOLoss', student_temperature=0.1),
-        center_momentum=0.9),
-    data_preprocessor=dict(type='mmssl_geo.MultiViewDataPreprocessor'))
+        type='mmssl_geo.DINOHead', loss=dict(type='mmssl_geo.DINOLoss', student_temperature=0.1), center_momentum=0.9
+    ),
+    data_preprocessor=dict(type='mmssl_geo.MultiViewDataPreprocessor'),
+)

@@ -8,7 +8,8 @@ model = dict(
         patch_size=16,
         drop_path_rate=0.1,
         out_type='featmap',
-        final_norm=True),
+        final_norm=True,
+    ),
     neck=dict(type='mmssl_geo.ConvProjector', out_channels=768, num_blocks=2, residual=True),
     head=dict(
         type='mmssl_geo.GTSAHead',
@@ -17,5 +18,7 @@ model = dict(
         crop_loss=dict(type='mmssl_geo.CropSimilarityLoss'),
         correspondence_loss=dict(type='mmssl_geo.PatchCorrespondenceLoss', match_share=0.5),
         correspondence_weight=0.5,
-        rotation_weight=0.5),
-    data_preprocessor=dict(type='mmssl_geo.MultiViewDataPreprocessor'))
+        rotation_weight=0.5,
+    ),
+    data_preprocessor=dict(type='mmssl_geo.MultiViewDataPreprocessor'),
+)

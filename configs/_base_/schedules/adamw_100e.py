@@ -6,11 +6,14 @@ optim_wrapper = dict(
     constructor='mmssl_geo.DecayGroupsConstructor',
     dtype='float16',
     optimizer=dict(type='AdamW', lr=0.0005, betas=(0.9, 0.999)),
-    clip_grad=dict(max_norm=3.0))
+    clip_grad=dict(max_norm=3.0),
+)
 default_hooks = dict(
     schedule=dict(
         type='mmssl_geo.ScheduleHook',
         learning_rate=dict(base=0.0005, batch=256, end=1e-6),
         weight_decay=dict(start=0.04, end=0.4),
-        warmup_epochs=10),
-    teacher_update=dict(type='mmssl_geo.TeacherUpdateHook', momentum=dict(start=0.996, end=1.0)))
+        warmup_epochs=10,
+    ),
+    teacher_update=dict(type='mmssl_geo.TeacherUpdateHook', momentum=dict(start=0.996, end=1.0)),
+)

@@ -6,11 +6,14 @@ optim_wrapper = dict(
     type='mmssl_geo.PerTensorClipAmpOptimWrapper',
     constructor='mmssl_geo.DecayGroupsConstructor',
     dtype='float16',
-    optimizer=dict(type='mmpretrain.LARS', lr=1.0, momentum=0.9, weight_decay=1e-5, eta=0.001))
+    optimizer=dict(type='mmpretrain.LARS', lr=1.0, momentum=0.9, weight_decay=1e-5, eta=0.001),
+)
 default_hooks = dict(
     schedule=dict(
         type='mmssl_geo.ScheduleHook',
         learning_rate=dict(base=1.0, batch=256, end=1e-6),
         weight_decay=dict(start=1e-5, end=1e-5),
-        warmup_epochs=10),
-    teacher_update=dict(type='mmssl_geo.TeacherUpdateHook', momentum=dict(start=0.99, end=1.0)))
+        warmup_epochs=10,
+    ),
+    teacher_update=dict(type='mmssl_geo.TeacherUpdateHook', momentum=dict(start=0.99, end=1.0)),
+)

@@ -15,7 +15,8 @@ _base_ = [
 model = dict(
     type='FasterRCNN',
     data_preprocessor=dict(pad_mask=False),
-    roi_head=dict(bbox_head=dict(num_classes=20), mask_head=None))
+    roi_head=dict(bbox_head=dict(num_classes=20), mask_head=None),
+)
 
 default_hooks = dict(checkpoint=dict(by_epoch=False, interval=2000))
 log_processor = dict(by_epoch=False)

@@ -12,7 +12,14 @@ model = dict(
         type='mmssl_geo.SSLResNet',
         depth=18,
         out_indices=(0, 1, 2, 3),
-        init_cfg=dict(type='Pretrained', checkpoint=os.environ.get('CHECKPOINT'))),
+        init_cfg=dict(type='Pretrained', checkpoint=os.environ.get('CHECKPOINT')),
+    ),
     neck=dict(
-        _delete_=True, type='FPN', in_channels=[64, 128, 256, 512], out_channels=128, num_outs=5,
-        norm_cfg=dict(type='BN')))
+        _delete_=True,
+        type='FPN',
+        in_channels=[64, 128, 256, 512],
+        out_channels=128,
+        num_outs=5,
+        norm_cfg=dict(type='BN'),
+    ),
+)

@@ -6,4 +6,5 @@ model = dict(
     neck=[
         dict(type='mmssl_geo.ViTPyramid', channels=768),
         dict(type='FPN', in_channels=[768, 768, 768, 768], out_channels=256, num_outs=5),
-    ])
+    ],
+)

@@ -4,7 +4,4 @@
 # Weights, data and classes: see mask-rcnn_vitt16_small_coco-style.py.
 _base_ = ['mask-rcnn_vitt16_small_coco-style.py', '../../_base_/models/vit_tiny_d6.py']
 
-model = dict(
-    backbone=dict(
-        arch=dict(_delete_=True, **_base_._arch),
-        out_indices=[1, 2, 4, 5]))
+model = dict(backbone=dict(arch=dict(_delete_=True, **_base_._arch), out_indices=[1, 2, 4, 5]))

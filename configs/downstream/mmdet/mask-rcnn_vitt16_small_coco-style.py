@@ -30,26 +30,33 @@ model = dict(
         bbox_roi_extractor=roi_extractor,
         bbox_head=dict(in_channels=128, fc_out_channels=512),
         mask_roi_extractor=roi_extractor,
-        mask_head=dict(num_convs=2, in_channels=128, conv_out_channels=128)))
+        mask_head=dict(num_convs=2, in_channels=128, conv_out_channels=128),
+    ),
+)
 
 resize = dict(type='Resize', scale=(480, 320), keep_ratio=True)
 train_dataloader = dict(
     batch_size=8,
-    dataset=dict(pipeline=[
-        dict(type='LoadImageFromFile'),
-        dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
-        resize,
-        dict(type='RandomFlip', prob=0.5),
-        dict(type='PackDetInputs'),
-    ]))
+    dataset=dict(
+        pipeline=[
+            dict(type='LoadImageFromFile'),
+            dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
+            resize,
+            dict(type='RandomFlip', prob=0.5),
+            dict(type='PackDetInputs'),
+        ]
+    ),
+)
 val_dataloader = dict(
-    dataset=dict(pipeline=[
-        dict(type='LoadImageFromFile'),
-        resize,
-        dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
-        dict(
-            type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')),
-    ]))
+    dataset=dict(
+        pipeline=[
+            dict(type='LoadImageFromFile'),
+            resize,
+            dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
+            dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')),
+        ]
+    )
+)
 test_dataloader = val_dataloader
 
 # few images: a short warm-up, a higher learning rate and gradient clipping

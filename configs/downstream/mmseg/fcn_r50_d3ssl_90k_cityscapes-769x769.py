@@ -13,14 +13,17 @@ _base_ = [
 
 model = dict(data_preprocessor=dict(size=(769, 769)), decode_head=dict(num_classes=19))
 train_dataloader = dict(
-    dataset=dict(pipeline=[
-        dict(type='LoadImageFromFile'),
-        dict(type='LoadAnnotations'),
-        dict(type='RandomResize', scale=(2048, 1024), ratio_range=(0.5, 2.0), keep_ratio=True),
-        dict(type='RandomCrop', crop_size=(769, 769)),
-        dict(type='RandomFlip', prob=0.5),
-        dict(type='PackSegInputs'),
-    ]))
+    dataset=dict(
+        pipeline=[
+            dict(type='LoadImageFromFile'),
+            dict(type='LoadAnnotations'),
+            dict(type='RandomResize', scale=(2048, 1024), ratio_range=(0.5, 2.0), keep_ratio=True),
+            dict(type='RandomCrop', crop_size=(769, 769)),
+            dict(type='RandomFlip', prob=0.5),
+            dict(type='PackSegInputs'),
+        ]
+    )
+)
 
 train_cfg = dict(max_iters=90000, val_interval=9000)
 param_scheduler = [dict(type='MultiStepLR', by_epoch=False, begin=0, end=90000, milestones=[63000, 81000], gamma=0.1)]

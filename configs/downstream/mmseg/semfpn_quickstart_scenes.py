@@ -3,23 +3,15 @@
 #
 # Weights: CHECKPOINT=quickstart_mmseg.pth in the environment (default: random weights).
 # Data: DATA_ROOT=/data/scenes in the environment, with images/{train,val}/*.jpg and semantic/{train,val}/*.png.
-_base_ = [
-    '_base_/models/semfpn_vits16.py',
-    '_base_/default_runtime.py',
-    '../../_base_/models/vit_tiny_d4.py',
-]
+_base_ = ['_base_/models/semfpn_vits16.py', '_base_/default_runtime.py', '../../_base_/models/vit_tiny_d4.py']
 
 model = dict(
     data_preprocessor=dict(size=(128, 128)),
-    backbone=dict(
-        arch=dict(_delete_=True, **_base_._arch),
-        img_size=128,
-        patch_size=8,
-        out_indices=[1, 3]),
+    backbone=dict(arch=dict(_delete_=True, **_base_._arch), img_size=128, patch_size=8, out_indices=[1, 3]),
     neck=dict(in_channels=[192, 192], out_channels=96, num_outs=2),
     # both maps have stride 8, and so has the prediction
-    decode_head=dict(
-        in_channels=[96, 96], in_index=[0, 1], feature_strides=[8, 8], channels=64, num_classes=4))
+    decode_head=dict(in_channels=[96, 96], in_index=[0, 1], feature_strides=[8, 8], channels=64, num_classes=4),
+)
 
 scenes = dict(
     type='BaseSegDataset',
@@ -28,7 +20,9 @@ scenes = dict(
     seg_map_suffix='.png',
     metainfo=dict(
         classes=('background', 'ball', 'crate', 'tent'),
-        palette=[[0, 0, 0], [220, 60, 40], [230, 170, 40], [50, 110, 220]]))
+        palette=[[0, 0, 0], [220, 60, 40], [230, 170, 40], [50, 110, 220]],
+    ),
+)
 train_dataloader = dict(
     batch_size=8,
     num_workers=0,
@@ -41,7 +35,9 @@ train_dataloader = dict(
             dict(type='RandomFlip', prob=0.5),
             dict(type='PackSegInputs'),
         ],
-        **scenes))
+        **scenes,
+    ),
+)
 val_dataloader = dict(
     batch_size=8,
     num_workers=0,
@@ -49,12 +45,10 @@ val_dataloader = dict(
     dataset=dict(
         data_prefix=dict(img_path='images/val', seg_map_path='semantic/val'),
         test_mode=True,
-        pipeline=[
-            dict(type='LoadImageFromFile'),
-            dict(type='LoadAnnotations'),
-            dict(type='PackSegInputs'),
-        ],
-        **scenes))
+        pipeline=[dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')],
+        **scenes,
+    ),
+)
 test_dataloader = val_dataloader
 val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
 test_evaluator = val_evaluator
@@ -70,10 +64,10 @@ optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=1e-3, betas=(0.9, 0.999), weight_decay=0.05),
     paramwise_cfg=dict(
-        norm_decay_mult=0.0,
-        custom_keys=dict(pos_embed=dict(decay_mult=0.0), cls_token=dict(decay_mult=0.0))),
-    clip_grad=dict(max_norm=1.0))
+        norm_decay_mult=0.0, custom_keys=dict(pos_embed=dict(decay_mult=0.0), cls_token=dict(decay_mult=0.0))
+    ),
+    clip_grad=dict(max_norm=1.0),
+)
 
-default_hooks = dict(
-    logger=dict(interval=16), checkpoint=dict(interval=512, max_keep_ckpts=1, save_optimizer=False))
+default_hooks = dict(logger=dict(interval=16), checkpoint=dict(interval=512, max_keep_ckpts=1, save_optimizer=False))
 randomness = dict(seed=0)

@@ -15,4 +15,5 @@ model = dict(
     data_preprocessor=dict(size=(768, 768)),
     backbone=dict(img_size=768),
     decode_head=dict(num_classes=19),
-    test_cfg=dict(mode='slide', crop_size=(768, 768), stride=(512, 512)))
+    test_cfg=dict(mode='slide', crop_size=(768, 768), stride=(512, 512)),
+)

@@ -7,24 +7,26 @@ _base_ = ['semfpn_vitt16_small_camvid-360x480.py', '../../_base_/models/vit_tiny
 crop_size = (256, 256)
 model = dict(
     data_preprocessor=dict(size=crop_size),
-    backbone=dict(
-        arch=dict(_delete_=True, **_base_._arch),
-        out_indices=[1, 2, 4, 5]),
+    backbone=dict(arch=dict(_delete_=True, **_base_._arch), out_indices=[1, 2, 4, 5]),
     neck=dict(out_channels=64),
     # all maps have stride 16; unlike GTSA's head, this one does not upsample them, which saves time
-    decode_head=dict(in_channels=[64, 64, 64, 64], feature_strides=[4, 4, 4, 4]))
+    decode_head=dict(in_channels=[64, 64, 64, 64], feature_strides=[4, 4, 4, 4]),
+)
 
 train_dataloader = dict(
     num_workers=1,
-    dataset=dict(pipeline=[
-        dict(type='LoadImageFromFile'),
-        dict(type='LoadAnnotations'),
-        dict(type='RandomResize', scale=(480, 360), ratio_range=(0.75, 1.5), keep_ratio=True),
-        dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=0.75),
-        dict(type='RandomFlip', prob=0.5),
-        dict(type='PhotoMetricDistortion'),
-        dict(type='PackSegInputs'),
-    ]))
+    dataset=dict(
+        pipeline=[
+            dict(type='LoadImageFromFile'),
+            dict(type='LoadAnnotations'),
+            dict(type='RandomResize', scale=(480, 360), ratio_range=(0.75, 1.5), keep_ratio=True),
+            dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=0.75),
+            dict(type='RandomFlip', prob=0.5),
+            dict(type='PhotoMetricDistortion'),
+            dict(type='PackSegInputs'),
+        ]
+    ),
+)
 val_dataloader = dict(num_workers=1)
 test_dataloader = dict(num_workers=1)
 
@@ -39,5 +41,6 @@ optim_wrapper = dict(
     type='mmssl_geo.AmpOptimWrapper',
     dtype='bfloat16',
     # better than 1 on the val split from all initial weights, random ones included (docs/benchmarks.md)
-    paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.2))))
+    paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.2))),
+)
 default_hooks = dict(checkpoint=dict(interval=800, max_keep_ckpts=1))

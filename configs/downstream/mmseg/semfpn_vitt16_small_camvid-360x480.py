@@ -15,7 +15,8 @@ model = dict(
     data_preprocessor=dict(size=(368, 480), test_cfg=dict(size_divisor=16)),
     backbone=dict(arch='deit-tiny', img_size=224),
     neck=dict(in_channels=[192, 192, 192, 192], out_channels=128),
-    decode_head=dict(in_channels=[128, 128, 128, 128], channels=64, num_classes=11))
+    decode_head=dict(in_channels=[128, 128, 128, 128], channels=64, num_classes=11),
+)
 
 train_cfg = dict(max_iters=1600, val_interval=400)
 param_scheduler = [

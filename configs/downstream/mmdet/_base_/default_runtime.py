@@ -7,7 +7,8 @@ default_hooks = dict(
     checkpoint=dict(max_keep_ckpts=2),
     num_classes=dict(type='NumClassCheckHook'),
     strict_load=dict(type='mmssl_geo.StrictLoadHook'),
-    finite=dict(type='mmssl_geo.FiniteHook'))
+    finite=dict(type='mmssl_geo.FiniteHook'),
+)
 
 # SyncBN on several GPUs; plain BN on one GPU or a CPU
 sync_bn = 'torch'

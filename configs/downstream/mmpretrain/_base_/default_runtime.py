@@ -7,4 +7,5 @@ default_hooks = dict(
     checkpoint=dict(max_keep_ckpts=2),
     num_classes=dict(type='ClassNumCheckHook'),
     strict_load=dict(type='mmssl_geo.StrictLoadHook'),
-    finite=dict(type='mmssl_geo.FiniteHook'))
+    finite=dict(type='mmssl_geo.FiniteHook'),
+)

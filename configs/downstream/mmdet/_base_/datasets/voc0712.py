@@ -15,10 +15,12 @@ trainval = dict(
         dict(
             type='RandomChoiceResize',
             scales=[(side, 1333) for side in (480, 512, 544, 576, 608, 640, 672, 704, 736, 768, 800)],
-            keep_ratio=True),
+            keep_ratio=True,
+        ),
         dict(type='RandomFlip', prob=0.5),
         dict(type='PackDetInputs'),
-    ])
+    ],
+)
 
 train_dataloader = dict(
     batch_size=2,
@@ -31,14 +33,14 @@ train_dataloader = dict(
         ignore_keys=['dataset_type'],  # the year, which differs
         datasets=[
             dict(
-                ann_file='VOC2007/ImageSets/Main/trainval.txt',
-                data_prefix=dict(sub_data_root='VOC2007/'),
-                **trainval),
+                ann_file='VOC2007/ImageSets/Main/trainval.txt', data_prefix=dict(sub_data_root='VOC2007/'), **trainval
+            ),
             dict(
-                ann_file='VOC2012/ImageSets/Main/trainval.txt',
-                data_prefix=dict(sub_data_root='VOC2012/'),
-                **trainval),
-        ]))
+                ann_file='VOC2012/ImageSets/Main/trainval.txt', data_prefix=dict(sub_data_root='VOC2012/'), **trainval
+            ),
+        ],
+    ),
+)
 val_dataloader = dict(
     batch_size=1,
     num_workers=2,
@@ -55,15 +57,16 @@ val_dataloader = dict(
             dict(type='LoadImageFromFile'),
             dict(type='Resize', scale=(1333, 800), keep_ratio=True),
             dict(type='LoadAnnotations', with_bbox=True),
-            dict(
-                type='PackDetInputs',
-                meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')),
-        ]))
+            dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')),
+        ],
+    ),
+)
 test_dataloader = val_dataloader
 
 val_evaluator = dict(
     type='VOCMetric',
     metric='mAP',
     iou_thrs=[0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95],
-    eval_mode='11points')
+    eval_mode='11points',
+)
 test_evaluator = val_evaluator

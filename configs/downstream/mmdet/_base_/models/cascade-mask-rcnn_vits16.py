@@ -16,7 +16,8 @@ model = dict(
         out_indices=[3, 5, 7, 11],
         out_type='featmap',
         final_norm=False,
-        init_cfg=dict(type='Pretrained', checkpoint=os.environ.get('CHECKPOINT'))),
+        init_cfg=dict(type='Pretrained', checkpoint=os.environ.get('CHECKPOINT')),
+    ),
     neck=[
         dict(type='mmssl_geo.ViTPyramid', channels=384),
         dict(type='FPN', in_channels=[384, 384, 384, 384], out_channels=256, num_outs=5),
@@ -30,12 +31,14 @@ model = dict(
                 fc_out_channels=1024,
                 roi_feat_size=7,
                 num_classes=80,
-                bbox_coder=dict(
-                    type='DeltaXYWHBBoxCoder', target_means=[0., 0., 0., 0.], target_stds=deviations),
+                bbox_coder=dict(type='DeltaXYWHBBoxCoder', target_means=[0.0, 0.0, 0.0, 0.0], target_stds=deviations),
                 reg_class_agnostic=False,
                 reg_decoded_bbox=True,
                 norm_cfg=dict(type='BN', requires_grad=True),
                 loss_cls=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
-                loss_bbox=dict(type='GIoULoss', loss_weight=10.0))
+                loss_bbox=dict(type='GIoULoss', loss_weight=10.0),
+            )
             for deviations in ([0.1, 0.1, 0.2, 0.2], [0.05, 0.05, 0.1, 0.1], [0.033, 0.033, 0.067, 0.067])
-        ]))
+        ]
+    ),
+)

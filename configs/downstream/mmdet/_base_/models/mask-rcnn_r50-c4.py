@@ -16,8 +16,11 @@ model = dict(
         num_stages=3,
         strides=(1, 2, 2),
         dilations=(1, 1, 1),
-        out_indices=(2, ),
-        init_cfg=weights),
+        out_indices=(2,),
+        init_cfg=weights,
+    ),
     roi_head=dict(
-        shared_head=dict(_delete_=True, type='mmssl_geo.SSLRes5', depth=50, extra_norm=True, init_cfg=weights)),
-    train_cfg=dict(rpn=dict(allowed_border=-1)))  # as in detectron2: anchors may cross the image border
+        shared_head=dict(_delete_=True, type='mmssl_geo.SSLRes5', depth=50, extra_norm=True, init_cfg=weights)
+    ),
+    train_cfg=dict(rpn=dict(allowed_border=-1)),
+)  # as in detectron2: anchors may cross the image border

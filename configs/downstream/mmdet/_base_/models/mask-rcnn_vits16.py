@@ -14,8 +14,10 @@ model = dict(
         out_indices=[3, 5, 7, 11],
         out_type='featmap',
         final_norm=False,
-        init_cfg=dict(type='Pretrained', checkpoint=os.environ.get('CHECKPOINT'))),
+        init_cfg=dict(type='Pretrained', checkpoint=os.environ.get('CHECKPOINT')),
+    ),
     neck=[
         dict(type='mmssl_geo.ViTPyramid', channels=384),
         dict(type='FPN', in_channels=[384, 384, 384, 384], out_channels=256, num_outs=5),
-    ])
+    ],
+)

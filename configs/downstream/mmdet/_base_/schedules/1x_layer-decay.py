@@ -14,7 +14,8 @@ optim_wrapper = dict(
     type='mmssl_geo.AmpOptimWrapper',
     constructor='mmssl_geo.LayerDecayConstructor',
     optimizer=dict(type='AdamW', lr=1e-4, betas=(0.9, 0.999), weight_decay=0.05),
-    paramwise_cfg=dict(layer_decay_rate=0.8, norm_decay_mult=0.0, bias_decay_mult=0.0))
+    paramwise_cfg=dict(layer_decay_rate=0.8, norm_decay_mult=0.0, bias_decay_mult=0.0),
+)
 
 # the batch size that `--auto-scale-lr` scales the learning rate from
 auto_scale_lr = dict(enable=False, base_batch_size=32)

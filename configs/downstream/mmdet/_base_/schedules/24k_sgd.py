@@ -12,7 +12,8 @@ param_scheduler = [
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=0.02, momentum=0.9, weight_decay=1e-4),
-    paramwise_cfg=dict(norm_decay_mult=0.0))
+    paramwise_cfg=dict(norm_decay_mult=0.0),
+)
 
 # the batch size that `--auto-scale-lr` scales the learning rate from
 auto_scale_lr = dict(enable=False, base_batch_size=16)

@@ -16,7 +16,9 @@ train_dataloader = dict(
             dict(type='RandomResizedCrop', scale=224, backend='pillow', interpolation='bilinear'),
             dict(type='RandomFlip', prob=0.5, direction='horizontal'),
             dict(type='PackInputs'),
-        ]))
+        ],
+    ),
+)
 val_dataloader = dict(
     batch_size=128,
     num_workers=8,
@@ -31,7 +33,9 @@ val_dataloader = dict(
             dict(type='ResizeEdge', scale=256, edge='short', backend='pillow', interpolation='bicubic'),
             dict(type='CenterCrop', crop_size=224),
             dict(type='PackInputs'),
-        ]))
+        ],
+    ),
+)
 test_dataloader = val_dataloader
 
 val_evaluator = dict(type='Accuracy', topk=(1, 5))

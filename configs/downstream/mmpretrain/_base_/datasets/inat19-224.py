@@ -17,7 +17,8 @@ train_dataloader = dict(
                 total_level=10,
                 magnitude_level=9,
                 magnitude_std=0.5,
-                hparams=dict(pad_val=[104, 116, 124], interpolation='bicubic')),
+                hparams=dict(pad_val=[104, 116, 124], interpolation='bicubic'),
+            ),
             dict(
                 type='RandomErasing',
                 erase_prob=0.25,
@@ -25,6 +26,9 @@ train_dataloader = dict(
                 min_area_ratio=0.02,
                 max_area_ratio=1 / 3,
                 fill_color=mean_bgr,
-                fill_std=std_bgr),
+                fill_std=std_bgr,
+            ),
             dict(type='PackInputs'),
-        ]))
+        ]
+    ),
+)

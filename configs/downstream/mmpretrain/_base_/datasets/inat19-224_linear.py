@@ -11,12 +11,16 @@ train_dataloader = dict(
         type='mmssl_geo.INaturalist',
         data_root=data_root,
         ann_file='train2019.json',
-        pipeline=_base_.train_dataloader.dataset.pipeline))
+        pipeline=_base_.train_dataloader.dataset.pipeline,
+    )
+)
 val_dataloader = dict(
     dataset=dict(
         _delete_=True,
         type='mmssl_geo.INaturalist',
         data_root=data_root,
         ann_file='val2019.json',
-        pipeline=_base_.val_dataloader.dataset.pipeline))
+        pipeline=_base_.val_dataloader.dataset.pipeline,
+    )
+)
 test_dataloader = val_dataloader

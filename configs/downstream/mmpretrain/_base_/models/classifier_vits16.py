@@ -10,5 +10,7 @@ model = dict(
         img_size=224,
         patch_size=16,
         out_type='featmap',
-        init_cfg=dict(type='Pretrained', checkpoint=os.environ.get('CHECKPOINT'))),
-    neck=dict(type='GlobalAveragePooling'))
+        init_cfg=dict(type='Pretrained', checkpoint=os.environ.get('CHECKPOINT')),
+    ),
+    neck=dict(type='GlobalAveragePooling'),
+)

@@ -13,7 +13,8 @@ param_scheduler = [
         by_epoch=True,
         begin=5,
         end=300,
-        convert_to_iter_based=True),
+        convert_to_iter_based=True,
+    ),
 ]
 
 optim_wrapper = dict(
@@ -23,10 +24,9 @@ optim_wrapper = dict(
     paramwise_cfg=dict(
         layer_decay_rate=0.65,
         flat_decay_mult=0.0,
-        custom_keys={
-            '.pos_embed': dict(decay_mult=0.0),
-            '.cls_token': dict(decay_mult=0.0)
-        }))
+        custom_keys={'.pos_embed': dict(decay_mult=0.0), '.cls_token': dict(decay_mult=0.0)},
+    ),
+)
 
 # the batch size that `--auto-scale-lr` scales the learning rate from
 auto_scale_lr = dict(enable=False, base_batch_size=1024)

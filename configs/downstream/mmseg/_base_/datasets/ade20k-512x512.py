@@ -17,7 +17,9 @@ train_dataloader = dict(
             dict(type='RandomFlip', prob=0.5),
             dict(type='PhotoMetricDistortion'),
             dict(type='PackSegInputs'),
-        ]))
+        ],
+    )
+)
 val_dataloader = dict(
     dataset=dict(
         type='ADE20KDataset',
@@ -28,5 +30,7 @@ val_dataloader = dict(
             dict(type='Resize', scale=(2048, 512), keep_ratio=True),
             dict(type='LoadAnnotations', reduce_zero_label=True),
             dict(type='PackSegInputs'),
-        ]))
+        ],
+    )
+)
 test_dataloader = val_dataloader

@@ -10,15 +10,35 @@ camvid = dict(
     img_suffix='.jpg',
     seg_map_suffix='.png',
     metainfo=dict(
-        classes=('sky', 'building', 'pole', 'road', 'pavement', 'tree', 'sign', 'fence', 'car', 'pedestrian',
-                 'bicyclist'),
-        palette=[[128, 128, 128], [128, 0, 0], [192, 192, 128], [128, 64, 128], [0, 0, 192], [128, 128, 0],
-                 [192, 128, 128], [64, 64, 128], [64, 0, 128], [64, 64, 0], [0, 128, 192]]))
-test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations'),
-    dict(type='PackSegInputs'),
-]
+        classes=(
+            'sky',
+            'building',
+            'pole',
+            'road',
+            'pavement',
+            'tree',
+            'sign',
+            'fence',
+            'car',
+            'pedestrian',
+            'bicyclist',
+        ),
+        palette=[
+            [128, 128, 128],
+            [128, 0, 0],
+            [192, 192, 128],
+            [128, 64, 128],
+            [0, 0, 192],
+            [128, 128, 0],
+            [192, 128, 128],
+            [64, 64, 128],
+            [64, 0, 128],
+            [64, 64, 0],
+            [0, 128, 192],
+        ],
+    ),
+)
+test_pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
 
 train_dataloader = dict(
     batch_size=8,
@@ -34,12 +54,16 @@ train_dataloader = dict(
             dict(type='PhotoMetricDistortion'),
             dict(type='PackSegInputs'),
         ],
-        **camvid))
+        **camvid,
+    ),
+)
 val_dataloader = dict(
     num_workers=2,
-    dataset=dict(
-        data_prefix=dict(img_path='images/val', seg_map_path='labels/val'), pipeline=test_pipeline, **camvid))
+    dataset=dict(data_prefix=dict(img_path='images/val', seg_map_path='labels/val'), pipeline=test_pipeline, **camvid),
+)
 test_dataloader = dict(
     num_workers=2,
     dataset=dict(
-        data_prefix=dict(img_path='images/test', seg_map_path='labels/test'), pipeline=test_pipeline, **camvid))
+        data_prefix=dict(img_path='images/test', seg_map_path='labels/test'), pipeline=test_pipeline, **camvid
+    ),
+)

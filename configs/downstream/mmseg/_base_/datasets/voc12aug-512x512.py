@@ -23,9 +23,12 @@ train_dataloader = dict(
                 data_root=data_root + '/VOC2012',
                 ann_file=f'ImageSets/Segmentation/{split}.txt',
                 data_prefix=dict(img_path='JPEGImages', seg_map_path=labels),
-                pipeline=train_pipeline)
+                pipeline=train_pipeline,
+            )
             for split, labels in (('train', 'SegmentationClass'), ('aug', 'SegmentationClassAug'))
-        ]))
+        ],
+    )
+)
 val_dataloader = dict(
     dataset=dict(
         type='PascalVOCDataset',
@@ -37,5 +40,7 @@ val_dataloader = dict(
             dict(type='Resize', scale=(2048, 512), keep_ratio=True),
             dict(type='LoadAnnotations'),
             dict(type='PackSegInputs'),
-        ]))
+        ],
+    )
+)
 test_dataloader = val_dataloader

@@ -12,13 +12,11 @@ train_pipeline = [
 ]
 
 train_dataloader = dict(
-    dataset=dict(datasets=[
-        dict(dataset, pipeline=train_pipeline) for dataset in _base_.train_dataloader.dataset.datasets
-    ]))
+    dataset=dict(
+        datasets=[dict(dataset, pipeline=train_pipeline) for dataset in _base_.train_dataloader.dataset.datasets]
+    )
+)
 val_dataloader = dict(
-    dataset=dict(pipeline=[
-        dict(type='LoadImageFromFile'),
-        dict(type='LoadAnnotations'),
-        dict(type='PackSegInputs'),
-    ]))
+    dataset=dict(pipeline=[dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')])
+)
 test_dataloader = val_dataloader

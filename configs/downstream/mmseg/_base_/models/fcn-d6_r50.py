@@ -6,5 +6,7 @@ model = dict(
     data_preprocessor=dict(size=(513, 513)),
     backbone=dict(strides=(1, 2, 2, 1), dilations=(1, 1, 1, 2)),
     decode_head=dict(
-        channels=256, dilation=6, concat_input=False, dropout_ratio=0.0, num_classes=21, align_corners=True),
-    auxiliary_head=None)
+        channels=256, dilation=6, concat_input=False, dropout_ratio=0.0, num_classes=21, align_corners=True
+    ),
+    auxiliary_head=None,
+)

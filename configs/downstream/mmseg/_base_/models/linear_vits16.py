@@ -3,9 +3,7 @@
 _base_ = 'segmenter_vits16.py'
 
 model = dict(
-    backbone=dict(
-        drop_path_rate=0.0,
-        frozen_stages=12),
+    backbone=dict(drop_path_rate=0.0, frozen_stages=12),
     decode_head=dict(
         type='FCNHead',
         in_channels=384,
@@ -16,5 +14,7 @@ model = dict(
         dropout_ratio=0.0,
         num_classes=150,
         align_corners=False,
-        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)),
-    test_cfg=dict(mode='slide', crop_size=(512, 512), stride=(341, 341)))
+        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
+    ),
+    test_cfg=dict(mode='slide', crop_size=(512, 512), stride=(341, 341)),
+)

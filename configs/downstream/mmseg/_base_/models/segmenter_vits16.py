@@ -10,4 +10,6 @@ model = dict(
         img_size=512,
         patch_size=16,
         out_type='featmap',
-        init_cfg=dict(type='Pretrained', checkpoint=os.environ.get('CHECKPOINT'))))
+        init_cfg=dict(type='Pretrained', checkpoint=os.environ.get('CHECKPOINT')),
+    )
+)

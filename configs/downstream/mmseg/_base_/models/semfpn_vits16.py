@@ -3,10 +3,7 @@
 _base_ = 'segmenter_vits16.py'
 
 model = dict(
-    backbone=dict(
-        drop_path_rate=0.0,
-        out_indices=[2, 5, 8, 11],
-        final_norm=False),
+    backbone=dict(drop_path_rate=0.0, out_indices=[2, 5, 8, 11], final_norm=False),
     neck=dict(type='FPN', in_channels=[384, 384, 384, 384], out_channels=256, num_outs=4),
     decode_head=dict(
         type='FPNHead',
@@ -18,4 +15,6 @@ model = dict(
         num_classes=150,
         norm_cfg=dict(type='BN'),
         align_corners=False,
-        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)))
+        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
+    ),
+)

@@ -4,10 +4,7 @@
 _base_ = 'segmenter_vits16.py'
 
 model = dict(
-    backbone=dict(
-        drop_path_rate=0.1,
-        out_indices=[3, 5, 7, 11],
-        norm_every_map=True),
+    backbone=dict(drop_path_rate=0.1, out_indices=[3, 5, 7, 11], norm_every_map=True),
     neck=dict(type='mmssl_geo.ViTPyramid', channels=384),
     decode_head=dict(
         type='UPerHead',
@@ -19,7 +16,8 @@ model = dict(
         num_classes=150,
         norm_cfg=dict(type='BN'),
         align_corners=False,
-        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)),
+        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
+    ),
     auxiliary_head=dict(
         type='FCNHead',
         in_channels=384,
@@ -31,5 +29,7 @@ model = dict(
         num_classes=150,
         norm_cfg=dict(type='BN'),
         align_corners=False,
-        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=0.4)),
-    test_cfg=dict(mode='slide', crop_size=(512, 512), stride=(341, 341)))
+        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=0.4),
+    ),
+    test_cfg=dict(mode='slide', crop_size=(512, 512), stride=(341, 341)),
+)

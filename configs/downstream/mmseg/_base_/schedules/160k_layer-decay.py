@@ -14,4 +14,5 @@ optim_wrapper = dict(
     type='mmssl_geo.AmpOptimWrapper',
     constructor='mmssl_geo.LayerDecayConstructor',
     optimizer=dict(type='AdamW', lr=3e-5, betas=(0.9, 0.999), weight_decay=0.05),
-    paramwise_cfg=dict(layer_decay_rate=0.9, norm_decay_mult=0.0, bias_decay_mult=0.0))
+    paramwise_cfg=dict(layer_decay_rate=0.9, norm_decay_mult=0.0, bias_decay_mult=0.0),
+)

@@ -13,5 +13,6 @@ optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=6e-5, betas=(0.9, 0.999), weight_decay=0.01),
     # a custom key `norm` would not match mmpretrain's norms, which are named ln1 and ln2
     paramwise_cfg=dict(
-        norm_decay_mult=0.0,
-        custom_keys=dict(pos_embed=dict(decay_mult=0.0), cls_token=dict(decay_mult=0.0))))
+        norm_decay_mult=0.0, custom_keys=dict(pos_embed=dict(decay_mult=0.0), cls_token=dict(decay_mult=0.0))
+    ),
+)
