@@ -15,8 +15,9 @@ default_hooks = dict(
     replica_check=dict(type='mmssl_geo.ReplicaCheckHook'),
     unreadable_images=dict(type='mmssl_geo.UnreadableImagesHook'),
     collapse_gauge=dict(type='mmssl_geo.CollapseGaugeHook', interval=50),
+    # after the collapse monitor, whose time must not count as waiting for data
     throughput=dict(type='mmssl_geo.ThroughputHook'),
-)  # last, so that no other hook counts as waiting for data
+)
 
 env_cfg = dict(
     cudnn_benchmark=True, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0), dist_cfg=dict(backend='nccl')

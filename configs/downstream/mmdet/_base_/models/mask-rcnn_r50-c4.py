@@ -22,5 +22,6 @@ model = dict(
     roi_head=dict(
         shared_head=dict(_delete_=True, type='mmssl_geo.SSLRes5', depth=50, extra_norm=True, init_cfg=weights)
     ),
+    # as in detectron2: anchors may cross the image border
     train_cfg=dict(rpn=dict(allowed_border=-1)),
-)  # as in detectron2: anchors may cross the image border
+)
