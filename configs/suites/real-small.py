@@ -13,7 +13,7 @@ recipes = {
     'dino': dict(config='configs/dino_vitt16-d6_photos.py', **photos),
     'd3ssl': dict(config='configs/d3ssl_vitt16-d6_photos.py', **photos),
     # DINO's weights, trained further with the small-data recipe and with the paper's
-    'dino-gtsa': dict(config='configs/gtsa_vitt16-d6_small-data.py', init='dino', options=shorter, **photos),
-    'dino-gtsa-paper': dict(config='configs/gtsa_vitt16-d6_photos.py', init='dino', options=shorter, **photos),
+    'dino-gtsa': dict(config='configs/gtsa_vitt16-d6_small-data.py', init='dino', cfg_options=shorter, **photos),
+    'dino-gtsa-paper': dict(config='configs/gtsa_vitt16-d6_photos.py', init='dino', cfg_options=shorter, **photos),
 }
 baselines = ['scratch', 'dino']

@@ -1,4 +1,5 @@
 """The quick start: scenes, pretraining, export, fine-tuning in mmdet and mmseg, table and picture."""
+
 import json
 import os
 import shutil
@@ -17,11 +18,17 @@ ROOT = resource_root()
 PRETRAIN = 'configs/gtsa_quickstart.py'
 DOWNSTREAM = {
     'mmdet': 'configs/downstream/mmdet/mask-rcnn_quickstart_scenes.py',
-    'mmseg': 'configs/downstream/mmseg/semfpn_quickstart_scenes.py'}
+    'mmseg': 'configs/downstream/mmseg/semfpn_quickstart_scenes.py',
+}
 METRICS = {
-    'mmdet': {'box AP': 'coco/bbox_mAP', 'box AP50': 'coco/bbox_mAP_50', 'mask AP': 'coco/segm_mAP',
-              'mask AP50': 'coco/segm_mAP_50'},
-    'mmseg': {'mIoU': 'mIoU'}}
+    'mmdet': {
+        'box AP': 'coco/bbox_mAP',
+        'box AP50': 'coco/bbox_mAP_50',
+        'mask AP': 'coco/segm_mAP',
+        'mask AP50': 'coco/segm_mAP_50',
+    },
+    'mmseg': {'mIoU': 'mIoU'},
+}
 
 
 @dataclass
@@ -34,6 +41,7 @@ class Quickstart:
         num_train, num_val: embedded scenes.
         options, finetune_options: overrides of the pretraining and the fine-tuning configs, `key=value`.
     """
+
     out: Path
     images: Path = None
     num_train: int = 256
@@ -57,7 +65,8 @@ class Quickstart:
         self._timed('scenes', self._make_scenes)
         self._timed('pretraining', self._pretrain)
         weights = {
-            target: self._timed(f'export to {target}', lambda t=target: self._export(t)) for target in DOWNSTREAM}
+            target: self._timed(f'export to {target}', lambda t=target: self._export(t)) for target in DOWNSTREAM
+        }
         results = {'random weights': {}, 'GTSA': {}}
         for target in DOWNSTREAM:
             both = self._timed(f'fine-tuning in {target}', lambda t=target: self._finetune_both(t, weights[t]))
@@ -65,8 +74,12 @@ class Quickstart:
                 results[start] |= metrics
         constant, _ = best_constant_miou(self.scenes / 'semantic' / 'val', num_classes=SceneOptions().classes + 1)
         report = dict(
-            results=results, best_constant_miou=constant, seconds=self.seconds, total_seconds=time.time() - started,
-            pretrained_on=str(self.images or self.scenes / 'images' / 'train'))
+            results=results,
+            best_constant_miou=constant,
+            seconds=self.seconds,
+            total_seconds=time.time() - started,
+            pretrained_on=str(self.images or self.scenes / 'images' / 'train'),
+        )
         (self.out / 'report.json').write_text(json.dumps(report, indent=2) + '\n')
         return report
 
@@ -86,9 +99,14 @@ class Quickstart:
         shutil.rmtree(work_dir, ignore_errors=True)
         run_step(
             tool('train.py', ROOT / config, '--work-dir', work_dir, *(['--cfg-options', *options] if options else [])),
-            log=self.out / f'{name}.log', label=label,
-            env={'DATA_ROOT': str(self.scenes), 'CHECKPOINT': '',  # the caller's would start every run
-                 **({'OMP_NUM_THREADS': str(threads)} if threads else {})})
+            log=self.out / f'{name}.log',
+            label=label,
+            env={
+                'DATA_ROOT': str(self.scenes),
+                'CHECKPOINT': '',  # the caller's would start every run
+                **({'OMP_NUM_THREADS': str(threads)} if threads else {}),
+            },
+        )
         return work_dir
 
     def _pretrain(self):
@@ -96,14 +114,16 @@ class Quickstart:
         config = self.out / 'gtsa_quickstart.py'  # a path may hold what --cfg-options would split
         config.write_text(
             f'_base_ = {str(ROOT / PRETRAIN)!r}\n'
-            f'train_dataloader = dict(dataset=dict(data_root={str(root)!r}, data_prefix=""))\n')
+            f'train_dataloader = dict(dataset=dict(data_root={str(root)!r}, data_prefix=""))\n'
+        )
         return self._train('pretrain', config, self.options)
 
     def _export(self, target):
         exported = self.out / f'gtsa_{target}.pth'
         run_step(
             tool('convert_checkpoint.py', last_checkpoint(self.out / 'pretrain'), exported, '--to', target),
-            log=self.out / f'export_{target}.log')
+            log=self.out / f'export_{target}.log',
+        )
         return exported
 
     def _finetune_both(self, target, checkpoint):
@@ -111,15 +131,17 @@ class Quickstart:
         inits = {'random weights': None, 'GTSA': checkpoint}
         threads = max(1, (os.cpu_count() or 1) // len(inits))
         with ThreadPoolExecutor(len(inits)) as pool:
-            runs = {start: pool.submit(self._finetune, target, start, weights, threads)
-                    for start, weights in inits.items()}
+            runs = {
+                start: pool.submit(self._finetune, target, start, weights, threads) for start, weights in inits.items()
+            }
         return {start: run.result() for start, run in runs.items()}
 
     def _finetune(self, target, start, checkpoint, threads):
         options = [f'model.backbone.init_cfg.checkpoint={checkpoint}'] if checkpoint else []
         name = f'{target}_{"gtsa" if checkpoint else "random"}'
         work_dir = self._train(
-            name, DOWNSTREAM[target], options + self.finetune_options, label=f'{start}, ', threads=threads)
+            name, DOWNSTREAM[target], options + self.finetune_options, label=f'{start}, ', threads=threads
+        )
         scalars = last_validation(work_dir)
         missing = [key for key in METRICS[target].values() if key not in scalars]
         if missing:
@@ -131,8 +153,10 @@ class Quickstart:
 def last_validation(work_dir):
     """The last line of validation metrics in a work directory's local scalars."""
     lines = [
-        json.loads(line) for path in sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
-        for line in path.read_text().splitlines()]
+        json.loads(line)
+        for path in sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
+        for line in path.read_text().splitlines()
+    ]
     validations = [line for line in lines if 'loss' not in line]
     return validations[-1] if validations else {}
 

@@ -1,215 +1,282 @@
-"""Runs a benchmark: data, pretraining, export, jobs, table; whatever is there already is not made again."""
+"""Runs a benchmark: data, pretraining, export, jobs, tables. Finished parts are not run again."""
+
 import json
 import sys
 import tempfile
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from mmssl_geo.benchmark.checks.checks import find_problems
-from mmssl_geo.benchmark.plan.configs import config_digest, file_digest, recipe_config, task_config
-from mmssl_geo.benchmark.plan.jobs import plan_text
-from mmssl_geo.benchmark.report.table import write_tables
 from mmssl_geo.datatools.scenes import SceneOptions, write_scenes
 from mmssl_geo.datatools.scenes.writer import MARKER
 from mmssl_geo.utils.errors import UserError
-from mmssl_geo.utils.subprocesses import ProcessGroup
+from mmssl_geo.utils.subprocesses import ProcessGroup, last_checkpoint
 
+from .checks.checks import find_problems
+from .plan.configs import config_digest, file_digest, recipe_config, task_config
+from .plan.jobs import Init, Job, Plan
+from .plan.suite import Recipe
+from .plan.summary import plan_summary
+from .report.table import JobOutcome, Report, write_tables
 from .run.environment import describe_environment
-from .run.exports import export, load_strictly
-from .run.pool import ProgressLog, run_all
-from .run.work_folder import JobFolder, only_runner
-from .run.jobs import FineTuningRun, PretrainingRun, ProbeRun
+from .run.exports import Exporter, load_strictly
+from .run.jobs import FAILURE, RESULT, FineTuningRun, JobFolder, JobRun, PretrainingRun, ProbeRun
+from .run.lock import lock_folder
+from .run.workers import ProgressLog, Worker, run_all
 
-LEAST_HOURS = 1e-3
-CONTINUE_TARGET = 'mmpretrain'  # keeps the final LayerNorm, which pretraining has
+MIN_HOURS = 1e-3
+INIT_TARGET = 'mmpretrain'  # this export keeps the final LayerNorm, which pretraining needs
 
 
-def dry_run(request):
-    """Prints the plan and all that is missing; returns 0 if nothing is, else 2."""
-    print(plan_text(request.suite, request.tasks, request.inits, request.seeds), flush=True)
-    children = ProcessGroup()
+def dry_run(plan: Plan, workers: Sequence[Worker]) -> int:
+    """Prints the plan and everything that is missing.
+
+    Returns:
+        Exit status: 0, or 2 if anything is missing.
+    """
+    _print_plan(plan)
+    processes = ProcessGroup()
     try:
         with tempfile.TemporaryDirectory() as folder:
-            return _say_problems(find_problems(request, Path(folder), children.start))
+            return _check(plan, Exporter(Path(folder), processes), workers)
     finally:
-        children.stop()
+        processes.stop()
 
 
-def _say_problems(problems):
+def run(plan: Plan, workers: Sequence[Worker]) -> int:
+    """Runs everything that is not finished.
+
+    Returns:
+        Exit status: 0 if every job is finished, 1 if some failed, 2 if the checks failed.
+    """
+    with lock_folder(plan.out) as lock:
+        processes = ProcessGroup((lock,))
+        try:
+            _print_plan(plan)
+            exporter = Exporter(plan.out / 'exports', processes)
+            if status := _check(plan, exporter, workers):
+                return status
+            report = Benchmark(plan, workers, processes).run()
+            print(f'\n{report.text}\nwritten: {", ".join(map(str, report.paths))}')
+            return 0 if report.is_complete else 1
+        except KeyboardInterrupt:
+            print('interrupted; run the same command again to resume', file=sys.stderr)
+            raise
+        finally:
+            processes.stop()
+
+
+def _print_plan(plan: Plan) -> None:
+    print(plan_summary(plan.suite, plan.tasks, plan.inits, plan.seeds), flush=True)
+
+
+def _check(plan: Plan, exporter: Exporter, workers: Sequence[Worker]) -> int:
+    pretrained = [recipe.name for recipe in plan.recipes if _recipe_folder(plan, recipe.name).state == 'done']
+    problems = find_problems(
+        plan.tasks,
+        plan.inits,
+        plan.recipes,
+        plan.roots,
+        exporter,
+        plan.cfg_options,
+        workers[0].num_processes,
+        pretrained,
+    )
     for problem in problems:
         print(f'missing or wrong: {problem}', file=sys.stderr)
-    print(f'{len(problems)} problem{"s" * (len(problems) > 1)}' if problems else 'nothing is missing', flush=True)
+    print(f'{len(problems)} problem{"s" * (len(problems) > 1)}' if problems else 'no problems found', flush=True)
     return 2 if problems else 0
 
 
-def run(request):
-    """Runs all that is not done; returns 0 if every job is done then, 1 if some failed, 2 if it could not begin."""
-    with only_runner(request.out) as lock:
-        children = ProcessGroup((lock, ))
-        try:
-            print(plan_text(request.suite, request.tasks, request.inits, request.seeds), flush=True)
-            if status := _say_problems(find_problems(request, request.out / 'exports', children.start)):
-                return status
-            return Benchmark(request, children).run()
-        except KeyboardInterrupt:
-            print('stopped; the same command goes on from here', file=sys.stderr)
-            raise
-        finally:
-            children.stop()
+def _recipe_folder(plan: Plan, name: str) -> JobFolder:
+    return JobFolder(plan.out / 'pretrain' / name)
 
 
 class Benchmark:
-    """The steps of one request.
+    """The stages of a plan.
 
     Args:
-        request: Request, checked.
-        children: ProcessGroup; what processes are started with.
+        plan: Plan that passed the checks.
+        workers: Workers that run its jobs.
+        processes: Starts all processes.
     """
 
-    def __init__(self, request, children):
-        self.request, self.children = request, children
-        self.exports = request.out / 'exports'
+    def __init__(self, plan: Plan, workers: Sequence[Worker], processes: ProcessGroup) -> None:
+        self.plan = plan
+        self.workers = workers
+        self.processes = processes
+        self.exporter = Exporter(plan.out / 'exports', processes)
         self.environment = describe_environment()
-        self.blocked = {}  # name of a start -> why it has no weights
-        self.not_exported = {}  # name of a recipe that others go on from -> why they cannot
+        self.unavailable: dict[str, str] = {}  # name of an initialisation -> why it has no weights
+        self.export_errors: dict[str, str] = {}  # name of a recipe that initialises others -> why it cannot
 
-    def run(self):
-        """All steps; the table is written in any case."""
-        request = self.request
-        _refuse_changed(self._pretrainings() + self._jobs(request.inits))
+    def run(self) -> Report:
+        """Runs all stages and writes the tables, also after an error."""
+        _refuse_changed([*self._pretrainings(), *self._job_runs(self.plan.inits)])
         try:
-            self._make_scenes()
+            self._generate_scenes()
             self._pretrain()
-            jobs = self._jobs([start for start in request.inits if self._has_weights(start)])
-            _refuse_changed(jobs)
-            self._run_works('jobs', jobs)
+            runs = self._job_runs([init for init in self.plan.inits if self._export(init)])
+            _refuse_changed(runs)
+            self._run_stage('jobs', runs)
         finally:
-            report = write_tables(request, self.blocked)
-        print(f'\n{report.text}\nwritten: {", ".join(map(str, report.paths))}')
-        return 0 if report.is_complete else 1
+            report = write_tables(
+                self.plan.out,
+                self.plan.suite.name,
+                self.plan.tasks,
+                self.plan.inits,
+                [self.outcome(job) for job in self.plan.jobs],
+            )
+        return report
 
-    def _make_scenes(self):
-        for data in self.request.data:
-            root = self.request.root(data.name)
-            if self.request.is_made(data) and not _complete_scenes(root):
-                print(f'making {data.name} in {root}', flush=True)
+    def _generate_scenes(self) -> None:
+        for data in self.plan.datasets:
+            root = self.plan.roots[data.name]
+            if self.plan.roots.is_generated(data.name) and not _has_complete_scenes(root):
+                print(f'generating {data.name} in {root}', flush=True)
                 root.parent.mkdir(parents=True, exist_ok=True)
-                write_scenes(root, SceneOptions(), **data.scenes)
+                write_scenes(root, SceneOptions(), **(data.scenes or {}))
 
-    def _run_works(self, what, works):
-        waiting = [work for work in works if work.folder.state == 'open'
-                   or (work.folder.state == 'failed' and self.request.retry_failed)]
-        for work in works:
-            if work.folder.state == 'failed' and work not in waiting:
-                print(f'{work.name} failed before ({work.folder.failure["reason"]}); --retry-failed runs it again')
+    def _run_stage(self, unit: str, runs: Sequence[JobRun]) -> None:
+        retry = self.plan.retry_failed
+        waiting = [one for one in runs if one.folder.state == 'open' or (one.folder.state == 'failed' and retry)]
+        for one in runs:
+            if one.folder.state == 'failed' and not retry:
+                print(f'{one.name} failed before ({one.folder.failure}); --retry-failed runs it again')
         if not waiting:
             return
-        done = sum(work.folder.state == 'done' for work in works)
-        progress = ProgressLog(what, {work.name: max(work.hours, LEAST_HOURS) for work in waiting}, already=done)
-        run_all(waiting, self.request.workers, partial(self._attempt, progress), self.children)
+        done = sum(one.folder.state == 'done' for one in runs)
+        log = ProgressLog(unit, {one.name: max(one.hours, MIN_HOURS) for one in waiting}, previously_done=done)
+        run_all(waiting, self.workers, partial(self._attempt, log), self.processes)
 
-    def _attempt(self, progress, work, worker):
-        work.folder.begin(work.made_from, self.environment)
+    def _attempt(self, log: ProgressLog, job_run: JobRun, worker: Worker) -> None:
+        job_run.folder.begin(job_run.made_from, self.environment)
         try:
-            result = work.compute(worker, self.children.start)
-        except (UserError, OSError, ValueError) as error:  # ValueError: half a file of metrics
-            if not self.children.stopped:
-                work.folder.fail(str(error))
-                progress.add(work.name, f'FAILED: {error}', failed=True)
+            result = job_run.compute(worker, self.processes)
+        except (UserError, OSError, ValueError) as error:  # ValueError: an incomplete file of metrics
+            if not self.processes.stopped:
+                job_run.folder.fail(str(error))
+                log.add(job_run.name, f'FAILED: {error}', failed=True)
             return
-        work.folder.finish(result)
+        job_run.folder.finish(result)
         metrics = ', '.join(f'{name} {value:.2f}' for name, value in result.get('metrics', {}).items())
-        progress.add(work.name, metrics or 'done')
+        log.add(job_run.name, metrics or 'done')
 
-    def _pretrain(self):
-        """All recipes; those that go on from others in a second round."""
-        self._run_works('pretrainings', [one for one in self._pretrainings() if not one.recipe.init])
-        for name in dict.fromkeys(recipe.init for recipe in self.request.recipes if recipe.init):
+    def _pretrain(self) -> None:
+        """Pretrains all recipes; those that another recipe initialises come second."""
+        self._run_stage('pretrainings', [one for one in self._pretrainings() if not one.recipe.init])
+        for name in dict.fromkeys(recipe.init for recipe in self.plan.recipes if recipe.init):
             try:
-                if checkpoint := self.request.pretrained(name):
-                    export(checkpoint, name, CONTINUE_TARGET, self.exports, self.children.start)
+                if checkpoint := self._pretrained(name):
+                    self.exporter.export(checkpoint, name, INIT_TARGET)
             except UserError as error:
-                self.not_exported[name] = str(error)
-                print(f'nothing can go on from {name}: {error}', file=sys.stderr)
-        works = self._pretrainings()
-        _refuse_changed(works)
-        self._run_works('continued pretrainings', [one for one in works if one.recipe.init])
+                self.export_errors[name] = str(error)
+                print(f'{name} cannot initialise other pretrainings: {error}', file=sys.stderr)
+        runs = self._pretrainings()
+        _refuse_changed(runs)
+        self._run_stage('continued pretrainings', [one for one in runs if one.recipe.init])
 
-    def _pretrainings(self):
-        """The works of all recipes, except of those that go on from one that is not done."""
-        return [self._pretraining(recipe) for recipe in self.request.recipes
-                if not recipe.init
-                or (self.request.pretrained(recipe.init) and recipe.init not in self.not_exported)]
+    def _pretrainings(self) -> list[PretrainingRun]:
+        """Returns the runs of all recipes, except those whose initialisation is not available yet."""
+        return [
+            self._pretraining(recipe)
+            for recipe in self.plan.recipes
+            if not recipe.init or (self._pretrained(recipe.init) and recipe.init not in self.export_errors)
+        ]
 
-    def _pretraining(self, recipe):
-        root = self.request.root(recipe.data)
-        exported = self.exports / f'{recipe.init}_{CONTINUE_TARGET}.pth' if recipe.init else None
+    def _pretraining(self, recipe: Recipe) -> PretrainingRun:
+        root = self.plan.roots[recipe.data]
+        exported = self.exporter.path(recipe.init, INIT_TARGET) if recipe.init else None
         cfg = recipe_config(recipe, root, exported)
-        made_from = dict(config=config_digest(cfg, [root, self.exports]), data=self._data(recipe.data))
-        if recipe.init:
-            made_from['checkpoint'] = file_digest(self.request.pretrained(recipe.init))
-        return PretrainingRun(recipe.name, self.request.pretraining(recipe.name), made_from, recipe.hours, recipe, cfg)
+        made_from: dict[str, Any] = dict(
+            config=config_digest(cfg, [root, self.exporter.folder]), data=self.plan.roots.identity(recipe.data)
+        )
+        if recipe.init and (checkpoint := self._pretrained(recipe.init)):
+            made_from['checkpoint'] = file_digest(checkpoint)
+        folder = _recipe_folder(self.plan, recipe.name)
+        return PretrainingRun(recipe.name, folder, made_from, recipe.hours, recipe, cfg)
 
-    def _has_weights(self, start):
-        """Exports the weights of a start for all tasks; notes why if that cannot be done."""
-        checkpoint = self.request.checkpoint(start)
+    def _pretrained(self, name: str) -> Path | None:
+        """Returns the last checkpoint of a recipe, or None before its pretraining is finished."""
+        folder = _recipe_folder(self.plan, name)
+        return last_checkpoint(folder.train) if folder.state == 'done' else None
+
+    def _checkpoint(self, init: Init) -> Path | None:
+        """Returns the checkpoint of an initialisation, or None if there is none (yet)."""
+        return self._pretrained(init.name) if init.recipe else init.checkpoint
+
+    def _export(self, init: Init) -> bool:
+        """Exports the weights of an initialisation for all tasks; returns whether that was possible."""
+        checkpoint = self._checkpoint(init)
         if checkpoint is None:
-            if start.recipe:
-                self.blocked[start.name] = self._why_not_pretrained(start.recipe)
-            return start.recipe is None
+            if init.recipe:
+                self.unavailable[init.name] = self._why_not_pretrained(init.recipe)
+            return init.recipe is None
         try:
-            for task in self.request.tasks:
+            for task in self.plan.tasks:
                 if task.target:
-                    exported = export(checkpoint, start.name, task.target, self.exports, self.children.start)
-                    load_strictly(task_config(task, self.request.root(task.data), exported, 0, self.request.options),
-                                  checkpoint)
+                    exported = self.exporter.export(checkpoint, init.name, task.target)
+                    load_strictly(
+                        task_config(task, self.plan.roots[task.data], exported, 0, self.plan.cfg_options), checkpoint
+                    )
         except UserError as error:
-            self.blocked[start.name] = str(error)
-            print(f'{start.name} cannot be fine-tuned: {error}', file=sys.stderr)
+            self.unavailable[init.name] = str(error)
+            print(f'{init.name} cannot be fine-tuned: {error}', file=sys.stderr)
             return False
         return True
 
-    def _why_not_pretrained(self, recipe):
-        folder = self.request.pretraining(recipe.name)
+    def _why_not_pretrained(self, recipe: Recipe) -> str:
+        folder = _recipe_folder(self.plan, recipe.name)
         if folder.state == 'failed':
-            return folder.failure['reason']
-        return self.not_exported.get(recipe.init, f'{recipe.init}, which it goes on from, was not pretrained')
+            return folder.failure
+        return self.export_errors.get(recipe.init or '', f'{recipe.init}, which initialises it, was not pretrained')
 
-    def _jobs(self, inits):
-        """The works of all jobs of some inits, except of those that are not pretrained yet."""
-        given = {start.name: self.request.checkpoint(start) for start in inits}
-        known = {start.name for start in inits if given[start.name] or not start.recipe}
-        digests = {name: file_digest(path) if path else None for name, path in given.items()}
-        return [self._job(job, given, digests[job.init.name]) for job in self.request.jobs if job.init.name in known]
+    def _job_runs(self, inits: Sequence[Init]) -> list[JobRun]:
+        """Returns the runs of all jobs of the initialisations, except those that are not pretrained yet."""
+        checkpoints = {init.name: self._checkpoint(init) for init in inits}
+        available = {init.name for init in inits if checkpoints[init.name] or not init.recipe}
+        digests = {name: file_digest(path) if path else None for name, path in checkpoints.items()}
+        architecture = next((path for path in checkpoints.values() if path), None)
+        return [
+            self._job_run(job, checkpoints[job.init.name], digests[job.init.name], architecture)
+            for job in self.plan.jobs
+            if job.init.name in available
+        ]
 
-    def _job(self, job, given, digest):
-        task, root, checkpoint = job.task, self.request.root(job.task.data), given[job.init.name]
-        folder = JobFolder(self.request.out / 'jobs' / job.name)
-        made_from = dict(checkpoint=digest, data=self._data(task.data))
+    def _job_run(self, job: Job, checkpoint: Path | None, digest: str | None, architecture: Path | None) -> JobRun:
+        task, root, folder = job.task, self.plan.roots[job.task.data], self._job_folder(job)
+        made_from: dict[str, Any] = dict(checkpoint=digest, data=self.plan.roots.identity(task.data))
         if task.kind == 'probe':
             made_from['config'] = [*task.arguments, job.seed]
-            architecture = next((path for path in given.values() if path), None)
             return ProbeRun(job.name, folder, made_from, task.hours, job, root, checkpoint, architecture)
-        exported = self.exports / f'{job.init.name}_{task.target}.pth' if checkpoint else None
-        cfg = task_config(task, root, exported, job.seed, self.request.options)
-        made_from['config'] = config_digest(cfg, [root, self.exports])
+        exported = self.exporter.path(job.init.name, task.target) if checkpoint else None
+        cfg = task_config(task, root, exported, job.seed, self.plan.cfg_options)
+        made_from['config'] = config_digest(cfg, [root, self.exporter.folder])
         return FineTuningRun(job.name, folder, made_from, task.hours, job, cfg)
 
-    def _data(self, name):
-        """What tells one data set from another: its folder, or how it is made."""
-        data = self.request.suite.data[name]
-        return dict(scenes=data.scenes) if self.request.is_made(data) else str(self.request.root(name))
+    def _job_folder(self, job: Job) -> JobFolder:
+        return JobFolder(self.plan.out / 'jobs' / job.name)
+
+    def outcome(self, job: Job) -> JobOutcome:
+        """Reads the outcome of a job from its folder."""
+        folder = self._job_folder(job)
+        metrics = folder.result['metrics'] if folder.state == 'done' else None
+        failure = folder.failure if folder.state == 'failed' else self.unavailable.get(job.init.name)
+        files = [name for name in (RESULT, FAILURE, folder.log.name) if (folder.path / name).is_file()]
+        return JobOutcome(job, metrics, failure, str(folder.path.relative_to(self.plan.out)), files)
 
 
-def _complete_scenes(root):
+def _has_complete_scenes(root: Path) -> bool:
     marker = root / MARKER
     return marker.is_file() and json.loads(marker.read_text()).get('complete', False)
 
 
-def _refuse_changed(works):
-    """A finished result that would come out otherwise now is neither used nor overwritten."""
-    changed = [(work, work.folder.changes(work.made_from)) for work in works if work.folder.state == 'done']
-    named = [f'{work.folder.path} (another {" and ".join(what)})' for work, what in changed if what]
-    if named:
-        raise UserError(f'finished before, but from something else: {"; ".join(named)}. Give another --out, or delete '
-                        'these folders')
+def _refuse_changed(runs: Sequence[JobRun]) -> None:
+    """Refuses finished results that were made from something else, so that they are neither used nor overwritten."""
+    changes = [(one.folder, one.folder.changes(one.made_from)) for one in runs if one.folder.state == 'done']
+    changed = [f'{folder.path} (another {" and ".join(names)})' for folder, names in changes if names]
+    if changed:
+        raise UserError(
+            f'finished before with other inputs: {"; ".join(changed)}. Give another --out, or delete these folders'
+        )

@@ -4,14 +4,14 @@ import pytest
 from mmengine.config import Config
 
 from mmssl_geo.benchmark.plan.configs import (
-    accumulating,
+    accumulate_gradients,
     config_digest,
     config_text,
+    environment,
     file_digest,
-    for_devices,
     recipe_config,
+    scale_batch_size,
     task_config,
-    variables,
 )
 from mmssl_geo.benchmark.plan.suite import Recipe, Task
 from mmssl_geo.utils.errors import UserError
@@ -19,7 +19,7 @@ from mmssl_geo.utils.errors import UserError
 TASK = Task('detect', 'coco', {}, config='configs/downstream/mmdet/mask-rcnn_r50_d3ssl_c4_1x_coco.py', gpus=8)
 
 
-def test_a_task_is_given_data_weights_seed_and_options(monkeypatch):
+def test_config_of_a_task(monkeypatch):
     monkeypatch.setenv('CHECKPOINT', 'of_the_caller.pth')
     cfg = task_config(TASK, '/data, mine', '/w.pth', 3, {'optim_wrapper.optimizer.lr': 0.5})
     assert cfg.train_dataloader.dataset.data_root == '/data, mine'
@@ -31,40 +31,44 @@ def test_a_task_is_given_data_weights_seed_and_options(monkeypatch):
 
 
 def test_the_command_line_overrides_the_suite():
-    task = Task('detect', 'coco', {}, config=TASK.config, options={'train_cfg.max_epochs': 5, 'log_level': 'ERROR'})
+    task = Task('detect', 'coco', {}, config=TASK.config, cfg_options={'train_cfg.max_epochs': 5, 'log_level': 'ERROR'})
     cfg = task_config(task, '/data', None, 0, {'train_cfg.max_epochs': 2})
     assert cfg.train_cfg.max_epochs == 2 and cfg.log_level == 'ERROR'
 
 
-def test_a_recipe_is_given_its_data_in_all_places():
-    recipe = Recipe('d3ssl', 'configs/d3ssl_r50_coco.py', 'coco', options={
-        'train_dataloader.dataset.pipeline.regions.file': '{data}/proposals.safetensors'})
+def test_config_of_a_recipe():
+    recipe = Recipe(
+        'd3ssl',
+        'configs/d3ssl_r50_coco.py',
+        'coco',
+        cfg_options={'train_dataloader.dataset.pipeline.regions.file': '{data}/proposals.safetensors'},
+    )
     dataset = recipe_config(recipe, '/my, coco').train_dataloader.dataset
     assert dataset.data_root == '/my, coco' and dataset.pipeline.regions.file == '/my, coco/proposals.safetensors'
 
 
 @pytest.mark.parametrize('processes, batch', [(8, 2), (4, 4), (1, 16), (16, 1)])
-def test_the_total_batch_of_a_task_stays(processes, batch):
+def test_a_task_keeps_its_total_batch(processes, batch):
     cfg = Config(dict(train_dataloader=dict(batch_size=2)))
-    assert for_devices(cfg, 8, processes).train_dataloader.batch_size == batch
+    assert scale_batch_size(cfg, 8, processes).train_dataloader.batch_size == batch
     assert cfg.train_dataloader.batch_size == 2
 
 
 @pytest.mark.parametrize('processes, counts', [(8, None), (2, 12), (1, 24)])
-def test_the_total_batch_of_a_step_of_pretraining_stays(processes, counts):
+def test_a_pretraining_keeps_its_total_batch(processes, counts):
     own = {} if counts is None else dict(accumulative_counts=3)
     cfg = Config(dict(optim_wrapper=own, train_dataloader=dict(batch_size=64)))
-    changed = accumulating(cfg, 8, processes)
+    changed = accumulate_gradients(cfg, 8, processes)
     assert changed.optim_wrapper.get('accumulative_counts') == counts
     assert changed.train_dataloader.batch_size == 64
 
 
-def test_batches_that_cannot_be_shared():
+def test_batches_that_cannot_be_divided():
     cfg = Config(dict(optim_wrapper={}, train_dataloader=dict(batch_size=2)))
-    with pytest.raises(UserError, match='total batch of 16 cannot be shared by 5 processes'):
-        for_devices(cfg, 8, 5)
-    with pytest.raises(UserError, match='meant for 8 GPUs, cannot be shared by 3'):
-        accumulating(cfg, 8, 3)
+    with pytest.raises(UserError, match='total batch of 16 cannot be divided by 5 processes'):
+        scale_batch_size(cfg, 8, 5)
+    with pytest.raises(UserError, match='its 8 GPUs cannot be divided by 3'):
+        accumulate_gradients(cfg, 8, 3)
 
 
 def test_the_written_config_is_the_config(tmp_path):
@@ -85,10 +89,10 @@ def test_digests(tmp_path):
     assert file_digest(tmp_path / 'f').startswith('ba7816bf8f01cfea414140de5dae2223')  # SHA-256 of 'abc', FIPS 180
 
 
-def test_variables_are_put_back(monkeypatch):
+def test_environment_variables_are_restored(monkeypatch):
     monkeypatch.setenv('DATA_ROOT', 'old')
     monkeypatch.delenv('CHECKPOINT', raising=False)
-    with pytest.raises(ZeroDivisionError), variables(DATA_ROOT='new', CHECKPOINT='w'):
+    with pytest.raises(ZeroDivisionError), environment(DATA_ROOT='new', CHECKPOINT='w'):
         assert os.environ['DATA_ROOT'] == 'new'
         raise ZeroDivisionError
     assert os.environ['DATA_ROOT'] == 'old' and 'CHECKPOINT' not in os.environ

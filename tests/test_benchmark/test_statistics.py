@@ -5,24 +5,24 @@ from mmssl_geo.benchmark.report.statistics import paired_difference, summarise
 
 def test_mean_and_sample_deviation():
     # deviations -3, -1, 4 of the mean 5: (9 + 1 + 16) / 2 = 13
-    assert summarise([2., 4., 9.]) == (3, 5., pytest.approx(13**0.5))
-    assert summarise([7.]) == (1, 7., None)
+    assert summarise([2.0, 4.0, 9.0]) == (3, 5.0, pytest.approx(13**0.5))
+    assert summarise([7.0]) == (1, 7.0, None)
 
 
 def test_interval_of_paired_differences():
     # differences 1, 2, 6: mean 3, variance (4 + 1 + 9) / 2 = 7; t(0.975, 2) = 4.302653
-    found = paired_difference({0: 11., 1: 22., 2: 36.}, {0: 10., 1: 20., 2: 30.})
-    half = 4.302653 * (7 / 3)**0.5
-    assert found == (3, 3., pytest.approx(3 - half, abs=1e-5), pytest.approx(3 + half, abs=1e-5))
+    found = paired_difference({0: 11.0, 1: 22.0, 2: 36.0}, {0: 10.0, 1: 20.0, 2: 30.0})
+    half = 4.302653 * (7 / 3) ** 0.5
+    assert found == (3, 3.0, pytest.approx(3 - half, abs=1e-5), pytest.approx(3 + half, abs=1e-5))
 
 
 def test_pairs_are_of_the_same_seed():
-    found = paired_difference({0: 1., 3: 5., 7: 9.}, {7: 8., 3: 5., 5: 100.})
+    found = paired_difference({0: 1.0, 3: 5.0, 7: 9.0}, {7: 8.0, 3: 5.0, 5: 100.0})
     assert found[:2] == (2, 0.5)
     # differences 0 and 1: deviation sqrt(1/2); t(0.975, 1) = 12.706205
     assert found.high - found.mean == pytest.approx(12.706205 / 2, abs=1e-5)
 
 
 def test_one_pair_has_no_interval_and_none_no_difference():
-    assert paired_difference({0: 3.}, {0: 1., 1: 5.}) == (1, 2., None, None)
-    assert paired_difference({0: 3.}, {1: 1.}) is None
+    assert paired_difference({0: 3.0}, {0: 1.0, 1: 5.0}) == (1, 2.0, None, None)
+    assert paired_difference({0: 3.0}, {1: 1.0}) is None

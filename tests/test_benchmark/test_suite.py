@@ -16,11 +16,12 @@ def configs():
         if one.config not in read:
             read[one.config] = Config.fromfile(one.config_path)
         return read[one.config]
+
     return get
 
 
 def net(cfg):
-    """What decides whether weights fit: kind and size of the backbone."""
+    """Kind and size of the backbone, which decide whether weights fit."""
     backbone = cfg.model.backbone
     return (backbone.type, str(backbone.get('arch', backbone.get('depth'))), backbone.get('patch_size'))
 
@@ -35,7 +36,7 @@ def test_shipped_suite(name, configs):
     assert suite.seeds >= 1 and suite.tasks
     tuned = [task for task in suite.tasks.values() if task.kind == 'finetune']
     nets = {net(configs(one)) for one in (*tuned, *suite.recipes.values())}
-    assert len(nets) == 1, 'one checkpoint has to fit all tasks, and the recipes make such ones'
+    assert len(nets) == 1, 'one checkpoint must fit all tasks and recipes'
     assert all(task.hours > 0 and task.disk_gb > 0 for task in suite.tasks.values())
     for task in tuned:
         cfg = configs(task)
@@ -49,27 +50,35 @@ def test_shipped_suite(name, configs):
         assert set(task.paper) <= set(task.metrics)
 
 
-def test_papers_numbers_of_gtsa():
+def test_published_numbers_of_gtsa():
     tasks = load_suite('paper-gtsa').tasks
     assert [task.paper for task in tasks.values()] == [
-        {'box AP': dict(dino=32.4, gtsa=35.8), 'box AP50': dict(gtsa=57.8), 'mask AP': dict(dino=30.8, gtsa=33.5),
-         'mask AP50': dict(gtsa=54.7)},
+        {
+            'box AP': dict(dino=32.4, gtsa=35.8),
+            'box AP50': dict(gtsa=57.8),
+            'mask AP': dict(dino=30.8, gtsa=33.5),
+            'mask AP50': dict(gtsa=54.7),
+        },
         {'mIoU': dict(dino=27.3, gtsa=30.6), 'mAcc': dict(gtsa=40.0)},
-        {'top-1': dict(dino=54.8, gtsa=59.7), 'top-5': dict(gtsa=85.7)}]
+        {'top-1': dict(dino=54.8, gtsa=59.7), 'top-5': dict(gtsa=85.7)},
+    ]
 
 
-@pytest.mark.parametrize('before, after, message', [
-    ("data='camvid', target", "data='camvod', target", "segment: data 'camvod' is not among camvid"),
-    ('disk_gb=0.5', 'disk=0.5', 'segment has disk, but may have arguments, config'),
-    ("target='mmseg', ", '', 'target of a finetune one of'),
-    ("metrics={'mIoU': 'mIoU'}, ", '', 'segment lacks metrics'),
-    ("tasks = ['segment']", "tasks = ['detect']", 'there is no protocol detect; there are segment'),
-    ("baselines = ['scratch', 'ours']", "baselines = ['moco']", "baseline 'moco' is neither scratch nor a recipe"),
-    ("data='camvid', hours=5", "data='camvid', init='moco'", "ours: start 'moco' is not a recipe"),
-    ("data='camvid', hours=5", "data='camvid', init='ours'", "start 'ours' is .* or goes on from another itself"),
-    ('recipe.py', 'lost.py', 'there is no config .*lost.py'),
-])
-def test_mistakes_in_a_suite_are_named(world, before, after, message):
+@pytest.mark.parametrize(
+    'before, after, message',
+    [
+        ("data='camvid', target", "data='camvod', target", "segment: data 'camvod' is not one of camvid"),
+        ('disk_gb=0.5', 'disk=0.5', 'segment has an unknown key disk; the keys are arguments, cfg_options, config'),
+        ("target='mmseg', ", '', 'target of kind finetune one of'),
+        ("metrics={'mIoU': 'mIoU'}, ", '', 'segment lacks metrics'),
+        ("tasks = ['segment']", "tasks = ['detect']", 'there is no protocol detect; the protocols are segment'),
+        ("baselines = ['scratch', 'ours']", "baselines = ['moco']", "baseline 'moco' is neither scratch nor a recipe"),
+        ("data='camvid', hours=5", "data='camvid', init='moco'", "ours: init 'moco' is not a recipe"),
+        ("data='camvid', hours=5", "data='camvid', init='ours'", "init 'ours' is not a recipe that starts from random"),
+        ('recipe.py', 'lost.py', 'there is no config .*lost.py'),
+    ],
+)
+def test_mistakes_in_a_suite(world, before, after, message):
     text = world.suite.read_text()
     assert before in text
     world.suite.write_text(text.replace(before, after))
@@ -77,12 +86,12 @@ def test_mistakes_in_a_suite_are_named(world, before, after, message):
         load_suite(world.suite)
 
 
-def test_configs_lie_beside_the_suite(world):
+def test_configs_in_the_folder_of_the_suite(world):
     text = world.suite.read_text()
     world.suite.write_text(text.replace(str(world.config), 'config.py'))
     assert load_suite(world.suite).tasks['segment'].config_path == world.config
 
 
-def test_an_unknown_suite_names_those_that_are_there():
-    with pytest.raises(UserError, match='there is no suite tiny; shipped are ade20k, .*quick'):
+def test_an_unknown_suite_lists_the_shipped_ones():
+    with pytest.raises(UserError, match='there is no suite tiny; use one of ade20k, .*quick'):
         load_suite('tiny')

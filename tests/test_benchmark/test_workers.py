@@ -17,14 +17,17 @@ def test_gpus_are_shared_out():
     assert command[2:] == ['c.py', '2', '--work-dir', 'w', '--resume', 'w/iter_1.pth']
 
 
-@pytest.mark.parametrize('options, jobs, threads, gpus', [
-    (dict(jobs=3, cores=8, visible=['0', '1']), 3, 2, ''),  # asked for on the CPU: GPUs stay unused
-    (dict(cores=2), 2, 1, ''),
-    (dict(cores=64), 4, 16, ''),
-    (dict(jobs=9, cores=4), 9, 1, ''),
-    (dict(visible=['6', '7'], cores=8), 2, 4, '6'),
-])
-def test_default_slots(options, jobs, threads, gpus):
+@pytest.mark.parametrize(
+    'options, jobs, threads, gpus',
+    [
+        (dict(jobs=3, cores=8, visible=['0', '1']), 3, 2, ''),  # jobs on the CPU leave the GPUs unused
+        (dict(cores=2), 2, 1, ''),
+        (dict(cores=64), 4, 16, ''),
+        (dict(jobs=9, cores=4), 9, 1, ''),
+        (dict(visible=['6', '7'], cores=8), 2, 4, '6'),
+    ],
+)
+def test_default_workers(options, jobs, threads, gpus):
     workers = make_workers(**options)
     assert (len(workers), workers[0].threads, workers[0].gpus) == (jobs, threads, gpus)
     assert workers[0].train_command('c.py', 'w', 'n')[:1] == [sys.executable]
@@ -38,7 +41,16 @@ def test_slurm(monkeypatch):
     command = workers[0].train_command('c.py', 'w', 'a_b')
     assert command[1].endswith('tools/slurm_train.sh') and command[2:] == ['big', 'a_b', 'c.py', 'w']
     assert workers[0].single_command(['python', 'x']) == [
-        'srun', '-p', 'big', '--gres=gpu:1', '--ntasks=1', '--time', '1:00', 'python', 'x']
+        'srun',
+        '-p',
+        'big',
+        '--gres=gpu:1',
+        '--ntasks=1',
+        '--time',
+        '1:00',
+        'python',
+        'x',
+    ]
 
 
 def test_only_visible_gpus_are_used(monkeypatch):
@@ -49,13 +61,16 @@ def test_only_visible_gpus_are_used(monkeypatch):
     assert visible_gpus() == ['5', '2']
 
 
-@pytest.mark.parametrize('options, message', [
-    (dict(visible=['0', '1', '2'], gpus_per_job=2), '--gpus-per-job 2 does not divide the 3 GPUs 0,1,2'),
-    (dict(gpus=['0', '4'], visible=['0', '1']), '--gpus 4: the GPUs here are 0, 1'),
-    (dict(gpus=['0']), '--gpus 0: the GPUs here are none'),
-    (dict(jobs=0), '--jobs has to be at least 1'),
-    (dict(jobs=2, gpus_per_job=2), 'needs GPUs; none are used here'),
-])
-def test_numbers_that_do_not_fit(options, message):
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (dict(visible=['0', '1', '2'], gpus_per_job=2), '--gpus-per-job 2 does not divide the 3 GPUs 0,1,2'),
+        (dict(gpus=['0', '4'], visible=['0', '1']), '--gpus 4: the GPUs of this machine are 0, 1'),
+        (dict(gpus=['0']), '--gpus 0: the GPUs of this machine are none'),
+        (dict(jobs=0), '--jobs must be at least 1'),
+        (dict(jobs=2, gpus_per_job=2), 'needs GPUs, but jobs run on the CPU'),
+    ],
+)
+def test_impossible_numbers(options, message):
     with pytest.raises(UserError, match=message):
         make_workers(**options)

@@ -2,9 +2,14 @@
 recipes_hours = 100 * 118287 / 3600
 gtsa = dict(config='configs/gtsa_vits16_coco.py', data='coco', gpus=8, hours=recipes_hours / 100, disk_gb=2)
 dino = dict(config='configs/dino_vits16_coco.py', data='coco', gpus=8, hours=recipes_hours / 100, disk_gb=2)
-d3ssl_options = {'train_dataloader.dataset.pipeline.regions.file': '{data}/proposals_train2017.safetensors'}
+d3ssl_cfg_options = {'train_dataloader.dataset.pipeline.regions.file': '{data}/proposals_train2017.safetensors'}
 d3ssl = dict(
-    config='configs/d3ssl_r50_coco.py', data='coco', gpus=8, hours=recipes_hours / 150, disk_gb=2, options=d3ssl_options
+    config='configs/d3ssl_r50_coco.py',
+    data='coco',
+    gpus=8,
+    hours=recipes_hours / 150,
+    disk_gb=2,
+    cfg_options=d3ssl_cfg_options,
 )
 base = dict(
     config='configs/d3ssl-base_r50_coco.py',
@@ -12,7 +17,7 @@ base = dict(
     gpus=8,
     hours=recipes_hours / 150,
     disk_gb=2,
-    options=d3ssl_options,
+    cfg_options=d3ssl_cfg_options,
 )
 mixed = dict(
     config='configs/d3ssl-mix_vits16_coco.py',
@@ -20,7 +25,7 @@ mixed = dict(
     gpus=8,
     hours=recipes_hours / 100,
     disk_gb=2,
-    options=d3ssl_options,
+    cfg_options=d3ssl_cfg_options,
 )
 d3ssl_vits16 = dict(
     config='configs/d3ssl_vits16_coco.py',
@@ -28,5 +33,5 @@ d3ssl_vits16 = dict(
     gpus=8,
     hours=recipes_hours / 100,
     disk_gb=2,
-    options=d3ssl_options,
+    cfg_options=d3ssl_cfg_options,
 )

@@ -38,7 +38,7 @@ protocols = {
         scale=100,
         hours=0.06,
         disk_gb=0.1,
-        options={'default_hooks.checkpoint.interval': 5, 'default_hooks.checkpoint.save_optimizer': True},
+        cfg_options={'default_hooks.checkpoint.interval': 5, 'default_hooks.checkpoint.save_optimizer': True},
     ),
     'semfpn_quickstart_scenes': dict(
         config='configs/downstream/mmseg/semfpn_quickstart_scenes.py',
@@ -47,7 +47,7 @@ protocols = {
         metrics=segments,
         hours=0.03,
         disk_gb=0.05,
-        options={'default_hooks.checkpoint.interval': 64, 'default_hooks.checkpoint.save_optimizer': True},
+        cfg_options={'default_hooks.checkpoint.interval': 64, 'default_hooks.checkpoint.save_optimizer': True},
     ),
     # small sets of real photos
     'semfpn_vitt16_camvid': dict(config='configs/downstream/mmseg/semfpn_vitt16_small_camvid-360x480.py', **camvid),

@@ -1,1 +1,1 @@
-"""Checks before a benchmark starts."""
+"""Checks of data, configs and checkpoints before a benchmark starts."""

@@ -1,1 +1,1 @@
-"""Suites, and the jobs of a benchmark."""
+"""Suites, jobs and their configs: what a benchmark runs."""

@@ -1,105 +1,132 @@
-"""From a suite's task or recipe to the config that a job runs: data, weights, seed and batch are in it."""
+"""Complete configs of jobs and pretrainings: data, weights, seed and batch size are filled in."""
+
 import copy
 import hashlib
 import os
 import pprint
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
 
 from mmssl_geo.apis.train import load_config
 from mmssl_geo.utils.errors import UserError
 
+from .suite import Recipe, Task
 
-def task_config(task, root, checkpoint, seed, options):
-    """The whole config of one job, for as many GPUs as the protocol's.
+
+def task_config(
+    task: Task, root: str | Path, checkpoint: str | Path | None, seed: int, cfg_options: Mapping[str, Any]
+) -> Config:
+    """Builds the config of one fine-tuning, for the number of GPUs of the task.
 
     Args:
         task: Task of kind 'finetune'.
-        root: of its data.
-        checkpoint: exported weights, or None for random ones.
-        seed: of the run.
-        options: the command line's overrides; the task's own come first.
+        root: Root of its data set.
+        checkpoint: Exported weights; None: random weights.
+        seed: Seed of the run.
+        cfg_options: Overrides of the command line, which take precedence over those of the task.
 
     Raises:
-        UserError: the config cannot be read, or an override does not fit.
+        UserError: If the config cannot be read or an override does not fit.
     """
-    with variables(DATA_ROOT=str(root), CHECKPOINT=str(checkpoint or '')):
-        cfg = load_config(str(task.config_path), {**task.options, **options, 'randomness.seed': seed})
-    return _without_places(cfg)
+    with environment(DATA_ROOT=str(root), CHECKPOINT=str(checkpoint or '')):
+        cfg = load_config(str(task.config_path), {**task.cfg_options, **cfg_options, 'randomness.seed': seed})
+    return _without_work_dir(cfg)
 
 
-def recipe_config(recipe, root, checkpoint=None):
-    """The whole config of a pretraining, for as many GPUs as the recipe's; `{data}` in its options is the root.
+def recipe_config(recipe: Recipe, root: str | Path, checkpoint: str | Path | None = None) -> Config:
+    """Builds the config of a pretraining, for the number of GPUs of the recipe.
 
     Args:
-        recipe: Recipe.
-        root: of its data.
-        checkpoint: exported weights that its backbone inits with, or None.
+        recipe: Recipe; `{data}` in its `cfg_options` is replaced by the root.
+        root: Root of its data set.
+        checkpoint: Exported weights that initialise the backbone; None: random weights.
 
     Raises:
-        UserError: as `task_config`.
+        UserError: If the config cannot be read or an override does not fit.
     """
-    options = {key: value.replace('{data}', str(root)) if isinstance(value, str) else value
-               for key, value in recipe.options.items()}
-    with variables(CHECKPOINT=None):  # the caller's would start every recipe
+    options = {
+        key: value.replace('{data}', str(root)) if isinstance(value, str) else value
+        for key, value in recipe.cfg_options.items()
+    }
+    with environment(DATA_ROOT=None, CHECKPOINT=None):  # those of the caller would apply to every recipe
         cfg = load_config(str(recipe.config_path), options)
     if checkpoint:
         cfg.model.backbone.init_cfg = dict(type='Pretrained', checkpoint=str(checkpoint))
-    cfg.train_dataloader.dataset.data_root = str(root)  # a path may hold what overrides would split
-    return _without_places(cfg)
+    cfg.train_dataloader.dataset.data_root = str(root)  # a path may contain characters that overrides split at
+    return _without_work_dir(cfg)
 
 
-def _without_places(cfg):
+def _without_work_dir(cfg: Config) -> Config:
     cfg.work_dir = cfg.launcher = None
     return cfg
 
 
-def for_devices(cfg, meant_for, processes):
-    """The config of a fine-tuning for another number of processes, the total batch unchanged.
+def scale_batch_size(cfg: Config, num_gpus: int, num_processes: int) -> Config:
+    """Returns the config of a fine-tuning for another number of processes, with the same total batch size.
+
+    Args:
+        cfg: Config.
+        num_gpus: Number of GPUs that its batch size is meant for.
+        num_processes: Number of processes to run on.
 
     Raises:
-        UserError: the total batch cannot be shared equally.
+        UserError: If the total batch cannot be divided equally.
     """
     cfg = copy.deepcopy(cfg)
-    total = cfg.train_dataloader.batch_size * meant_for
-    if total % processes:
-        raise UserError(f'config {cfg.filename}: its total batch of {total} cannot be shared by {processes} processes; '
-                        'give another --gpus-per-job')
-    cfg.train_dataloader.batch_size = total // processes
+    total = cfg.train_dataloader.batch_size * num_gpus
+    if total % num_processes:
+        raise UserError(
+            f'config {cfg.filename}: its total batch of {total} cannot be divided by {num_processes} '
+            'processes; give another --gpus-per-job'
+        )
+    cfg.train_dataloader.batch_size = total // num_processes
     return cfg
 
 
-def accumulating(cfg, meant_for, processes):
-    """The config of a pretraining for another number of processes, the total batch of a step unchanged.
+def accumulate_gradients(cfg: Config, num_gpus: int, num_processes: int) -> Config:
+    """Returns the config of a pretraining for fewer processes, with the same total batch size of an optimizer step.
+
+    Args:
+        cfg: Config.
+        num_gpus: Number of GPUs that its batch size is meant for.
+        num_processes: Number of processes to run on.
 
     Raises:
-        UserError: the number of processes does not divide the one that the recipe is meant for.
+        UserError: If `num_processes` does not divide `num_gpus`.
     """
     cfg = copy.deepcopy(cfg)
-    if meant_for % processes:
-        raise UserError(f'config {cfg.filename}: meant for {meant_for} GPUs, cannot be shared by {processes} '
-                        'processes; give another --gpus-per-job')
-    if meant_for > processes:
-        own = cfg.optim_wrapper.get('accumulative_counts', 1)
-        cfg.optim_wrapper.accumulative_counts = own * meant_for // processes
+    if num_gpus % num_processes:
+        raise UserError(
+            f'config {cfg.filename}: its {num_gpus} GPUs cannot be divided by {num_processes} processes; '
+            'give another --gpus-per-job'
+        )
+    if num_gpus > num_processes:
+        counts = cfg.optim_wrapper.get('accumulative_counts', 1)
+        cfg.optim_wrapper.accumulative_counts = counts * num_gpus // num_processes
     return cfg
 
 
-def config_text(cfg):
-    """The whole config as a file. mmengine's `dump` sorts the keys; a pipeline that is a dict lives by their order."""
-    return ''.join(f'{name} = {pprint.pformat(value, width=120, sort_dicts=False)}\n'
-                   for name, value in cfg.to_dict().items())
+def config_text(cfg: Config) -> str:
+    """Formats a config as a file. Unlike mmengine's `dump` it keeps the order of keys, which orders pipelines."""
+    return ''.join(
+        f'{name} = {pprint.pformat(value, width=120, sort_dicts=False)}\n' for name, value in cfg.to_dict().items()
+    )
 
 
-def config_digest(cfg, places):
-    """Hash of a config's text, the same when a folder of `places` (paths) is moved."""
+def config_digest(cfg: Config, folders: Sequence[str | Path]) -> str:
+    """Returns the SHA-256 of a config's text, independent of where the given folders are."""
     text = config_text(cfg)
-    for number, place in enumerate(places):
-        text = text.replace(str(place), f'<place {number}>')
+    for number, folder in enumerate(folders):
+        text = text.replace(str(folder), f'<place {number}>')
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def file_digest(path):
-    """Hash of a file's bytes."""
+def file_digest(path: str | Path) -> str:
+    """Returns the SHA-256 of a file."""
     digest = hashlib.sha256()
     with open(path, 'rb') as file:
         while block := file.read(1 << 22):
@@ -108,8 +135,8 @@ def file_digest(path):
 
 
 @contextmanager
-def variables(**values):
-    """Environment variables for a while (None: not set); the configs read them."""
+def environment(**values: str | None) -> Iterator[None]:
+    """Sets environment variables, which configs read, and restores them afterwards; None unsets one."""
     before = {name: os.environ.get(name) for name in values}
     _set(values)
     try:
@@ -118,7 +145,7 @@ def variables(**values):
         _set(before)
 
 
-def _set(values):
+def _set(values: Mapping[str, str | None]) -> None:
     for name, value in values.items():
         if value is None:
             os.environ.pop(name, None)

@@ -1,1 +1,1 @@
-"""The table of a benchmark."""
+"""Tables and statistics of a benchmark."""

@@ -1,41 +1,61 @@
-"""Numbers over seeds."""
+"""Statistics over seeds."""
+
 import math
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from scipy.stats import t
 
 
 class Summary(NamedTuple):
-    """Of some values: their number, mean and sample standard deviation (None of one value)."""
+    """Statistics of values.
+
+    Attributes:
+        n: Number of values.
+        mean: Mean.
+        std: Sample standard deviation; None for one value.
+    """
+
     n: int
     mean: float
-    std: float
+    std: float | None
 
 
 class Difference(NamedTuple):
-    """Of pairs: their number, mean difference and the ends of its 95 % interval (None of one pair)."""
+    """Paired difference.
+
+    Attributes:
+        n: Number of pairs.
+        mean: Mean difference.
+        low: Lower end of the confidence interval; None for one pair.
+        high: Upper end of the confidence interval; None for one pair.
+    """
+
     n: int
     mean: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
 
-def summarise(values):
-    """`Summary` of at least one value."""
+def summarise(values: Sequence[float]) -> Summary:
+    """Computes mean and sample standard deviation of at least one value."""
     n = len(values)
     mean = math.fsum(values) / n
-    return Summary(n, mean, math.sqrt(math.fsum((value - mean)**2 for value in values) / (n - 1)) if n > 1 else None)
+    return Summary(n, mean, math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1)) if n > 1 else None)
 
 
-def paired_difference(values, baseline, confidence=0.95):
-    """Mean of `values - baseline` over the seeds that both have, with Student's t interval.
+def paired_difference(
+    values: Mapping[int, float], baseline: Mapping[int, float], confidence: float = 0.95
+) -> Difference | None:
+    """Computes the mean of `values - baseline` over their common seeds, with the interval of Student's t.
 
     Args:
-        values, baseline: seed -> value.
-        confidence: share of such intervals that hold the true mean, if the differences are normal.
+        values: Values by seed.
+        baseline: Values of the baseline by seed.
+        confidence: Confidence level; the differences are assumed to be normal.
 
     Returns:
-        Difference, or None if they share no seed.
+        The difference, or None if there is no common seed.
     """
     seeds = sorted(set(values) & set(baseline))
     if not seeds:
@@ -43,5 +63,5 @@ def paired_difference(values, baseline, confidence=0.95):
     n, mean, std = summarise([values[seed] - baseline[seed] for seed in seeds])
     if std is None:
         return Difference(n, mean, None, None)
-    half = t.ppf((1 + confidence) / 2, n - 1) * std / math.sqrt(n)
-    return Difference(n, mean, mean - half, mean + half)
+    half_width = float(t.ppf((1 + confidence) / 2, n - 1)) * std / math.sqrt(n)
+    return Difference(n, mean, mean - half_width, mean + half_width)

@@ -1,152 +1,231 @@
-"""The table of a benchmark: Markdown, CSV and a picture, from the result of every job."""
+"""Tables of a benchmark as Markdown and CSV, and a figure."""
+
 import csv
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mmssl_geo.benchmark.run.work_folder import FAILURE, RESULT, JobFolder
+from mmssl_geo.benchmark.plan.jobs import Init, Job
+from mmssl_geo.benchmark.plan.suite import Task
 from mmssl_geo.visualization.benchmark_figure import benchmark_figure
 
-from .statistics import paired_difference, summarise
+from .statistics import Difference, Summary, paired_difference, summarise
 
 DASH = '–'
-NOTE = ('Means and sample standard deviations over n seeds; differences of equal seeds, with the 95 % interval of '
-        "Student's t. The last checkpoint counts.")
+NOTE = (
+    'Means and sample standard deviations over n seeds; differences are paired by seed, with the 95 % interval of '
+    "Student's t. The last checkpoint is evaluated."
+)
+
+
+class JobOutcome(NamedTuple):
+    """Outcome of a job.
+
+    Attributes:
+        job: Job.
+        metrics: Metrics by name; None if the job is not finished.
+        failure: Reason why it failed or could not run.
+        folder: Folder of the job, relative to that of the benchmark.
+        files: Names of the files in it that a reader may want.
+    """
+
+    job: Job
+    metrics: dict[str, float] | None
+    failure: str | None
+    folder: str
+    files: list[str]
 
 
 class Row(NamedTuple):
-    """One metric of one task from one start.
+    """One metric of one task with one initialisation.
 
     Attributes:
-        task, metric, start: names.
-        values: seed -> value.
-        summary: Summary of them.
-        differences: name of a baseline -> Difference, where seeds are shared.
-        published: the papers' numbers of this metric, start -> number.
+        task: Name of the task.
+        metric: Name of the metric.
+        init: Name of the initialisation.
+        values: Values by seed.
+        summary: Summary of the values.
+        differences: Differences to the baselines that share seeds, by the name of the baseline.
+        published: Published numbers by initialisation.
     """
+
     task: str
     metric: str
     init: str
-    values: dict
-    summary: tuple
-    differences: dict
-    published: dict
+    values: dict[int, float]
+    summary: Summary
+    differences: dict[str, Difference]
+    published: dict[str, float]
 
 
 class Report(NamedTuple):
-    """Written tables: `text` is the Markdown one, `is_complete` whether every job is in it."""
+    """Written tables.
+
+    Attributes:
+        text: Markdown table.
+        paths: Written files.
+        is_complete: Whether every job is finished.
+    """
+
     text: str
-    paths: list
+    paths: list[Path]
     is_complete: bool
 
 
-def make_rows(values, tasks, inits):
-    """Rows in the order of tasks, metrics and inits.
+def make_rows(outcomes: Iterable[JobOutcome], tasks: Sequence[Task], inits: Sequence[Init]) -> list[Row]:
+    """Makes the rows of finished jobs, ordered by task, metric and initialisation."""
+    metrics: dict[tuple[str, str], dict[int, dict[str, float]]] = {}
+    for outcome in outcomes:
+        if outcome.metrics is not None:
+            job = outcome.job
+            metrics.setdefault((job.task.name, job.init.name), {})[job.seed] = outcome.metrics
 
-    Args:
-        values: (task, start, seed) -> {metric: value} of finished jobs.
-        tasks, inits: lists of Task and Init.
-    """
-    def over_seeds(task, start, metric):
-        return {seed: found[metric] for (one, other, seed), found in values.items()
-                if (one, other) == (task.name, start.name)}
+    def over_seeds(task: Task, init: Init, metric: str) -> dict[int, float]:
+        return {seed: values[metric] for seed, values in metrics.get((task.name, init.name), {}).items()}
+
     rows = []
     for task in tasks:
         for metric in task.metrics:
-            baselines = {start.name: over_seeds(task, start, metric) for start in inits if start.is_baseline}
-            for start in inits:
-                own = over_seeds(task, start, metric)
-                if own:
-                    pairs = {name: paired_difference(own, theirs) for name, theirs in baselines.items()
-                             if name != start.name}
-                    rows.append(Row(task.name, metric, start.name, own, summarise(list(own.values())),
-                                    {name: pair for name, pair in pairs.items() if pair}, task.paper.get(metric, {})))
+            baselines = {init.name: over_seeds(task, init, metric) for init in inits if init.is_baseline}
+            for init in inits:
+                values = over_seeds(task, init, metric)
+                if values:
+                    differences = {
+                        name: paired_difference(values, baseline)
+                        for name, baseline in baselines.items()
+                        if name != init.name
+                    }
+                    rows.append(
+                        Row(
+                            task.name,
+                            metric,
+                            init.name,
+                            values,
+                            summarise(list(values.values())),
+                            {name: difference for name, difference in differences.items() if difference},
+                            task.paper.get(metric, {}),
+                        )
+                    )
     return rows
 
 
-def markdown(rows, baselines):
-    """The rows as a table with a column for each baseline."""
-    heads = ['task', 'metric', 'start', 'n', 'mean ± sd', *(f'minus {name} [95 %]' for name in baselines), 'published']
-    lines = [_line(heads), '|---' * len(heads) + '|']
+def format_rows(rows: Iterable[Row], baselines: Sequence[str]) -> str:
+    """Formats the rows as a Markdown table with a column for each baseline."""
+    head = [
+        'task',
+        'metric',
+        'initialisation',
+        'n',
+        'mean ± sd',
+        *(f'minus {name} [95 %]' for name in baselines),
+        'published',
+    ]
+    lines = [_line(head), '|---' * len(head) + '|']
     for row in rows:
         n, mean, std = row.summary
-        lines.append(_line([
-            row.task, row.metric, row.init, n, f'{mean:.2f}' + ('' if std is None else f' ± {std:.2f}'),
-            *(_difference(row.differences.get(name)) for name in baselines),
-            ', '.join(f'{name} {value}' for name, value in row.published.items())]))
+        lines.append(
+            _line(
+                [
+                    row.task,
+                    row.metric,
+                    row.init,
+                    n,
+                    f'{mean:.2f}' + ('' if std is None else f' ± {std:.2f}'),
+                    *(_format_difference(row.differences.get(name)) for name in baselines),
+                    ', '.join(f'{name} {value}' for name, value in row.published.items()),
+                ]
+            )
+        )
     return '\n'.join(lines)
 
 
-def _line(cells):
+def _line(cells: Iterable[object]) -> str:
     return '| ' + ' | '.join(map(str, cells)) + ' |'
 
 
-def _difference(one):
-    if one is None:
+def _format_difference(difference: Difference | None) -> str:
+    if difference is None:
         return DASH
-    return f'{one.mean:+.2f}' + ('' if one.low is None else f' [{one.low:+.2f}, {one.high:+.2f}]')
+    return f'{difference.mean:+.2f}' + (
+        '' if difference.low is None else f' [{difference.low:+.2f}, {difference.high:+.2f}]'
+    )
 
 
-def write_tables(request, blocked):
+def write_tables(
+    out: Path, title: str, tasks: Sequence[Task], inits: Sequence[Init], outcomes: Sequence[JobOutcome]
+) -> Report:
     """Writes `results.md`, `results.csv` (rows), `results_by_seed.csv` and `results.png`.
 
     Args:
-        request: Request.
-        blocked: name of a start -> why its jobs could not run.
+        out: Folder to write to.
+        title: Title of the report.
+        tasks: Tasks of the benchmark.
+        inits: Initialisations of the benchmark.
+        outcomes: Outcomes of all its jobs.
     """
-    out, jobs = request.out, request.jobs
-    folders = {job.name: JobFolder(out / 'jobs' / job.name) for job in jobs}
-    done = {job.name: folders[job.name].result['metrics'] for job in jobs if folders[job.name].state == 'done'}
-    rows = make_rows({(job.task.name, job.init.name, job.seed): done[job.name] for job in jobs if job.name in done},
-                     request.tasks, request.inits)
-    baselines = [start.name for start in request.inits if start.is_baseline]
-    lines = [f'# {request.suite.name}', '', markdown(rows, baselines), '',
-             NOTE, '', '## Jobs', '',
-             _line(['job', 'seed', *_metric_names(request.tasks), 'files']),
-             '|---' * (len(_metric_names(request.tasks)) + 3) + '|']
-    for job in jobs:
-        lines.append(_job_line(job, done.get(job.name), folders[job.name], out, blocked, _metric_names(request.tasks)))
+    rows = make_rows(outcomes, tasks, inits)
+    baselines = [init.name for init in inits if init.is_baseline]
+    names = list(dict.fromkeys(name for task in tasks for name in task.metrics))
+    lines = [
+        f'# {title}',
+        '',
+        format_rows(rows, baselines),
+        '',
+        NOTE,
+        '',
+        '## Jobs',
+        '',
+        _line(['job', 'seed', *names, 'files']),
+        '|---' * (len(names) + 3) + '|',
+        *(_format_outcome(outcome, names) for outcome in outcomes),
+    ]
     text = '\n'.join(lines) + '\n'
     (out / 'results.md').write_text(text)
-    _write_csv(out, rows, baselines)
-    _write_csv_by_seed(out, jobs, done)
+    _write_csv(out / 'results.csv', rows, baselines)
+    _write_csv_by_seed(out / 'results_by_seed.csv', outcomes)
     if rows:
-        benchmark_figure(rows, title=request.suite.name).savefig(out / 'results.png')
+        benchmark_figure(rows, title=title).savefig(out / 'results.png')
     paths = [out / name for name in ('results.md', 'results.csv', 'results_by_seed.csv', 'results.png')]
-    return Report(text, [path for path in paths if path.is_file()], len(done) == len(jobs))
+    is_complete = all(outcome.metrics is not None for outcome in outcomes)
+    return Report(text, [path for path in paths if path.is_file()], is_complete)
 
 
-def _metric_names(tasks):
-    return list(dict.fromkeys(name for task in tasks for name in task.metrics))
-
-
-def _job_line(job, metrics, folder, out, blocked, names):
+def _format_outcome(outcome: JobOutcome, names: Sequence[str]) -> str:
+    job, metrics = outcome.job, outcome.metrics
     if metrics is not None:
         cells = [f'{metrics[name]:.2f}' if name in metrics else '' for name in names]
     else:
-        why = folder.failure['reason'] if folder.state == 'failed' else blocked.get(job.init.name)
-        cells = [f'FAILED: {why}' if why else 'not run'] + [''] * (len(names) - 1)
-    files = [name for name in (RESULT, FAILURE, folder.log.name) if (folder.path / name).is_file()]
-    place = Path(folder.path).relative_to(out)
-    return _line([f'{job.task.name}, {job.init.name}', job.seed, *cells, ', '.join(f'{place}/{one}' for one in files)])
+        cells = [f'FAILED: {outcome.failure}' if outcome.failure else 'not run'] + [''] * (len(names) - 1)
+    files = ', '.join(f'{outcome.folder}/{name}' for name in outcome.files)
+    return _line([f'{job.task.name}, {job.init.name}', job.seed, *cells, files])
 
 
-def _write_csv(out, rows, baselines):
-    heads = ['task', 'metric', 'start', 'seeds', 'n', 'mean', 'std']
-    heads += [f'minus {name}{part}' for name in baselines for part in ('', ' n', ' low', ' high')]
-    with open(out / 'results.csv', 'w', newline='') as file:
+def _write_csv(path: Path, rows: Iterable[Row], baselines: Sequence[str]) -> None:
+    head = ['task', 'metric', 'initialisation', 'seeds', 'n', 'mean', 'std']
+    head += [f'minus {name}{part}' for name in baselines for part in ('', ' n', ' low', ' high')]
+    with open(path, 'w', newline='') as file:
         writer = csv.writer(file)
-        writer.writerow(heads)
+        writer.writerow(head)
         for row in rows:
             seeds = ' '.join(map(str, sorted(row.values)))
-            pairs = [row.differences.get(name) for name in baselines]
-            cells = [cell for one in pairs for cell in ((one.mean, one.n, one.low, one.high) if one else [''] * 4)]
-            writer.writerow([row.task, row.metric, row.init, seeds, *row.summary, *cells])
+            writer.writerow(
+                [row.task, row.metric, row.init, seeds, *row.summary, *_difference_cells(row.differences, baselines)]
+            )
 
 
-def _write_csv_by_seed(out, jobs, done):
-    with open(out / 'results_by_seed.csv', 'w', newline='') as file:
+def _difference_cells(differences: Mapping[str, Difference], baselines: Sequence[str]) -> list[object]:
+    cells: list[object] = []
+    for name in baselines:
+        difference = differences.get(name)
+        cells += [difference.mean, difference.n, difference.low, difference.high] if difference else [''] * 4
+    return cells
+
+
+def _write_csv_by_seed(path: Path, outcomes: Iterable[JobOutcome]) -> None:
+    with open(path, 'w', newline='') as file:
         writer = csv.writer(file)
-        writer.writerow(['task', 'start', 'seed', 'metric', 'value', 'folder'])
-        for job in jobs:
-            for name, value in done.get(job.name, {}).items():
-                writer.writerow([job.task.name, job.init.name, job.seed, name, value, f'jobs/{job.name}'])
+        writer.writerow(['task', 'initialisation', 'seed', 'metric', 'value', 'folder'])
+        for outcome in outcomes:
+            job = outcome.job
+            for name, value in (outcome.metrics or {}).items():
+                writer.writerow([job.task.name, job.init.name, job.seed, name, value, outcome.folder])

@@ -1,1 +1,1 @@
-"""Running the jobs of a benchmark."""
+"""Execution of pretrainings and jobs."""

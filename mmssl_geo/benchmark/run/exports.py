@@ -1,7 +1,10 @@
-"""Checkpoints in the form that a task's package loads, and the proof that they do."""
+"""Exports of checkpoints for the package of a task, and strict loading of the exported weights."""
+
 import json
 from contextlib import suppress
+from pathlib import Path
 
+from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmpretrain.models import VisionTransformer
 
@@ -10,70 +13,94 @@ from mmssl_geo.benchmark.plan.configs import file_digest
 from mmssl_geo.checkpoints.source import open_source
 from mmssl_geo.registry import MODELS
 from mmssl_geo.utils.errors import UserError
-from mmssl_geo.utils.subprocesses import run_step, tool
+from mmssl_geo.utils.io import write_json
+from mmssl_geo.utils.subprocesses import ProcessGroup, run_step, tool
 
-from .work_folder import write_json
 
-
-def export(source, name, target, folder, start):
-    """Writes `NAME_TARGET.pth` by `tools/convert_checkpoint.py`, unless it is there, made of the same bytes.
+class Exporter:
+    """Converts checkpoints with `tools/convert_checkpoint.py`.
 
     Args:
-        source: checkpoint of any layout that the converter knows.
-        name: of the start.
-        target: package to write for.
-        folder: to write into.
-        start: what starts the process: `ProcessGroup.start`.
-
-    Returns:
-        Path of the written file.
-
-    Raises:
-        UserError: the converter refuses; quotes its last line.
+        folder: Folder of the exported files.
+        processes: Starts the converter.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    path, note = folder / f'{name}_{target}.pth', folder / f'{name}_{target}.json'
-    made_from = dict(source=str(source), sha256=file_digest(source))
-    before = {}
-    with suppress(OSError, ValueError):
-        before = json.loads(note.read_text())
-    if not path.is_file() or before.get('sha256') != made_from['sha256']:
-        note.unlink(missing_ok=True)
-        run_step(tool('convert_checkpoint.py', source, path, '--to', target), folder / f'{name}_{target}.log',
-                 env={'CUDA_VISIBLE_DEVICES': ''}, start=start)
-        write_json(note, made_from)
-    return path
+
+    def __init__(self, folder: Path, processes: ProcessGroup) -> None:
+        self.folder = folder
+        self.processes = processes
+
+    def path(self, name: str, target: str) -> Path:
+        """Returns the path of an exported file.
+
+        Args:
+            name: Name of the initialisation or recipe.
+            target: Package that the file is for.
+        """
+        return self.folder / f'{name}_{target}.pth'
+
+    def export(self, source: Path, name: str, target: str) -> Path:
+        """Exports a checkpoint, unless that was done before from a file with the same content.
+
+        Args:
+            source: Checkpoint of any layout that the converter supports.
+            name: Name of the initialisation or recipe.
+            target: Package to export for.
+
+        Returns:
+            Path of the exported file.
+
+        Raises:
+            UserError: If the conversion fails; the message quotes its last line.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.path(name, target)
+        record = path.with_suffix('.json')
+        made_from = dict(source=str(source), sha256=file_digest(source))
+        before = {}
+        with suppress(OSError, ValueError):
+            before = json.loads(record.read_text())
+        if not path.is_file() or before.get('sha256') != made_from['sha256']:
+            record.unlink(missing_ok=True)
+            run_step(
+                tool('convert_checkpoint.py', source, path, '--to', target),
+                path.with_suffix('.log'),
+                env={'CUDA_VISIBLE_DEVICES': ''},
+                start=self.processes.start,
+            )
+            write_json(record, made_from)
+        return path
 
 
-def load_strictly(cfg, given):
-    """Builds the parts of a config's model that take the checkpoint, and loads it.
+def load_strictly(cfg: Config, source: Path) -> None:
+    """Builds the parts of a task's model that take the checkpoint, and loads it.
 
     Args:
-        cfg: of `task_config`, with an exported checkpoint.
-        given: what it was exported from, for the message.
+        cfg: Config of `task_config`, with an exported checkpoint.
+        source: Checkpoint that was exported, for the message.
 
     Raises:
-        UserError: a tensor is missing or does not fit: says how the nets differ, else names the tensors.
+        UserError: If a tensor is missing or does not fit; the message names the differences of the architectures, or
+            else the tensors.
     """
     try:
         _load(cfg)
     except UserError as error:
-        raise UserError(_other_net(cfg, given) or str(error)) from error
+        raise UserError(_architecture_differences(cfg, source) or str(error)) from error
 
 
-def _other_net(cfg, given):
+def _architecture_differences(cfg: Config, source: Path) -> str:
     with DefaultScope.overwrite_default_scope('mmssl_geo'):
         net = MODELS.build({**cfg.model.backbone, 'init_cfg': None})
     heads = net.layers[0].attn.num_heads if isinstance(net, VisionTransformer) else None
     try:
-        facts = open_source(given, 'teacher').facts
-    except UserError:  # it does not tell its heads
-        facts = open_source(given, 'teacher', heads).facts
-    differing = net_differences(net, facts)
-    return differing and f'it holds a {facts.summary}, but the backbone of the task has {differing}'
+        facts = open_source(source, 'teacher').facts
+    except UserError:  # the file does not store the number of heads
+        facts = open_source(source, 'teacher', heads).facts
+    differences = net_differences(net, facts)
+    return f'it holds a {facts.summary}, but the backbone of the task has {differences}' if differences else ''
 
 
-def _load(cfg):
+def _load(cfg: Config) -> None:
     parts = [cfg.model.backbone, (cfg.model.get('roi_head') or {}).get('shared_head') or {}]
     with DefaultScope.overwrite_default_scope('mmssl_geo'):
         for part in parts:

@@ -1,134 +1,224 @@
-"""One pretraining, one fine-tuning, one probe: how each is computed in its folder."""
+"""Runs of pretrainings, fine-tunings and probes, each in its own folder."""
+
 import json
 import math
 import shlex
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 
 from mmssl_geo.apis.resume import newest_resumable
-from mmssl_geo.benchmark.plan.configs import accumulating, config_text, for_devices
+from mmssl_geo.benchmark.plan.configs import accumulate_gradients, config_text, scale_batch_size
 from mmssl_geo.benchmark.plan.jobs import Job
-from mmssl_geo.benchmark.plan.suite import Recipe
+from mmssl_geo.benchmark.plan.suite import Recipe, Task
 from mmssl_geo.utils.errors import UserError
-from mmssl_geo.utils.subprocesses import last_checkpoint, run_step, tool
+from mmssl_geo.utils.io import write_json
+from mmssl_geo.utils.subprocesses import ProcessGroup, last_checkpoint, run_step, tool
 
-from .work_folder import JobFolder
+from .workers import Worker
 
-FOUND_NOTHING = 'The testing results of the whole dataset is empty'  # mmdet's CocoMetric
+RECORD, RESULT, FAILURE = 'job.json', 'result.json', 'failed.json'
+NO_DETECTIONS = 'The testing results of the whole dataset is empty'  # logged by mmdet's CocoMetric
+
+
+class JobFolder:
+    """Folder of one run.
+
+    It holds `job.json` (what the run is made from), `environment.json`, `config.py`, `log.txt`, `train/` (work
+    directory) and at the end `result.json` or `failed.json`.
+
+    Args:
+        path: Path, which need not exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.log = path / 'log.txt'
+        self.config = path / 'config.py'
+        self.train = path / 'train'
+
+    @property
+    def state(self) -> str:
+        """State of the run: 'done', 'failed' or 'open' (started or not)."""
+        if (self.path / RESULT).is_file():
+            return 'done'
+        return 'failed' if (self.path / FAILURE).is_file() else 'open'
+
+    @property
+    def result(self) -> dict[str, Any]:
+        return json.loads((self.path / RESULT).read_text())
+
+    @property
+    def failure(self) -> str:
+        """Reason of the failure."""
+        return json.loads((self.path / FAILURE).read_text())['reason']
+
+    def changes(self, made_from: Mapping[str, Any]) -> list[str]:
+        """Returns the keys of `made_from` whose values differ from those of the previous attempt, if there was one."""
+        if not (self.path / RECORD).is_file():
+            return []
+        before = json.loads((self.path / RECORD).read_text())['made_from']
+        return [name for name, value in made_from.items() if before.get(name) != value]
+
+    def begin(self, made_from: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
+        """Prepares an attempt; deletes what an earlier one has made from something else."""
+        if self.changes(made_from):
+            shutil.rmtree(self.path)
+        write_json(self.path / RECORD, dict(made_from=made_from))
+        write_json(self.path / 'environment.json', environment)
+        (self.path / FAILURE).unlink(missing_ok=True)
+
+    def finish(self, result: Mapping[str, Any]) -> None:
+        write_json(self.path / RESULT, result)
+
+    def fail(self, reason: str) -> None:
+        write_json(self.path / FAILURE, dict(reason=reason, log=str(self.log)))
 
 
 @dataclass(frozen=True)
 class JobRun:
-    """Something to compute in a folder.
+    """A computation in a folder.
 
     Attributes:
-        name: unique among those of its kind.
-        folder: JobFolder.
-        made_from: name -> hash or value of what decides the result.
-        hours: estimated.
+        name: Name, unique among the runs of its kind.
+        folder: Folder of its files.
+        made_from: Hashes and values that decide the result, by name.
+        hours: Estimated device hours.
     """
+
     name: str
     folder: JobFolder
-    made_from: dict
+    made_from: dict[str, Any]
     hours: float
 
-    def compute(self, worker, start):
-        """Runs it to its end in a worker; returns what goes into `result.json`."""
+    def compute(self, worker: Worker, processes: ProcessGroup) -> dict[str, Any]:
+        """Runs to the end and returns the content of `result.json`.
+
+        Args:
+            worker: Devices to run on.
+            processes: Starts the commands.
+        """
         raise NotImplementedError
 
-    def run(self, command, worker, start):
-        """One command of this work; its output goes to the end of the log."""
+    def execute(self, command: list[str], worker: Worker, processes: ProcessGroup) -> None:
+        """Executes one command and appends its output to the log."""
         with open(self.folder.log, 'a') as log:
             log.write(f'$ {shlex.join(command)}\n')
-        run_step(command, self.folder.log, env=worker.environment, label=f'{self.name}, ', append=True, start=start)
+        run_step(
+            command, self.folder.log, env=worker.environment, label=f'{self.name}, ', append=True, start=processes.start
+        )
 
-    def train(self, cfg, worker, start):
-        """Trains, from the last checkpoint of an earlier attempt if there is one; returns the new last checkpoint."""
+    def train(self, cfg: Config, worker: Worker, processes: ProcessGroup) -> Path:
+        """Trains, resuming from the last checkpoint of an earlier attempt, and returns the last checkpoint."""
         self.folder.config.write_text(config_text(cfg))
         resume, _ = newest_resumable(self.folder.train)
         if resume is None:
             shutil.rmtree(self.folder.train, ignore_errors=True)
-        self.run(worker.train_command(self.folder.config, self.folder.train, self.name.replace('/', '_'), resume), worker,
-                 start)
+        name = self.name.replace('/', '_')
+        self.execute(worker.train_command(self.folder.config, self.folder.train, name, resume), worker, processes)
         return last_checkpoint(self.folder.train)
 
-    def facts(self, began):
-        """What every result says."""
-        commands = [line[2:] for line in self.folder.log.read_text(errors='replace').splitlines()
-                    if line.startswith('$ ')]
-        return dict(commands=commands, log=self.folder.log.name, config=self.folder.config.name,
-                    seconds_of_last_attempt=round(time.time() - began), made_from=self.made_from)
+    def record(self, start_time: float) -> dict[str, Any]:
+        """Returns the part of the result that all kinds share."""
+        commands = [
+            line[2:] for line in self.folder.log.read_text(errors='replace').splitlines() if line.startswith('$ ')
+        ]
+        return dict(
+            commands=commands,
+            log=self.folder.log.name,
+            config=self.folder.config.name,
+            seconds_of_last_attempt=round(time.time() - start_time),
+            made_from=self.made_from,
+        )
 
 
 @dataclass(frozen=True)
 class PretrainingRun(JobRun):
-    """A recipe: `result.json` names the checkpoint in `train/`."""
+    """A pretraining; its result names the checkpoint in `train/`."""
+
     recipe: Recipe
     cfg: Config
 
-    def compute(self, worker, start):
-        began = time.time()
-        checkpoint = self.train(accumulating(self.cfg, self.recipe.gpus, worker.processes), worker, start)
-        return dict(checkpoint=checkpoint.name, **self.facts(began))
+    def compute(self, worker: Worker, processes: ProcessGroup) -> dict[str, Any]:
+        start_time = time.time()
+        cfg = accumulate_gradients(self.cfg, self.recipe.gpus, worker.num_processes)
+        checkpoint = self.train(cfg, worker, processes)
+        return dict(checkpoint=checkpoint.name, **self.record(start_time))
 
 
 @dataclass(frozen=True)
 class FineTuningRun(JobRun):
-    """A job of kind 'finetune'; what counts is `tools/test.py` on the last checkpoint."""
+    """A fine-tuning; `tools/test.py` evaluates its last checkpoint."""
+
     job: Job
     cfg: Config
 
-    def compute(self, worker, start):
-        began = time.time()
-        checkpoint = self.train(for_devices(self.cfg, self.job.task.gpus, worker.processes), worker, start)
+    def compute(self, worker: Worker, processes: ProcessGroup) -> dict[str, Any]:
+        start_time = time.time()
+        cfg = scale_batch_size(self.cfg, self.job.task.gpus, worker.num_processes)
+        checkpoint = self.train(cfg, worker, processes)
         out = self.folder.path / 'metrics.json'
-        self.run(worker.single_command(tool('test.py', self.folder.config, checkpoint, '--work-dir',
-                                          self.folder.path / 'test', '--out', out)), worker, start)
-        found_nothing = FOUND_NOTHING in self.folder.log.read_text(errors='replace')
-        return dict(metrics=task_metrics(self.job.task, out, found_nothing), checkpoint=checkpoint.name,
-                    **self.facts(began))
+        test = tool('test.py', self.folder.config, checkpoint, '--work-dir', self.folder.path / 'test', '--out', out)
+        self.execute(worker.single_command(test), worker, processes)
+        no_detections = NO_DETECTIONS in self.folder.log.read_text(errors='replace')
+        return dict(
+            metrics=task_metrics(self.job.task, out, no_detections),
+            checkpoint=checkpoint.name,
+            **self.record(start_time),
+        )
 
 
 @dataclass(frozen=True)
 class ProbeRun(JobRun):
-    """A job of kind 'probe'; random weights (no checkpoint) take the architecture of `architecture`."""
+    """A probe of frozen features.
+
+    Attributes:
+        job: Job of kind 'probe'.
+        root: Root of its data set.
+        checkpoint: Checkpoint to probe; None: random weights.
+        architecture: Checkpoint that random weights take the architecture of.
+    """
+
     job: Job
     root: Path
-    checkpoint: Path
-    architecture: Path
+    checkpoint: Path | None
+    architecture: Path | None
 
-    def compute(self, worker, start):
-        began = time.time()
+    def compute(self, worker: Worker, processes: ProcessGroup) -> dict[str, Any]:
+        start_time = time.time()
         arguments = [word.format(data=self.root) for word in self.job.task.arguments]
         out = self.folder.path / 'probe.json'
-        asked = [self.checkpoint] if self.checkpoint else [self.architecture, '--random']
-        self.run(worker.single_command(tool('probe.py', *asked, *arguments, '--names', 'given', '--seed', self.job.seed,
-                                          '--seeds', 1, '--out', out)), worker, start)
-        if not self.checkpoint:  # of two nets each has a file of its own
+        weights = [self.checkpoint] if self.checkpoint else [self.architecture, '--random']
+        probe = tool(
+            'probe.py', *weights, *arguments, '--names', 'given', '--seed', self.job.seed, '--seeds', 1, '--out', out
+        )
+        self.execute(worker.single_command(probe), worker, processes)
+        if not self.checkpoint:  # with --random the tool writes one file for each of two models
             out = next(path for path in out.parent.glob('probe_*.json') if path.name != 'probe_given.json')
-        return dict(metrics=task_metrics(self.job.task, out), **self.facts(began))
+        return dict(metrics=task_metrics(self.job.task, out), **self.record(start_time))
 
 
-def task_metrics(task, path, found_nothing=False):
-    """The task's metrics, scaled, out of a flat json of metrics.
+def task_metrics(task: Task, path: Path, no_detections: bool = False) -> dict[str, float]:
+    """Reads the metrics of a task from a JSON file and scales them.
 
     Args:
         task: Task.
-        path: of the json file.
-        found_nothing: whether the log says that a detector found no object in any image. mmdet then gives no metrics;
-            each is 0.
+        path: JSON file, metric -> value.
+        no_detections: Whether the log says that a detector found no object in any image. mmdet then writes no metrics,
+            and each counts as 0.
 
     Raises:
-        UserError: one is missing or not a number.
+        UserError: If a metric is missing or is not a finite number.
     """
-    found = json.loads(path.read_text())
-    if found_nothing and not found:
-        return dict.fromkeys(task.metrics, 0.)
-    missing = [key for key in task.metrics.values() if not math.isfinite(found.get(key, math.nan))]
+    values = json.loads(path.read_text())
+    if no_detections and not values:
+        return dict.fromkeys(task.metrics, 0.0)
+    missing = [key for key in task.metrics.values() if not math.isfinite(values.get(key, math.nan))]
     if missing:
-        raise UserError(f'{path} has no number for {", ".join(missing)}, only for {", ".join(found)}')
-    return {name: task.scale * found[key] for name, key in task.metrics.items()}
+        raise UserError(f'{path} has no number for {", ".join(missing)}, only for {", ".join(values)}')
+    return {name: task.scale * values[key] for name, key in task.metrics.items()}
