@@ -13,7 +13,8 @@ _base_ = {quick!r}
 data = dict(scenes=dict(scenes=dict(num_train=16, num_val=4)))
 seeds = 1
 recipes = dict(
-    _delete_=True, gtsa=dict(config='configs/gtsa_quickstart.py', data='scenes', options={{'train_cfg.max_epochs': 1}}))
+    _delete_=True,
+    gtsa=dict(config='configs/gtsa_quickstart.py', data='scenes', cfg_options={{'train_cfg.max_epochs': 1}}))
 baselines = ['scratch']
 protocols = {{
     'mask-rcnn_quickstart_scenes': dict(

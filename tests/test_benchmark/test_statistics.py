@@ -17,12 +17,18 @@ def test_interval_of_paired_differences():
 
 
 def test_pairs_are_of_the_same_seed():
-    found = paired_difference({0: 1.0, 3: 5.0, 7: 9.0}, {7: 8.0, 3: 5.0, 5: 100.0})
-    assert found[:2] == (2, 0.5)
-    # differences 0 and 1: deviation sqrt(1/2); t(0.975, 1) = 12.706205
-    assert found.high - found.mean == pytest.approx(12.706205 / 2, abs=1e-5)
+    found = paired_difference({0: 1.0, 3: 5.0, 7: 9.0, 8: 1.0}, {7: 8.0, 3: 5.0, 5: 100.0, 8: -1.0})
+    # differences 0, 1 and 2: mean and deviation 1; t(0.975, 2) = 4.302653
+    assert found[:2] == (3, 1.0)
+    assert found.high - found.mean == pytest.approx(4.302653 / 3**0.5, abs=1e-5)
 
 
-def test_one_pair_has_no_interval_and_none_no_difference():
-    assert paired_difference({0: 3.0}, {0: 1.0, 1: 5.0}) == (1, 2.0, None, None)
+@pytest.mark.parametrize('pairs, has_interval', [(1, False), (2, False), (3, True)])
+def test_fewer_than_three_pairs_have_no_interval(pairs, has_interval):
+    found = paired_difference({seed: 2.0 * seed for seed in range(pairs)}, dict.fromkeys(range(pairs), 1.0))
+    assert (found.low is not None, found.high is not None) == (has_interval, has_interval)
+    assert found[:2] == (pairs, pairs - 2.0)
+
+
+def test_without_common_seeds_there_is_no_difference():
     assert paired_difference({0: 3.0}, {1: 1.0}) is None

@@ -1,5 +1,7 @@
 import csv
 
+import pytest
+
 from mmssl_geo.benchmark.plan.jobs import Init, Job
 from mmssl_geo.benchmark.plan.suite import Task
 from mmssl_geo.benchmark.report.statistics import summarise
@@ -42,9 +44,32 @@ def test_markdown_shows_mean_deviation_interval_and_published_number():
     assert lines[0] == (
         '| task | metric | initialisation | n | mean ± sd | minus scratch [95 %] | minus dino [95 %] | published |'
     )
-    # differences 10 and 9: half an interval is 12.7062 x sqrt(0.5) / sqrt(2)
-    assert lines[4] == '| detect | AP | gtsa | 2 | 20.50 ± 0.71 | +9.50 [+3.15, +15.85] | +5.00 | gtsa 35.8 |'
+    # two pairs of seeds have no interval
+    assert lines[4] == '| detect | AP | gtsa | 2 | 20.50 ± 0.71 | +9.50 | +5.00 | gtsa 35.8 |'
     assert lines[3] == '| detect | AP | dino | 1 | 15.00 | +5.00 | – | gtsa 35.8 |'
+
+
+def test_three_seeds_have_an_interval():
+    values = ((SCRATCH, (10.0, 12.0, 11.0)), (GTSA, (11.0, 14.0, 17.0)))
+    outcomes = [
+        JobOutcome(Job(TASK, init, seed), dict(AP=value, AP50=value), None, '', [])
+        for init, scores in values
+        for seed, value in enumerate(scores)
+    ]
+    # differences 1, 2 and 6: mean 3, variance 7; 4.302653 x sqrt(7 / 3) = 6.57
+    line = format_rows(make_rows(outcomes, [TASK], INITS), ['scratch']).splitlines()[3]
+    assert line == '| detect | AP | gtsa | 3 | 14.00 ± 3.00 | +3.00 [-3.57, +9.57] | gtsa 35.8 |'
+
+
+@pytest.mark.parametrize('seeds, noted', [(2, True), (3, False)])
+def test_missing_intervals_are_explained(tmp_path, seeds, noted):
+    outcomes = [
+        JobOutcome(Job(TASK, init, seed), dict(AP=1.0, AP50=2.0), None, '', [])
+        for init in (SCRATCH, GTSA)
+        for seed in range(seeds)
+    ]
+    text = write_tables(tmp_path, 'title', [TASK], [SCRATCH, GTSA], outcomes).text
+    assert ('Differences of fewer than 3 seeds have no interval' in text) == noted
 
 
 def test_tables_name_the_folder_of_every_value(world):

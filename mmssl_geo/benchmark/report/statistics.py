@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from scipy.stats import t
 
+MIN_PAIRS = 3  # below this number an interval is not reliable
+
 
 class Summary(NamedTuple):
     """Statistics of values.
@@ -27,8 +29,8 @@ class Difference(NamedTuple):
     Attributes:
         n: Number of pairs.
         mean: Mean difference.
-        low: Lower end of the confidence interval; None for one pair.
-        high: Upper end of the confidence interval; None for one pair.
+        low: Lower end of the confidence interval; None for fewer than `MIN_PAIRS` pairs.
+        high: Upper end of the confidence interval; None for fewer than `MIN_PAIRS` pairs.
     """
 
     n: int
@@ -49,6 +51,8 @@ def paired_difference(
 ) -> Difference | None:
     """Computes the mean of `values - baseline` over their common seeds, with the interval of Student's t.
 
+    Fewer than `MIN_PAIRS` pairs have no interval.
+
     Args:
         values: Values by seed.
         baseline: Values of the baseline by seed.
@@ -61,7 +65,7 @@ def paired_difference(
     if not seeds:
         return None
     n, mean, std = summarise([values[seed] - baseline[seed] for seed in seeds])
-    if std is None:
+    if std is None or n < MIN_PAIRS:
         return Difference(n, mean, None, None)
     half_width = float(t.ppf((1 + confidence) / 2, n - 1)) * std / math.sqrt(n)
     return Difference(n, mean, mean - half_width, mean + half_width)

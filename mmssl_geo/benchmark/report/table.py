@@ -9,13 +9,14 @@ from mmssl_geo.benchmark.plan.jobs import Init, Job
 from mmssl_geo.benchmark.plan.suite import Task
 from mmssl_geo.visualization.benchmark_figure import benchmark_figure
 
-from .statistics import Difference, Summary, paired_difference, summarise
+from .statistics import MIN_PAIRS, Difference, Summary, paired_difference, summarise
 
 DASH = '–'
 NOTE = (
     'Means and sample standard deviations over n seeds; differences are paired by seed, with the 95 % interval of '
     "Student's t. The last checkpoint is evaluated."
 )
+NO_INTERVAL_NOTE = f'Differences of fewer than {MIN_PAIRS} seeds have no interval, because it would not be reliable.'
 
 
 class JobOutcome(NamedTuple):
@@ -139,6 +140,10 @@ def format_rows(rows: Iterable[Row], baselines: Sequence[str]) -> str:
     return '\n'.join(lines)
 
 
+def _lacks_intervals(rows: Iterable[Row]) -> bool:
+    return any(difference.low is None for row in rows for difference in row.differences.values())
+
+
 def _line(cells: Iterable[object]) -> str:
     return '| ' + ' | '.join(map(str, cells)) + ' |'
 
@@ -172,6 +177,7 @@ def write_tables(
         format_rows(rows, baselines),
         '',
         NOTE,
+        *([NO_INTERVAL_NOTE] if _lacks_intervals(rows) else []),
         '',
         '## Jobs',
         '',
