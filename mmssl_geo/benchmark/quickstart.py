@@ -94,7 +94,7 @@ class Quickstart:
     def _make_scenes(self):
         write_scenes(self.scenes, SceneOptions(), self.num_train, self.num_val, workers=2)
 
-    def _train(self, name, config, options, label='', threads=None):
+    def _train(self, name, config, options, label='', threads=None, data_root=''):
         work_dir = self.out / name
         shutil.rmtree(work_dir, ignore_errors=True)
         run_step(
@@ -102,8 +102,8 @@ class Quickstart:
             log=self.out / f'{name}.log',
             label=label,
             env={
-                'DATA_ROOT': str(self.scenes),
-                'CHECKPOINT': '',  # the caller's would start every run
+                'DATA_ROOT': str(data_root),
+                'CHECKPOINT': '',  # that of the caller would initialise every run
                 **({'OMP_NUM_THREADS': str(threads)} if threads else {}),
             },
         )
@@ -140,7 +140,12 @@ class Quickstart:
         options = [f'model.backbone.init_cfg.checkpoint={checkpoint}'] if checkpoint else []
         name = f'{target}_{"gtsa" if checkpoint else "random"}'
         work_dir = self._train(
-            name, DOWNSTREAM[target], options + self.finetune_options, label=f'{start}, ', threads=threads
+            name,
+            DOWNSTREAM[target],
+            options + self.finetune_options,
+            label=f'{start}, ',
+            threads=threads,
+            data_root=self.scenes,
         )
         scalars = last_validation(work_dir)
         missing = [key for key in METRICS[target].values() if key not in scalars]
