@@ -1,36 +1,39 @@
-"""What a segmentation net has to beat: the best prediction that is the same everywhere."""
+"""The baseline that a segmentation model has to beat: the best constant prediction."""
+import os
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from mmssl_geo.utils.errors import UserError
 
 
-def best_constant_miou(folder, num_classes):
-    """mIoU of the best constant prediction on a folder of semantic maps.
+def best_constant_miou(folder: str | os.PathLike, num_classes: int) -> tuple[float, int]:
+    """Computes the mIoU of the best constant prediction on a folder of semantic maps.
 
-    Predicting class c everywhere gives c the IoU (its pixels / all pixels) and every other class that occurs the IoU 0;
-    as in mmseg's `IoUMetric`, classes that neither occur nor are predicted do not count, and pixels of 255 are ignored.
+    If class c is predicted everywhere, its IoU is its share of the pixels, and the IoU of every other class that
+    occurs is 0. As in mmseg's `IoUMetric`, classes that are neither present nor predicted do not count, and pixels with
+    the value 255 are ignored.
 
     Args:
-        folder: folder of PNG maps of class ids, for example `OUT/semantic/val`.
-        num_classes: number of classes, background counted.
+        folder: Folder of PNG maps of class ids, for example `OUT/semantic/val`.
+        num_classes: Number of classes, including the background.
 
     Returns:
-        Tuple of the mIoU in per cent and the class that is predicted.
+        The mIoU in per cent, and the predicted class.
 
     Raises:
-        UserError: no maps there, none with a pixel that counts, or an id beyond `num_classes`.
+        UserError: If the folder has no maps, no labelled pixel, or an id beyond `num_classes`.
     """
-    counts = np.zeros(256, np.int64)
+    counts: NDArray = np.zeros(256, np.int64)
     for path in sorted(Path(folder).glob('*.png')):
         counts += np.bincount(np.asarray(Image.open(path)).ravel(), minlength=256)
     if not counts[:255].any():
-        raise UserError(f'no semantic maps (*.png) with labelled pixels in {folder}; give the folder of a split')
+        raise UserError(f'no semantic maps (*.png) with labelled pixels in {folder}; pass the folder of a split')
     if counts[num_classes:255].any():
-        raise UserError(f'{folder} has class ids beyond the {num_classes} classes given (background counted); '
-                        'give the number of classes of its scenes')
+        raise UserError(f'{folder} has class ids beyond the {num_classes} classes given (including the background); '
+                        'pass the number of classes of these scenes')
     counts = counts[:num_classes]
     best = int(np.argmax(counts))
     return float(100 * counts[best] / counts.sum() / np.count_nonzero(counts)), best

@@ -1,17 +1,19 @@
-"""One scene: objects are placed, sorted by depth, the nearly hidden ones left out, the rest drawn back to front."""
+"""One scene: places objects, sorts them by depth, removes almost hidden ones and draws the rest back to front."""
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
 
-from .options import CLASSES
+from .options import CLASSES, SceneOptions
 from .shapes import signed_distance
 from .textures import background, object_texture
 
 MIN_VISIBLE = 0.3
-"""Least visible share of an object (hidden by others or outside the image both count against it)."""
+"""Smallest visible share of an object; parts hidden by others or outside the image are not visible."""
 
 PLACE_NEAR = 0.5
-"""Chance that an object is placed near an earlier one, which makes them overlap."""
+"""Probability that an object is placed near an earlier one, so that they overlap."""
 
 
 @dataclass(frozen=True)
@@ -19,41 +21,43 @@ class Scene:
     """One scene.
 
     Attributes:
-        image: (S, S, 3) uint8, RGB.
-        instances: (S, S) int32; 0 is background, `k` the visible part of object `k - 1` (back to front).
-        labels: per object, its class id (1 is `CLASSES[0]`).
+        image: RGB image, shape (S, S, 3), uint8.
+        instances: Instance map, shape (S, S), int32: 0 is the background, `k` the visible part of object `k - 1`;
+            objects are ordered back to front.
+        labels: Class id of every object; 1 is `CLASSES[0]`.
     """
-    image: np.ndarray
-    instances: np.ndarray
-    labels: tuple
+    image: NDArray
+    instances: NDArray
+    labels: tuple[int, ...]
 
     @property
-    def semantic(self):
-        """(S, S) uint8 map of class ids, 0 for background."""
+    def semantic(self) -> NDArray:
+        """Map of class ids, shape (S, S), uint8; 0 is the background."""
         return np.array((0, ) + self.labels, np.uint8)[self.instances]
 
 
 @dataclass(frozen=True)
 class _Object:
-    """A placed object: its grid of object-frame points covers it wholly, also where it leaves the image."""
+    """A placed object. Its grid of points covers the whole object, including parts outside the image."""
     label: int
-    centre: tuple  # x, y in pixels
+    centre: tuple[float, float]  # x, y in pixels
     radius: float  # pixels
     tilt: float  # radians
     aspect: float
     texture_seed: int
 
     @property
-    def name(self):
+    def name(self) -> str:
         return CLASSES[self.label - 1]
 
     @property
-    def origin(self):
-        """Row and column, in the image, of the grid's first pixel; may be negative."""
-        return tuple(int(np.floor(c - self.radius)) - 2 for c in reversed(self.centre))
+    def origin(self) -> tuple[int, int]:
+        """Image row and column of the first grid pixel; may be negative."""
+        x, y = self.centre
+        return int(np.floor(y - self.radius)) - 2, int(np.floor(x - self.radius)) - 2
 
-    def points(self):
-        """Object-frame coordinates x, y of the grid's pixel centres, two (h, w) arrays."""
+    def points(self) -> tuple[NDArray, NDArray]:
+        """Returns the x and y coordinates of the grid's pixel centres in the object frame, each of shape (h, w)."""
         side = int(np.ceil(2 * self.radius)) + 5
         row, column = self.origin
         x, y = np.meshgrid(np.arange(side) + column + 0.5 - self.centre[0],
@@ -61,12 +65,12 @@ class _Object:
         cos, sin = np.cos(self.tilt) / self.radius, np.sin(self.tilt) / self.radius
         return x * cos + y * sin, y * cos - x * sin
 
-    def distance(self):
-        """(h, w) signed distance to the outline, in units of the radius."""
+    def distance(self) -> NDArray:
+        """Returns the signed distance to the outline in units of the radius, shape (h, w)."""
         return signed_distance(self.name, self.aspect, *self.points())
 
-    def windows(self, shape, size):
-        """Slices of the image and of a grid of `shape` that cover the same pixels."""
+    def windows(self, shape: tuple[int, ...], size: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+        """Returns the slices of the image and of a grid of the given shape that cover the same pixels."""
         (row, column), (height, width) = self.origin, shape
         top, bottom = max(row, 0), min(row + height, size)
         left, right = max(column, 0), min(column + width, size)
@@ -74,17 +78,14 @@ class _Object:
         return image, (slice(top - row, bottom - row), slice(left - column, right - column))
 
 
-def make_scene(options, split, index):
-    """Draws scene `index` of a split: a function of its arguments alone.
+def make_scene(options: SceneOptions, split: int, index: int) -> Scene:
+    """Draws one scene of a split; the result depends on the arguments alone.
 
     Args:
-        options: `SceneOptions`.
-        split: number of the split (0 train, 1 val); splits share no scene.
-        index: number of the scene in its split. The front-most object is of class `index % options.classes`,
-            so that `options.classes` scenes in a row show every class.
-
-    Returns:
-        Scene
+        options: Settings of the set.
+        split: Number of the split (0 train, 1 val); splits share no scene.
+        index: Number of the scene in its split. The class of the front-most object is `index % options.classes`, so
+            that `options.classes` consecutive scenes show every class.
     """
     rng = np.random.default_rng([options.seed, split, index])
     objects = _place(rng, options, front_label=index % options.classes + 1)
@@ -102,9 +103,9 @@ def make_scene(options, split, index):
     return Scene(image, instances, tuple(o.label for o in objects))
 
 
-def _place(rng, options, front_label):
-    """Objects sorted back to front: the lower an object stands, the nearer it is."""
-    spots = []
+def _place(rng: Generator, options: SceneOptions, front_label: int) -> list[_Object]:
+    """Places objects and sorts them back to front; lower objects are nearer."""
+    spots: list[tuple[NDArray, float]] = []
     for _ in range(rng.integers(options.objects[0], options.objects[1] + 1)):
         radius = options.size * rng.uniform(*options.radius)
         low, high = 0.6 * radius, options.size - 0.6 * radius
@@ -122,8 +123,9 @@ def _place(rng, options, front_label):
     ]
 
 
-def _drop_hidden(objects, masks, size):
-    """Leaves out the most hidden object until at least `MIN_VISIBLE` of each is seen."""
+def _drop_hidden(
+        objects: list[_Object], masks: list[NDArray], size: int) -> tuple[list[_Object], list[NDArray]]:
+    """Removes the most hidden object until at least `MIN_VISIBLE` of every object is visible."""
     while True:
         instances = np.full((size, size), -1)
         for number, (placed, mask) in enumerate(zip(objects, masks, strict=True)):
@@ -137,8 +139,8 @@ def _drop_hidden(objects, masks, size):
         masks = masks[:worst] + masks[worst + 1:]
 
 
-def _draw(canvas, placed):
-    """Paints the object with a soft edge of one pixel; light falls from above."""
+def _draw(canvas: NDArray, placed: _Object) -> None:
+    """Draws the object with a soft edge of one pixel, lit from above."""
     distance = placed.distance()
     window, part = placed.windows(distance.shape, len(canvas))
     rng = np.random.default_rng(placed.texture_seed)
@@ -150,8 +152,8 @@ def _draw(canvas, placed):
     canvas[window] += cover[part] * (colours[part] - canvas[window])
 
 
-def _draw_shadow(canvas, placed):
-    """Darkens what lies behind the object's lower right."""
+def _draw_shadow(canvas: NDArray, placed: _Object) -> None:
+    """Darkens the pixels behind the lower right of the object."""
     shift = 0.12
     x, y = placed.points()
     distance = signed_distance(placed.name, placed.aspect, x - shift, y - shift)

@@ -1,24 +1,27 @@
-"""Textures: fractal noise, one background, and one pattern per class."""
+"""Textures: fractal noise, the background, and one pattern per class."""
 import colorsys
+from collections.abc import Callable
 
 import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
 from PIL import Image
 
 HUES = dict(ball=0.02, crate=0.10, tent=0.60, star=0.15, ring=0.45, cross=0.80)
-"""Middle of a class's hues; the hues of neighbouring classes overlap, so that colour alone does not tell them apart."""
+"""Mean hue of each class. The hues of neighbouring classes overlap, so colour alone does not separate them."""
 
 
-def fractal_noise(rng, shape, cell, stretch=1.0):
-    """Smooth noise of four octaves.
+def fractal_noise(rng: Generator, shape: tuple[int, ...], cell: float, stretch: float = 1.0) -> NDArray:
+    """Draws smooth noise of four octaves.
 
     Args:
-        rng: `numpy.random.Generator`.
-        shape: (height, width) in pixels.
-        cell: size of the coarsest grains in pixels.
-        stretch: width over height of the grains.
+        rng: Source of randomness.
+        shape: Height and width in pixels.
+        cell: Size of the coarsest grains in pixels.
+        stretch: Width over height of the grains.
 
     Returns:
-        Array of `shape` with mean 0 and standard deviation 1.
+        Noise of the given shape, with mean 0 and standard deviation 1.
     """
     height, width = shape
     noise = np.zeros(shape, np.float32)
@@ -30,8 +33,8 @@ def fractal_noise(rng, shape, cell, stretch=1.0):
     return (noise - noise.mean()) / max(noise.std(), 1e-6)
 
 
-def background(rng, size, clutter):
-    """Wall and floor with their own grain, lit from above; (size, size, 3) floats in about 0 to 1."""
+def background(rng: Generator, size: int, clutter: float) -> NDArray:
+    """Draws a wall and a floor with different grain, lit from above: shape (size, size, 3), about 0 to 1."""
     horizon = rng.uniform(0.15, 0.5) * size
     rows = np.arange(size)[:, None] + 0.5
     slope = rng.uniform(-0.08, 0.08) * (np.arange(size)[None] + 0.5 - size / 2)
@@ -46,8 +49,8 @@ def background(rng, size, clutter):
     return (planes[0] * (1 - floor) + planes[1] * floor) * light
 
 
-def object_colours(rng, name):
-    """Two RGB colours of one object: the hue scatters widely about the class's, and is any hue in one of six."""
+def object_colours(rng: Generator, name: str) -> tuple[NDArray, NDArray]:
+    """Draws two RGB colours of one object: hues around the mean of the class, or any hue with probability 1/6."""
     hue = rng.uniform() if rng.uniform() < 1 / 6 else HUES[name] + rng.normal(0, 0.06)
     saturation, value = rng.uniform(0.5, 0.9), rng.uniform(0.65, 0.95)
     bright = np.array(colorsys.hsv_to_rgb(hue % 1, saturation, value))
@@ -55,18 +58,20 @@ def object_colours(rng, name):
     return bright, dark
 
 
-def object_texture(rng, name, x, y, distance, grain_px):
-    """Colours of an object's surface.
+def object_texture(
+        rng: Generator, name: str, x: NDArray, y: NDArray, distance: NDArray, grain_px: float) -> NDArray:
+    """Draws the surface colours of an object.
 
     Args:
-        rng: `numpy.random.Generator`.
-        name: one of `CLASSES`.
-        x, y: (h, w) object frame, in units of the radius.
-        distance: (h, w) signed distance to the outline, in units of the radius.
-        grain_px: size of the surface's noise grains in pixels.
+        rng: Source of randomness.
+        name: One of `CLASSES`.
+        x: Coordinates in the object frame in units of the radius, shape (h, w).
+        y: Coordinates in the object frame in units of the radius, shape (h, w).
+        distance: Signed distance to the outline in units of the radius, shape (h, w).
+        grain_px: Size of the noise grains in pixels.
 
     Returns:
-        (h, w, 3) floats in about 0 to 1.
+        Colours, shape (h, w, 3), about 0 to 1.
     """
     bright, dark = object_colours(rng, name)
     share = _PATTERNS[name](rng, x, y, distance)[..., None]
@@ -74,41 +79,42 @@ def object_texture(rng, name, x, y, distance, grain_px):
     return bright * (1 - share) + dark * share + 0.04 * noise
 
 
-def _soft_step(value, width=0.08):
+def _soft_step(value: NDArray, width: float = 0.08) -> NDArray:
     return np.clip(value / width + 0.5, 0.0, 1.0)
 
 
-def _ball(rng, x, y, _):
+def _ball(rng: Generator, x: NDArray, y: NDArray, _: NDArray) -> NDArray:
     shade = 0.75 * np.hypot(x + 0.3, y + 0.35) ** 2 / 1.5
     band = _soft_step(np.abs(y - 0.5 * x * rng.uniform(-1, 1)) - 0.16)
     return np.clip(shade + 0.7 * (1 - band), 0, 1)
 
 
-def _crate(rng, x, y, distance):
+def _crate(rng: Generator, x: NDArray, y: NDArray, distance: NDArray) -> NDArray:
     planks = _soft_step(np.cos(2 * np.pi * rng.uniform(1.6, 2.4) * y) - 0.75, 0.3)
     frame = _soft_step(distance + 0.16)
     brace = 1 - _soft_step(np.abs(x - y * rng.choice([-1, 1])) - 0.1)
     return np.clip(planks + frame + 0.8 * brace, 0, 1)
 
 
-def _tent(rng, x, y, distance):
+def _tent(rng: Generator, x: NDArray, y: NDArray, distance: NDArray) -> NDArray:
     stripes = _soft_step(np.cos(2 * np.pi * rng.uniform(1.8, 2.6) * (np.abs(x) + y)), 0.4)
     return np.clip(0.85 * stripes + _soft_step(distance + 0.06), 0, 1)
 
 
-def _star(rng, x, y, _):
+def _star(rng: Generator, x: NDArray, y: NDArray, _: NDArray) -> NDArray:
     rays = _soft_step(np.cos(5 * np.arctan2(x, -y)), 1.2)
     return np.clip(rays * np.hypot(x, y) * rng.uniform(0.9, 1.3), 0, 1)
 
 
-def _ring(rng, x, y, _):
+def _ring(rng: Generator, x: NDArray, y: NDArray, _: NDArray) -> NDArray:
     dashes = int(rng.integers(5, 9))
     return 0.9 * _soft_step(np.cos(dashes * np.arctan2(y, x) + rng.uniform(0, 6)), 0.3)
 
 
-def _cross(rng, x, y, _):
+def _cross(rng: Generator, x: NDArray, y: NDArray, _: NDArray) -> NDArray:
     pitch = rng.uniform(3.0, 4.5) * np.pi
     return 0.85 * _soft_step(np.sin(pitch * x) * np.sin(pitch * y), 0.3)
 
 
-_PATTERNS = dict(ball=_ball, crate=_crate, tent=_tent, star=_star, ring=_ring, cross=_cross)
+_Pattern = Callable[[Generator, NDArray, NDArray, NDArray], NDArray]
+_PATTERNS: dict[str, _Pattern] = dict(ball=_ball, crate=_crate, tent=_tent, star=_star, ring=_ring, cross=_cross)

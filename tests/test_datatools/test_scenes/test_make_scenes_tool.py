@@ -12,12 +12,12 @@ run = partial(run_process, 'make_scenes.py')
 def test_command_makes_both_splits_and_shows_progress(tmp_path):
     done = run(tmp_path / 'out', '--num', 4, '--num-val', 2, '--size', 64, '--seed', 1, '--workers', 2)
     assert done.returncode == 0, done.stderr
-    assert 'train: 4/4 scenes' in done.stderr and 'val: 2/2 scenes' in done.stderr
+    assert '4/4 train scenes' in done.stderr and '2/2 val scenes' in done.stderr
     assert len(list((tmp_path / 'out' / 'images').rglob('*.jpg'))) == 6
 
 
 @pytest.mark.parametrize('args, sentence', [
-    (['--num', 0], '0 training and 0 validation scenes cannot be made'),
+    (['--num', 0], 'cannot generate 0 training and 0 validation scenes'),
     (['--num', 2, '--size', 8], 'size is 8; choose 32 to 4096 pixels'),
 ])
 def test_a_mistake_is_one_sentence_and_status_1(tmp_path, args, sentence):

@@ -89,7 +89,7 @@ def test_a_strange_folder_is_left_alone_unless_told(tmp_path):
     (tmp_path / 'images' / 'mine.jpg').write_text('photo')
     (tmp_path / 'notes.txt').write_text('text')
     before = bytes_of(tmp_path)
-    with pytest.raises(UserError, match='not empty and was not made by this tool'):
+    with pytest.raises(UserError, match='not empty and was not written by this tool'):
         write_scenes(tmp_path, OPTIONS, 1)
     assert bytes_of(tmp_path) == before
     write_scenes(tmp_path, OPTIONS, 1, overwrite=True)
@@ -100,7 +100,7 @@ def test_a_strange_folder_is_left_alone_unless_told(tmp_path):
 @pytest.mark.parametrize('numbers, sentence', [
     (dict(num_train=0), '0 training and 0 validation'),
     (dict(num_train=1, num_val=-1), '-1 validation'),
-    (dict(num_train=1, workers=-1), '-1 workers'),
+    (dict(num_train=1, workers=-1), 'workers is -1'),
 ])
 def test_impossible_numbers_are_refused_before_anything_is_written(tmp_path, numbers, sentence):
     with pytest.raises(UserError, match=sentence):
@@ -110,7 +110,7 @@ def test_impossible_numbers_are_refused_before_anything_is_written(tmp_path, num
 
 def test_a_file_in_the_way_is_named(tmp_path):
     (tmp_path / 'file').write_text('')
-    with pytest.raises(UserError, match='file is a file; give a folder'):
+    with pytest.raises(UserError, match='file is a file; pass a folder'):
         write_scenes(tmp_path / 'file', OPTIONS, 1)
     with pytest.raises(UserError, match='cannot write scenes to .*: Not a directory'):
         write_scenes(tmp_path / 'file' / 'out', OPTIONS, 1)
