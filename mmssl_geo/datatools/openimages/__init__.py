@@ -1,4 +1,4 @@
-"""A documented, seeded subset of Open Images: ours, since the split of D3SSL's OpenImage-MINI is not published."""
+"""A documented, seeded subset of Open Images. It is our own, because the split of OpenImage-MINI is not published."""
 from .make import make_subset
 from .subset import SubsetOptions
 

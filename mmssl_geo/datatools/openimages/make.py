@@ -1,40 +1,46 @@
-"""From the CSV files of a download to the files of a subset."""
+"""Makes the files of a subset from the CSV files of a download."""
 import json
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmssl_geo.utils.errors import UserError
 
-from .csv_files import BOXES, CLASSES, ROTATIONS, find_file, read_boxes, read_classes, read_rotated
-from .subset import boxes_of, choose_classes, choose_images, instances
+from .csv_files import BOXES, CLASSES, ROTATIONS, find_file, find_optional_file, read_boxes, read_classes, read_rotated
+from .subset import SubsetOptions, boxes_of, choose_classes, choose_images, instances
 from .writer import OFFICIAL_NAMES, ImageFolder, remove_split, write_ids, write_split
 
 
-def make_subset(root, out, options, images=None, max_missing=0.01, say=print):
-    """Chooses classes and images, and writes what can be written.
+def make_subset(
+        root: str | os.PathLike, out: str | os.PathLike, options: SubsetOptions, images: str | None = None,
+        max_missing: float = 0.01, log: Callable[[str], None] = print) -> None:
+    """Chooses classes and images, and writes the files of the subset.
 
-    Always `subset.json` (what was chosen from what) and `{split}_ids.txt` (what to download); with the images also
-    `{split}.txt`, `instances_{split}.json` and, where some are missing, `{split}_missing.txt`.
+    Always writes `subset.json` (the choice and its sources) and `{split}_ids.txt` (the images to download). With the
+    images it also writes `{split}.txt`, `instances_{split}.json` and, if some are missing, `{split}_missing.txt`.
 
     Args:
-        root: folder with the CSV files, or with folders that hold them.
-        out: folder to write.
-        options: `SubsetOptions`.
-        images: folder with the images; None: not there yet.
-        max_missing: share of a split's images that may be missing or unreadable.
-        say: takes lines about what is found.
+        root: Folder with the CSV files, or with sub-folders that hold them.
+        out: Folder to write.
+        options: Settings of the subset.
+        images: Folder with the downloaded images, or None before the download.
+        max_missing: Share of the images of a split that may be missing or unreadable.
+        log: Called with every line of the report.
 
     Raises:
-        UserError: a file is missing or not what its name says, the options ask for more than there is, too many
-            images are missing, or `out` cannot be written.
+        UserError: If a file is missing or not what its name suggests, the data has too few classes or images for the
+            options, too many images are missing, or `out` cannot be written.
     """
     sources = find_sources(root, ('train', 'val') if options.num_val else ('train', ))
     folder = None if images is None else ImageFolder(images)
     names = read_classes(sources['classes'])
     labels = {class_id: label for label, class_id in enumerate(names)}
-    classes, chosen, facts = choose(sources, labels, options, say)
+    classes, chosen, facts = choose(sources, labels, options, log)
     categories = {int(label): dict(id=number, name=list(names.values())[label], class_id=list(names)[label])
                   for number, label in enumerate(classes, start=1)}
     try:
@@ -46,7 +52,7 @@ def make_subset(root, out, options, images=None, max_missing=0.01, say=print):
             if folder is not None:
                 rows = boxes_of(read_boxes(sources['boxes'][split], labels), split_images, classes)
                 counts = write_split(out, split, split_images, rows, categories, folder, max_missing)
-                say(f'{split}: ' + ', '.join(f'{count} {what}' for what, count in counts.items()))
+                log(f'{split}: ' + ', '.join(f'{count} {what}' for what, count in counts.items()))
                 facts[split].update(counts)
         content = dict(options=asdict(options), class_file=sources['classes'].name, **facts,
                        categories=list(categories.values()))
@@ -55,19 +61,21 @@ def make_subset(root, out, options, images=None, max_missing=0.01, say=print):
         raise UserError(f'cannot write the subset to {out}: {error.strerror or error}') from error
 
 
-def find_sources(root, splits):
-    """The CSV files: `classes`, and by split `boxes` and `rotations` (None where there is no such file).
+def find_sources(root: str | os.PathLike, splits: Sequence[str]) -> dict[str, Any]:
+    """Finds the CSV files: `classes`, and per split `boxes` and `rotations` (None without such a file).
 
     Raises:
-        UserError: one that is needed is missing.
+        UserError: If a required file is missing.
     """
     return dict(
         classes=find_file(root, CLASSES), boxes={split: find_file(root, BOXES[split]) for split in splits},
-        rotations={split: find_file(root, ROTATIONS[split], needed=False) for split in splits})
+        rotations={split: find_optional_file(Path(root), ROTATIONS[split]) for split in splits})
 
 
-def choose(sources, labels, options, say):
-    """Classes (sorted labels), images by split, and facts by split about what they were chosen from."""
+def choose(
+        sources: dict[str, Any], labels: dict[str, int], options: SubsetOptions,
+        log: Callable[[str], None]) -> tuple[NDArray, dict[str, NDArray], dict[str, dict[str, Any]]]:
+    """Chooses classes (sorted labels) and images per split; also returns statistics of every split."""
     classes, chosen, facts = None, {}, {}
     for split, path in sources['boxes'].items():
         instance_images, instance_labels = instances(read_boxes(path, labels))
@@ -81,7 +89,11 @@ def choose(sources, labels, options, say):
         facts[split] = dict(
             boxes_file=path.name, instances_of_all_classes=len(instance_images), candidates=candidates, chosen=number,
             rotations_file=rotation_file.name if rotation_file else None, rotated_in_file=len(rotated))
-        say(f'{split}: {number} images chosen of {candidates} that fit ({path.name}, {len(instance_images)} instances'
-            + (f'; {len(rotated)} images that do not stand upright are left out)' if rotation_file else
-               f'; no {ROTATIONS[split][0]}: images that do not stand upright are not left out)'))
+        if rotation_file:
+            rotations = f'{len(rotated)} images that are not upright are excluded'
+        else:
+            rotations = f'no {ROTATIONS[split][0]}: images that are not upright cannot be excluded'
+        log(f'{split}: {number} images chosen from {candidates} candidates ({path.name}, {len(instance_images)} '
+            f'instances; {rotations})')
+    assert classes is not None
     return classes, chosen, facts

@@ -1,9 +1,11 @@
-"""Writes a split of the subset: what to download, and, once the images are there, an image list and a COCO json."""
+"""Writes a split of the subset: the images to download and, after the download, an image list and a COCO json."""
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmssl_geo.datasets.image_list import EXTENSIONS
 from mmssl_geo.datasets.image_reading import UnreadableImage
@@ -15,10 +17,10 @@ from mmssl_geo.utils.progress import Progress
 OFFICIAL_NAMES = dict(train='train', val='validation')
 
 
-def write_ids(out, split, images):
-    """`{split}_ids.txt`: a line 'train/0001eeaf4aed83f9' for each image, as the site's own downloader reads them.
+def write_ids(out: str | os.PathLike, split: str, images: NDArray) -> None:
+    """Writes `{split}_ids.txt`, one line such as 'train/0001eeaf4aed83f9' per image, for the official downloader.
 
-    Files of an earlier call that chose other images are removed: they would contradict it.
+    Removes the files of an earlier call that chose other images.
     """
     lines = ''.join(f'{OFFICIAL_NAMES[split]}/{int(image):016x}\n' for image in images)
     listing = Path(out) / f'{split}_ids.txt'
@@ -27,32 +29,35 @@ def write_ids(out, split, images):
     listing.write_text(lines)
 
 
-def remove_split(out, split):
+def remove_split(out: str | os.PathLike, split: str) -> None:
     """Removes all files of a split."""
     for name in (f'{split}_ids.txt', f'{split}.txt', f'{split}_missing.txt', f'instances_{split}.json'):
         (Path(out) / name).unlink(missing_ok=True)
 
 
 class ImageFolder:
-    """Where the images lie: files called by their ImageID, anywhere below a folder.
+    """Images named by their ImageID, anywhere below a folder.
+
+    Args:
+        root: The folder.
 
     Raises:
-        UserError: there is no such folder.
+        UserError: If the folder does not exist.
     """
 
-    def __init__(self, root):
+    def __init__(self, root: str) -> None:
         self.root = root
         if not os.path.isdir(root):
             raise UserError(f'the image folder {root} does not exist: correct --images')
         names = list(scan_folder(root, EXTENSIONS))
-        # of several files of one image the first in sorted order
+        # the first file in sorted order wins if an image has several
         self.name_of = {os.path.splitext(os.path.basename(name))[0]: name for name in reversed(names)}
 
-    def look_up(self, image):
-        """Name and `(height, width)` of an image.
+    def look_up(self, image: int) -> tuple[str, tuple[int, int]]:
+        """Returns the file name and the size (height, width) of an image.
 
         Raises:
-            UnreadableImage: it is not there, or its header cannot be read.
+            UnreadableImage: If the image is missing, or its header cannot be read.
         """
         name = self.name_of.get(f'{int(image):016x}')
         if name is None:
@@ -60,26 +65,28 @@ class ImageFolder:
         return name, upright_size(os.path.join(self.root, name))
 
 
-def write_split(out, split, images, rows, categories, folder, max_missing):
-    """`{split}.txt` (image list) and `instances_{split}.json` (COCO), of the images that are there.
+def write_split(
+        out: str | os.PathLike, split: str, images: NDArray, rows: NDArray, categories: dict[int, dict[str, Any]],
+        folder: ImageFolder, max_missing: float) -> dict[str, int]:
+    """Writes `{split}.txt` (image list) and `instances_{split}.json` (COCO) of the images that were found.
 
-    Boxes become pixels of the upright image, rounded to a hundredth; a group is `iscrowd`. Images that are missing or
-    unreadable are left out and named in `{split}_missing.txt`.
+    Boxes are in pixels of the upright image, rounded to a hundredth; a group is `iscrowd`. Missing and unreadable
+    images are skipped and listed in `{split}_missing.txt`.
 
     Args:
-        out: folder.
+        out: Folder to write.
         split: 'train' or 'val'.
-        images: `(n,)` sorted uint64.
-        rows: their boxes, as `subset.boxes_of` gives them.
-        categories: COCO categories by label: label -> dict with `id`.
-        folder: `ImageFolder`.
-        max_missing: share of the images that may be left out.
+        images: Sorted images, shape (n,), uint64.
+        rows: Their boxes, from `subset.boxes_of`.
+        categories: COCO category of every label.
+        folder: The downloaded images.
+        max_missing: Share of the images that may be missing.
 
     Returns:
-        dict: `images`, `instances`, `groups`, `missing`: counts.
+        The numbers of `images`, `instances`, `groups` and `missing` images.
 
     Raises:
-        UserError: more are missing; `{split}_missing.txt` is written, the others are not.
+        UserError: If more images are missing. Only `{split}_missing.txt` is written then.
     """
     out = Path(out)
     found, missing = _look_up_all(images, folder, split)
@@ -90,7 +97,7 @@ def write_split(out, split, images, rows, categories, folder, max_missing):
     if len(missing) > max_missing * len(images):
         raise UserError(
             f'{len(missing)} of the {len(images)} {split} images are missing from {folder.root} or unreadable, more '
-            f'than --max-missing {max_missing:g} allows, such as {missing[0]}; all are named in {listing}: download '
+            f'than --max-missing {max_missing:g} allows, such as {missing[0]}; {listing} lists all of them: download '
             f'them (ids in {out / f"{split}_ids.txt"}), or raise --max-missing')
     (out / f'{split}.txt').write_text(''.join(f'{name}\n' for name, _ in found.values()))
     entries = [dict(id=number, file_name=name, height=size[0], width=size[1])
@@ -108,9 +115,12 @@ def write_split(out, split, images, rows, categories, folder, max_missing):
     return dict(images=len(found), instances=len(annotations) - groups, groups=groups, missing=len(missing))
 
 
-def _look_up_all(images, folder, split):
-    """Image -> (name, size) of those that are there, and a line for each that is not."""
-    found, missing, progress = {}, [], Progress(len(images), f'{split} images')
+def _look_up_all(
+        images: NDArray, folder: ImageFolder, split: str) -> tuple[dict[int, tuple[str, tuple[int, int]]], list[str]]:
+    """Returns name and size of every image that was found, and a line for every other image."""
+    found: dict[int, tuple[str, tuple[int, int]]] = {}
+    missing: list[str] = []
+    progress = Progress(len(images), f'{split} images')
     for image in images.tolist():
         try:
             found[image] = folder.look_up(image)
@@ -121,7 +131,9 @@ def _look_up_all(images, folder, split):
     return found, missing
 
 
-def _annotation(row, size, number_of, categories):
+def _annotation(
+        row: NDArray, size: tuple[int, int], number_of: dict[int, int],
+        categories: dict[int, dict[str, Any]]) -> dict[str, Any]:
     height, width = size
     left, top, right, bottom = np.round(
         [row['x1'] * width, row['y1'] * height, row['x2'] * width, row['y2'] * height], 2).tolist()

@@ -46,7 +46,7 @@ def test_the_first_step_says_what_to_download(download, tmp_path, run, capsys):
     assert facts['train']['chosen'] == 30 and facts['train']['boxes_file'] == 'oidv6-train-annotations-bbox.csv'
     assert facts['options']['seed'] == 0
     shown = capsys.readouterr()
-    assert 'train: 30 images chosen of' in shown.out and 'with --images FOLDER' in shown.out
+    assert 'train: 30 images chosen from' in shown.out and 'with --images FOLDER' in shown.out
     assert 'no train-images-boxable-with-rotation.csv' in shown.out and 'rows of oidv6-train' in shown.err
 
 
@@ -126,7 +126,7 @@ def test_images_that_do_not_stand_upright_are_left_out(download, tmp_path, run, 
     write_csv(download / 'train-images-boxable-with-rotation.csv', ['ImageID', 'Rotation'],
               [[image_id(number), 90.0 if image_id(number) in turned else ''] for number in range(1, 201)])
     run(download, tmp_path / 'b', *OPTIONS)
-    assert '5 images that do not stand upright are left out' in capsys.readouterr().out
+    assert '5 images that are not upright are excluded' in capsys.readouterr().out
     assert not {f'train/{name}' for name in turned} & set(ids(tmp_path / 'b', 'train'))
     assert len(set(ids(tmp_path / 'a', 'train')) & set(ids(tmp_path / 'b', 'train'))) == 25
 
@@ -151,10 +151,10 @@ def test_without_a_validation_split_its_file_is_not_needed(download, tmp_path, r
 
 
 @pytest.mark.parametrize('args, sentence', [
-    (['--num-images', 300], 'train: [0-9]+ images have 2 to 6 instances of the 3 classes, 300 were asked for'),
+    (['--num-images', 300], 'train: [0-9]+ images have 2 to 6 instances of the 3 classes, fewer than the 300'),
     (['--num-val', 60], 'val: [0-9]+ images have'), (['--num-classes', 6], 'only 5 classes have an instance'),
-    (['--max-missing', 2], '--max-missing is a share'), (['--images', 'nowhere'], 'nowhere does not exist'),
-    (['--min-instances', 0], 'has to have 1 instance'),
+    (['--max-missing', 2], '--max-missing must be between'), (['--images', 'nowhere'], 'nowhere does not exist'),
+    (['--min-instances', 0], '--min-instances must be 1 or more'),
 ])
 def test_a_mistake_is_said_before_anything_is_written(download, tmp_path, run, args, sentence):
     with pytest.raises(UserError, match=sentence):

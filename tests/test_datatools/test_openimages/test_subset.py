@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 
 from mmssl_geo.datatools.openimages import csv_files
-from mmssl_geo.datatools.openimages.csv_files import ROW, find_file, read_boxes, read_classes, read_rotated
+from mmssl_geo.datatools.openimages.csv_files import (
+    ROW,
+    find_file,
+    find_optional_file,
+    read_boxes,
+    read_classes,
+    read_rotated,
+)
 from mmssl_geo.datatools.openimages.subset import SubsetOptions, boxes_of, choose_classes, choose_images, instances
 from mmssl_geo.utils.errors import UserError
 
@@ -43,7 +50,7 @@ def test_other_classes_and_impossible_boxes_are_left_out_and_counted(tmp_path, c
             row(box=(0, 1.1, 0, 1)), row(box=(0, 1, 0.5, 0.4)), row(box=(0, 1, 0, 1.01)), row(box=('nan', 1, 0, 1))]
     assert len(np.concatenate(list(read_boxes(write_boxes(tmp_path, rows), LABELS)))) == 1
     assert '9 rows of b.csv' in (shown := capsys.readouterr().err)
-    assert '7 boxes empty or outside of their image, 1 rows of other classes' in shown
+    assert 'skipped 7 empty boxes or boxes outside their image, and 1 rows of other classes' in shown
 
 
 @pytest.mark.parametrize('rows, message', [
@@ -61,7 +68,7 @@ def test_a_file_of_another_kind(tmp_path):
     (tmp_path / 'b.csv').write_text('')
     with pytest.raises(UserError, match='has no column ImageID'):
         list(read_boxes(tmp_path / 'b.csv', LABELS))
-    with pytest.raises(UserError, match='names no class'):
+    with pytest.raises(UserError, match='has no classes'):
         read_classes(tmp_path / 'b.csv')
 
 
@@ -90,7 +97,7 @@ def test_files_are_found_in_the_folder_or_one_below(tmp_path):
     assert find_file(tmp_path, ('a.csv', 'b.csv')) == tmp_path / 'b.csv'
     (tmp_path / 'labels/a.csv').write_text('')
     assert find_file(tmp_path, ('a.csv', 'b.csv')) == tmp_path / 'labels/a.csv'
-    assert find_file(tmp_path, ('c.csv', ), needed=False) is None
+    assert find_optional_file(tmp_path, ('c.csv', )) is None
     with pytest.raises(UserError, match='neither .* nor a folder in it has a file c.csv or d.csv'):
         find_file(tmp_path, ('c.csv', 'd.csv'))
     with pytest.raises(UserError, match='gone does not exist'):
@@ -102,7 +109,7 @@ def test_the_most_frequent_classes_and_ties():
     assert choose_classes(labels, 5, 1).tolist() == [3]
     assert choose_classes(labels, 5, 2).tolist() == [0, 3]
     assert choose_classes(labels, 5, 4).tolist() == [0, 1, 2, 3]
-    with pytest.raises(UserError, match='only 4 classes have an instance in the training split, 5 were asked for'):
+    with pytest.raises(UserError, match='only 4 classes have an instance in the training split, fewer than the 5'):
         choose_classes(labels, 5, 5)
 
 
@@ -131,7 +138,7 @@ def test_images_meet_the_options_and_nothing_else_matters(tmp_path):
     without, left = choose(rows, 50, rotated=[int(image, 16) for image in turned])
     assert not without & set(turned) and some - set(turned) < without and left == candidates - 10
     with pytest.raises(UserError, match=f'train: {len(fit)} images have 2 to 4 instances of the 2 classes, '
-                                        f'{len(fit) + 1} were asked for'):
+                                        f'fewer than the {len(fit) + 1} requested'):
         choose(rows, len(fit) + 1)
 
 
@@ -158,5 +165,5 @@ def test_boxes_of_the_chosen_sorted_each_once_groups_too(tmp_path):
 @pytest.mark.parametrize('options', [dict(num_train=0), dict(num_val=-1), dict(num_classes=0), dict(seed=-1),
                                      dict(min_instances=0), dict(min_instances=5, max_instances=4)])
 def test_impossible_options(options):
-    with pytest.raises(UserError, match='must be 1 or more|has to have 1 instance'):
+    with pytest.raises(UserError, match='must be 1 or more|--min-instances must be 1 or more'):
         SubsetOptions(**options)
