@@ -1,3 +1,4 @@
+"""Heads: match the views' features and combine the losses."""
 from .d3ssl_head import D3SSLHead
 from .dino_head import DINOHead
 from .gtsa_head import GTSAHead

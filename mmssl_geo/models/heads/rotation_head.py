@@ -1,22 +1,31 @@
-"""Rotation prediction: which of four quarter turns was made."""
+"""Rotation prediction: by which of four quarter turns a view was rotated."""
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
-from torch import nn
+from torch import Tensor, nn
 
 from mmssl_geo.registry import MODELS
 
 
 @MODELS.register_module()
 class RotationHead(BaseModule):
-    """MLP on the mean of a view's tokens (GTSA, official code); torch's default initialisation.
+    """MLP on the mean of a view's tokens (GTSA, official code), with torch's default initialisation.
 
     Args:
-        in_channels: width of the backbone.
-        hidden_channels: widths of the three hidden layers.
+        in_channels: Width of the backbone.
+        hidden_channels: Widths of the three hidden layers.
+        init_cfg: As in mmengine.
     """
 
-    def __init__(self, in_channels, hidden_channels=(768, 768, 128), init_cfg=None):
+    def __init__(
+        self,
+        in_channels: int,
+        hidden_channels: Sequence[int] = (768, 768, 128),
+        init_cfg: dict[str, Any] | None = None,
+    ) -> None:
         super().__init__(init_cfg)
         first, second, third = hidden_channels
         self.mlp = nn.Sequential(
@@ -24,16 +33,19 @@ class RotationHead(BaseModule):
             nn.Linear(first, second), nn.LayerNorm(second), nn.GELU(),
             nn.Linear(second, third), nn.LayerNorm(third), nn.Linear(third, 4))
 
-    def forward(self, *maps):
-        """Logits `(sum of N, 4)` of the turns of backbone maps, one or more `(N, C, H, W)`."""
+    def forward(self, *maps: Tensor) -> Tensor:
+        """Predicts the logits of the four turns, shape (sum of N, 4), of one or more backbone maps (N, C, H, W)."""
         return self.mlp(torch.cat([of_kind.mean(dim=(2, 3)) for of_kind in maps]))
 
-    def loss(self, maps, turns):
-        """Cross-entropy of every view and whether its turn was told right, both `(sum of N,)`.
+    def loss(self, maps: Sequence[Tensor], turns: Tensor) -> tuple[Tensor, Tensor]:
+        """Computes the loss of every view and whether its rotation was predicted correctly.
 
         Args:
-            maps: sequence of backbone maps `(N, C, H, W)`, which may differ in size.
-            turns: quarter turns of all views, in the order of the maps.
+            maps: Backbone maps (N, C, H, W), which may differ in size.
+            turns: Quarter turns of all views, in the order of the maps, shape (sum of N,).
+
+        Returns:
+            Cross-entropy and a bool for each view, both of shape (sum of N,).
         """
         logits = self(*maps)
         return F.cross_entropy(logits, turns, reduction='none'), logits.argmax(dim=1) == turns

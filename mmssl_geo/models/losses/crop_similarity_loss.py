@@ -1,7 +1,7 @@
-"""Crop loss of GTSA: the same place, in the same orientation, must give the same features."""
+"""Crop loss of GTSA: the same place, in the same orientation, has to give the same features."""
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from mmssl_geo.geometry import rotate_maps
 from mmssl_geo.registry import MODELS
@@ -9,22 +9,22 @@ from mmssl_geo.registry import MODELS
 
 @MODELS.register_module()
 class CropSimilarityLoss(nn.Module):
-    """Minus the mean cosine between student patches and turned teacher patches (GTSA, official code)."""
+    """Negative mean cosine between student patches and turned teacher patches (GTSA, official code)."""
 
-    def forward(self, student_patches, teacher_patches, relative_turns):
-        """Loss of every pair.
+    def forward(self, student_patches: Tensor, teacher_patches: Tensor, relative_turns: Tensor | None) -> Tensor:
+        """Computes the loss of every pair.
 
         Args:
-            student_patches: `(N, C, s, s)` pooled from the student's view v.
-            teacher_patches: `(N, C, s, s)` pooled from the teacher's view q.
-            relative_turns: `(N,)` turn of v minus turn of q. None: the mean of the loss over all four turns, which
-                no turn of either view changes (our choice, for ablations).
+            student_patches: Patches pooled from the student's view v, shape (N, C, s, s).
+            teacher_patches: Patches pooled from the teacher's view q, shape (N, C, s, s).
+            relative_turns: Quarter turns of v minus those of q, shape (N,). None: the mean of the loss over all four
+                turns, which no turn of either view changes (our choice, for ablations).
 
         Returns:
-            `(N,)`, each in [-1, 1].
+            Losses in [-1, 1], shape (N,).
         """
         if relative_turns is None:
-            # the loss is linear in the unit tokens of the target: their mean over the turns gives its mean
+            # The loss is linear in the target's unit tokens: their mean over the turns gives its mean.
             teacher = F.normalize(teacher_patches, dim=1)
             teacher = torch.stack([rotate_maps(teacher, turn) for turn in range(4)]).mean(dim=0)
         else:

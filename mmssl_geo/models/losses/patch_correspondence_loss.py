@@ -1,40 +1,40 @@
-"""Patch-correspondence loss of GTSA: tokens that match best across two views are drawn together."""
+"""Patch-correspondence loss of GTSA: pulls the best-matching tokens of two views together."""
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from mmssl_geo.registry import MODELS
 
 
 @MODELS.register_module()
 class PatchCorrespondenceLoss(nn.Module):
-    """Minus the mean cosine of the K best nearest-neighbour pairs of two token sets, in both directions.
+    """Negative mean cosine of the K best nearest-neighbour pairs of two token sets, in both directions.
 
-    GTSA, official code: each token's nearest neighbour by cosine in the other view; the K best-matching tokens
-    kept; the directions student -> teacher and teacher -> student averaged.
+    GTSA, official code: finds each token's nearest neighbour by cosine in the other view, keeps the K best-matching
+    tokens, and averages the directions student -> teacher and teacher -> student.
 
     Args:
         match_share: K as a share of the student view's tokens (0.5 gives the paper's 98 of 196 and 18 of 36).
 
     Raises:
-        ValueError: if `match_share` is not in (0, 1].
+        ValueError: If `match_share` is not in (0, 1].
     """
 
-    def __init__(self, match_share=0.5):
+    def __init__(self, match_share: float = 0.5) -> None:
         super().__init__()
         if not 0 < match_share <= 1:
             raise ValueError(f'match_share must be in (0, 1], got {match_share}')
         self.match_share = match_share
 
-    def forward(self, student_tokens, teacher_tokens):
-        """Loss of every pair; one matrix product serves all of them.
+    def forward(self, student_tokens: Tensor, teacher_tokens: Tensor) -> Tensor:
+        """Computes the loss of every pair with a single matrix product.
 
         Args:
-            student_tokens: `(Q or 1, B, V, N_s, C)` tokens of the views v that each q is paired with.
-            teacher_tokens: `(Q, B, N_t, C)`.
+            student_tokens: Tokens of the views v that each q is paired with, shape (Q or 1, B, V, N_s, C).
+            teacher_tokens: Tokens of the views q, shape (Q, B, N_t, C).
 
         Returns:
-            `(Q, B, V)`, each in [-1, 1].
+            Losses in [-1, 1], shape (Q, B, V).
         """
         num_views, num_student = student_tokens.shape[2:4]
         student_tokens = F.normalize(student_tokens, dim=-1).flatten(2, 3)

@@ -1,20 +1,22 @@
 """Convolutional projector and predictor of GTSA."""
+from typing import Any
+
 import torch.nn.functional as F
 from mmengine.model import BaseModule
-from torch import nn
+from torch import Tensor, nn
 
 from mmssl_geo.registry import MODELS
 
 
 class _ConvBlock(nn.Module):
-    """3x3 convolution, LayerNorm over channels without affine, GELU; with its input added if `residual`."""
+    """3x3 convolution, LayerNorm over channels without affine, GELU; adds its input if `residual`."""
 
-    def __init__(self, in_channels, out_channels, residual):
+    def __init__(self, in_channels: int, out_channels: int, residual: bool) -> None:
         super().__init__()
         self.conv = nn.Conv2d(in_channels, out_channels, 3, padding=1)
         self.residual = residual and in_channels == out_channels
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         out = self.conv(x).permute(0, 2, 3, 1)
         out = F.gelu(F.layer_norm(out, out.shape[-1:])).permute(0, 3, 1, 2)
         return out + x if self.residual else out
@@ -22,21 +24,29 @@ class _ConvBlock(nn.Module):
 
 @MODELS.register_module()
 class ConvProjector(BaseModule):
-    """Maps to maps of the same size: some 3x3 blocks, then a 1x1 convolution (GTSA, official code).
+    """3x3 blocks, then a 1x1 convolution, on maps whose size stays (GTSA, official code).
 
     The projector has two residual blocks of the backbone's width; the predictor has one block without residual.
-    Weights start normal with standard deviation 0.02, biases zero.
+    Weights are initialised normal with standard deviation 0.02, biases zero.
 
     Args:
-        in_channels: width of the incoming maps.
-        hidden_channels: width of the blocks; None takes `in_channels`.
-        out_channels: width of the outgoing maps.
-        num_blocks: number of 3x3 blocks.
-        residual: whether a block adds its input (where the widths agree).
+        in_channels: Channels of the input maps.
+        hidden_channels: Channels of the blocks; None: `in_channels`.
+        out_channels: Channels of the output maps.
+        num_blocks: Number of 3x3 blocks.
+        residual: Whether a block adds its input (where the widths agree).
+        init_cfg: As in mmengine; None: the initialisation above.
     """
 
-    def __init__(self, in_channels, hidden_channels=None, out_channels=768, num_blocks=2, residual=True,
-                 init_cfg=None):
+    def __init__(
+        self,
+        in_channels: int,
+        hidden_channels: int | None = None,
+        out_channels: int = 768,
+        num_blocks: int = 2,
+        residual: bool = True,
+        init_cfg: dict[str, Any] | None = None,
+    ) -> None:
         super().__init__(init_cfg or dict(type='Normal', layer='Conv2d', std=0.02, bias=0.))
         hidden_channels = hidden_channels or in_channels
         self.out_channels = out_channels
@@ -45,9 +55,9 @@ class ConvProjector(BaseModule):
             for block in range(num_blocks)])
         self.proj = nn.Conv2d(hidden_channels, out_channels, 1)
 
-    def forward(self, maps):
-        """`(N, C_in, H, W)` -> `(N, C_out, H, W)`."""
-        # A matrix product, not `self.proj(...)`: of maps that are channels last cuDNN and oneDNN give the gradient of
-        # 1x1 weights in strides that are not the weights', of which DistributedDataParallel then warns.
+    def forward(self, maps: Tensor) -> Tensor:
+        """Projects maps of shape (N, C_in, H, W) to (N, C_out, H, W)."""
+        # A matrix product instead of `self.proj(...)`: for channels-last maps, cuDNN and oneDNN return the gradient of
+        # 1x1 weights with other strides than the weights', and DistributedDataParallel warns of it.
         out = self.blocks(maps).permute(0, 2, 3, 1)
         return F.linear(out, self.proj.weight.flatten(1), self.proj.bias).permute(0, 3, 1, 2)

@@ -1,7 +1,9 @@
-"""From [CLS] to scores of prototypes."""
+"""Projects [CLS] to scores of prototypes."""
+from typing import Any
+
 import torch.nn.functional as F
 from mmengine.model import BaseModule
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from mmssl_geo.registry import MODELS
@@ -12,27 +14,35 @@ from mmssl_geo.utils.errors import UserError
 class DINONeck(BaseModule):
     """MLP of three layers on [CLS], L2 normalisation, then the cosine with every prototype (DINO, official code).
 
-    The MLP's weights start truncated normal of deviation 0.02, its biases 0; the prototypes start as torch's linear
-    layers do. They are normalised to the magnitude that `last_layer.parametrizations.weight.original0` holds: 1.
+    The MLP's weights are initialised truncated normal of deviation 0.02, its biases 0, the prototypes as torch's
+    linear layers. The prototypes are normalised to the magnitude in `last_layer.parametrizations.weight.original0`: 1.
 
     Args:
-        in_channels: width of the backbone.
-        hidden_channels: width of the MLP's two hidden layers.
-        bottleneck_channels: width in which the prototypes lie.
-        num_prototypes: how many there are.
-        norm_last_layer: whether their magnitude stays 1; if not, it is learnt.
+        in_channels: Width of the backbone.
+        hidden_channels: Width of the MLP's two hidden layers.
+        bottleneck_channels: Width of the prototypes.
+        num_prototypes: Number of prototypes.
+        norm_last_layer: Whether the prototypes' magnitude stays 1; otherwise it is learnt.
+        init_cfg: As in mmengine.
 
     Raises:
-        UserError: if a width or the number of prototypes is no positive whole number.
+        UserError: If a width or the number of prototypes is not a positive integer.
     """
 
-    def __init__(self, in_channels, hidden_channels=2048, bottleneck_channels=256, num_prototypes=65536,
-                 norm_last_layer=True, init_cfg=None):
+    def __init__(
+        self,
+        in_channels: int,
+        hidden_channels: int = 2048,
+        bottleneck_channels: int = 256,
+        num_prototypes: int = 65536,
+        norm_last_layer: bool = True,
+        init_cfg: dict[str, Any] | None = None,
+    ) -> None:
         super().__init__(init_cfg)
         for key, value in dict(in_channels=in_channels, hidden_channels=hidden_channels,
                                bottleneck_channels=bottleneck_channels, num_prototypes=num_prototypes).items():
             if not isinstance(value, int) or value < 1:
-                raise UserError(f'model.neck.{key} must be a positive whole number, got {value!r}')
+                raise UserError(f'model.neck.{key} must be a positive integer, got {value!r}')
         self.out_channels = num_prototypes
         self.mlp = nn.Sequential(
             nn.Linear(in_channels, hidden_channels), nn.GELU(),
@@ -43,14 +53,14 @@ class DINONeck(BaseModule):
         nn.init.ones_(magnitude)
         magnitude.requires_grad_(not norm_last_layer)
 
-    def init_weights(self):
-        """Initialises the MLP; the prototypes are set when they are made."""
+    def init_weights(self) -> None:
+        """Initialises the MLP; the constructor has initialised the prototypes."""
         for layer in self.mlp:
             if isinstance(layer, nn.Linear):
                 nn.init.trunc_normal_(layer.weight, std=.02)
                 nn.init.zeros_(layer.bias)
         self._is_init = True
 
-    def forward(self, tokens):
-        """Tokens `(N, 1 + L, C)`, [CLS] first -> scores `(N, num_prototypes)`."""
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Scores tokens of shape (N, 1 + L, C), [CLS] first; returns shape (N, num_prototypes)."""
         return self.last_layer(F.normalize(self.mlp(tokens[:, 0]), dim=-1))
