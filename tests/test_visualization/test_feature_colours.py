@@ -12,8 +12,9 @@ def test_like_features_have_like_colours_in_all_maps_and_cells_are_repeated():
     assert colours.shape == (2, 6, 4, 3) and colours.dtype == np.uint8
     cells = colours[:, ::3, ::2]
     assert np.array_equal(colours, cells.repeat(3, axis=1).repeat(2, axis=2))
-    by_label = {label: {tuple(cells[tuple(place)]) for place in np.argwhere(labels.numpy() == label)}
-                for label in range(4)}
+    by_label = {
+        label: {tuple(cells[tuple(place)]) for place in np.argwhere(labels.numpy() == label)} for label in range(4)
+    }
     assert all(len(found) == 1 for found in by_label.values())
     assert len(set.union(*by_label.values())) == 4
 
@@ -35,8 +36,10 @@ def test_fewer_than_three_channels():
     assert (colours[..., 2] == 128).all() and colours[..., 0].std() > 0 and colours[..., 1].std() > 0
 
 
-@pytest.mark.parametrize('maps, message', [
-    (torch.zeros(2, 3, 4), r'must be \(N, C, h, w\)'), (torch.full((1, 3, 2, 2), torch.nan), 'not finite')])
+@pytest.mark.parametrize(
+    'maps, message',
+    [(torch.zeros(2, 3, 4), r'must be \(N, C, h, w\)'), (torch.full((1, 3, 2, 2), torch.nan), 'not finite')],
+)
 def test_wrong_maps_are_refused(maps, message):
     with pytest.raises(ValueError, match=message):
         pca_colours(maps, (4, 4))

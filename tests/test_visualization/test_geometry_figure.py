@@ -2,15 +2,23 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from mmssl_geo.evaluation import MEASURES, Measured
-from mmssl_geo.visualization.geometry_figure import geometry_figure
-from mmssl_geo.visualization.measure_figure import COLOURS
+from mmssl_geo.evaluation import MeasureResult
+from mmssl_geo.evaluation.geometry import GEOMETRY_MEASURES
+from mmssl_geo.visualization.drawing import PALETTE
+from mmssl_geo.visualization.measure_figures import geometry_figure
 
 
 def rows(num):
-    return [(f'net {number}', {
-        name: Measured(0.1 * (number + 1) + 0.01 * place, 0.02, 0.05 + 0.01 * place)
-        for place, name in enumerate(MEASURES)}) for number in range(num)]
+    return [
+        (
+            f'net {number}',
+            {
+                name: MeasureResult(0.1 * (number + 1) + 0.01 * place, 0.02, 0.05 + 0.01 * place)
+                for place, name in enumerate(GEOMETRY_MEASURES)
+            },
+        )
+        for number in range(num)
+    ]
 
 
 def bars(axes):
@@ -23,13 +31,16 @@ def test_every_measure_has_its_bars_in_order_of_the_nets():
     panels = figure.axes
     assert [len(axes.patches) for axes in panels] == [3, 3, 6, 6]
     heights = [height for axes in panels for _, height, _ in bars(axes)]
-    expected = [factor * (0.1 * (number + 1) + 0.01 * place)
-                for place, factor in enumerate((100, 1, 1, 1, 100, 100)) for number in range(3)]
+    expected = [
+        factor * (0.1 * (number + 1) + 0.01 * place)
+        for place, factor in enumerate((100, 1, 1, 1, 100, 100))
+        for number in range(3)
+    ]
     assert heights == pytest.approx(expected)
     for axes in panels:
         lefts, _, colours = zip(*bars(axes), strict=True)
         assert list(lefts) == sorted(lefts)
-        assert np.allclose(colours[:3], [to_rgb(colour) for colour in COLOURS[:3]])
+        assert np.allclose(colours[:3], [to_rgb(colour) for colour in PALETTE[:3]])
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ['net 0', 'net 1', 'net 2', 'chance']
 
 
@@ -67,7 +78,7 @@ def test_the_picture_is_as_wide_for_any_number_of_nets(tmp_path, num):
 
 
 def test_one_seed_has_no_deviation():
-    one = [(name, {key: measured._replace(std=0.) for key, measured in results.items()}) for name, results in rows(1)]
+    one = [(name, {key: measured._replace(std=0.0) for key, measured in results.items()}) for name, results in rows(1)]
     assert not geometry_figure(one).axes[0].collections
 
 
@@ -75,14 +86,15 @@ def test_a_measure_that_was_not_taken_is_said():
     one = rows(2)
     del one[1][1]['rotation_accuracy']
     axes = geometry_figure(one).axes[0]
-    assert sorted(text.get_text() for text in axes.texts)[:2] == ['10.0', 'higher: the turn can be read']
+    assert sorted(text.get_text() for text in axes.texts)[:2] == ['10.0', 'higher: features encode the rotation']
     assert [text.get_text() for text in axes.texts].count('n/a') == 1 and len(axes.patches) == 1
 
 
 def test_bars_far_below_chance_can_be_seen():
-    low = [('net', {name: Measured(0.004, 0.001, 1.) for name in MEASURES})]
+    low = [('net', {name: MeasureResult(0.004, 0.001, 1.0) for name in GEOMETRY_MEASURES})]
     axes = geometry_figure(low, 'title').axes[2]
     assert axes.get_ylim()[1] == pytest.approx(1.25 * 0.005)
     assert 'chance: 1, above' in [text.get_text() for text in axes.texts]
-    near = geometry_figure([('net', {name: Measured(0.3, 0.1, 1.) for name in MEASURES})], 'title').axes[2]
+    high = [('net', {name: MeasureResult(0.3, 0.1, 1.0) for name in GEOMETRY_MEASURES})]
+    near = geometry_figure(high, 'title').axes[2]
     assert near.get_ylim()[1] > 1 and not any('above' in text.get_text() for text in near.texts)

@@ -16,9 +16,10 @@ def sample():
     boxes = np.array([(20, 15, 50, 40), (40, 20, 70, 45)], dtype=np.float32)
     results = dict(img=image, regions=boxes, seed=0, epoch=0, sample_idx=0, img_path='a.jpg')
     steps = (
-        RegionViews(size=64, num_regions=2, flip_prob=0., x1_scale=(1, 1), crop_scale=(1, 1)),
+        RegionViews(size=64, num_regions=2, flip_prob=0.0, x1_scale=(1, 1), crop_scale=(1, 1)),
         DeriveView('x1', 'x1_cut', steps=[CUTOUT, ContextCrop()]),
-        DeriveView('x2', 'x3', steps=[CUTOUT, ForegroundShift()]))
+        DeriveView('x2', 'x3', steps=[CUTOUT, ForegroundShift()]),
+    )
     for step in steps:
         results = step(results)
     return results
@@ -42,11 +43,14 @@ def test_every_view_is_shown_with_its_facts(sample):
     figure.canvas.draw()
     assert figure.get_figwidth() * figure.dpi == 1500 and len(figure.axes) == 5
     shown = texts(figure)
-    assert {'a title', 'source, 90 × 60 px', 'x1', 'x2', 'x1_cut', 'x3', '2 regions proposed, 2 chosen'} <= set(shown)
+    assert {'a title', 'source, 90 × 60 px', 'x1', 'x2', 'x1_cut', 'x3', '2 proposed regions, 2 selected'} <= set(shown)
     dx, dy = sample['views']['x3']['shift']
     assert f'64 × 64 px, shift ({dx}, {dy}) px' in shown
-    shares = [f'{number + 1}: {share:.2f}' for name in ('x1_cut', 'x3')
-              for number, share in enumerate(sample['views'][name]['region_shares'])]
+    shares = [
+        f'{number + 1}: {share:.2f}'
+        for name in ('x1_cut', 'x3')
+        for number, share in enumerate(sample['views'][name]['region_shares'])
+    ]
     assert [text for text in shown if text[:3] in ('1: ', '2: ')] == shares
     for name in ('x1', 'x2', 'x1_cut', 'x3'):
         assert (pixels(panel(figure, name)) == sample['views'][name]['img']).all()
@@ -55,12 +59,14 @@ def test_every_view_is_shown_with_its_facts(sample):
 def test_regions_have_one_colour_and_their_own_place(sample):
     figure = region_figure(sample)
     for name in ('x1', 'x3'):
-        drawn = {patch.get_bbox().bounds: patch.get_edgecolor() for patch in panel(figure, name).patches
-                 if hasattr(patch, 'get_bbox') and patch.get_linestyle() == '-'}
+        drawn = {
+            patch.get_bbox().bounds: patch.get_edgecolor()
+            for patch in panel(figure, name).patches
+            if hasattr(patch, 'get_bbox') and patch.get_linestyle() == '-'
+        }
         for number, (x1, y1, x2, y2) in enumerate(sample['views'][name]['regions'].tolist()):
             box = next(bounds for bounds in drawn if bounds == pytest.approx((x1, y1, x2 - x1, y2 - y1)))
-            assert drawn[box][:3] == pytest.approx(
-                [int(region_colour(number)[i:i + 2], 16) / 255 for i in (1, 3, 5)])
+            assert drawn[box][:3] == pytest.approx([int(region_colour(number)[i : i + 2], 16) / 255 for i in (1, 3, 5)])
 
 
 def test_arrows_lead_from_the_old_place_to_the_new(sample):
@@ -76,8 +82,9 @@ def test_arrows_lead_from_the_old_place_to_the_new(sample):
 
 def test_the_outline_follows_the_holes(sample):
     holes = sample['views']['x1_cut']['holes']
-    outline = next(artist for artist in panel(region_figure(sample), 'x1_cut').collections
-                   if isinstance(artist, LineCollection))
+    outline = next(
+        artist for artist in panel(region_figure(sample), 'x1_cut').collections if isinstance(artist, LineCollection)
+    )
     padded = np.pad(holes, 1)
     for start, end in outline.get_segments():
         assert np.abs(end - start).sum() == 1

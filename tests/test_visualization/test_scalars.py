@@ -15,8 +15,12 @@ def write_run(work_dir, start, entries, tail=''):
 
 
 def test_a_resumed_run_replaces_the_steps_that_it_goes_over_again(tmp_path):
-    write_run(tmp_path, '20260101_000000', [dict(loss=step / 10, lr=0.1, step=step) for step in (2, 4, 6)],
-              tail='{"loss": 0.8, "st')  # killed while it wrote
+    write_run(
+        tmp_path,
+        '20260101_000000',
+        [dict(loss=step / 10, lr=0.1, step=step) for step in (2, 4, 6)],
+        tail='{"loss": 0.8, "st',
+    )  # killed while it wrote
     write_run(tmp_path, '20260102_000000', [dict(loss=step, iter=step, step=step) for step in (6, 8)])
     scalars = read_scalars(tmp_path)
     steps, values = scalars['loss']
@@ -27,15 +31,15 @@ def test_a_resumed_run_replaces_the_steps_that_it_goes_over_again(tmp_path):
 
 
 def test_a_run_from_scratch_replaces_all(tmp_path):
-    write_run(tmp_path, '20260101_000000', [dict(loss=1., step=step) for step in (2, 4)])
+    write_run(tmp_path, '20260101_000000', [dict(loss=1.0, step=step) for step in (2, 4)])
     write_run(tmp_path, '20260102_000000', [dict(loss=float('nan'), step=2)])
     steps, values = read_scalars(tmp_path)['loss']
     assert steps.tolist() == [2] and np.isnan(values).all()
 
 
 def test_wrong_folders_and_files_are_named(tmp_path):
-    with pytest.raises(UserError, match='holds no scalars'):
+    with pytest.raises(UserError, match='contains no scalars'):
         read_scalars(tmp_path)
-    write_run(tmp_path, '20260101_000000', [dict(loss=1.), dict(loss=1., step=2)])
-    with pytest.raises(UserError, match=r'scalars.json, line 1: is no line of scalars'):
+    write_run(tmp_path, '20260101_000000', [dict(loss=1.0), dict(loss=1.0, step=2)])
+    with pytest.raises(UserError, match=r'scalars.json, line 1: not a line of scalars'):
         read_scalars(tmp_path)

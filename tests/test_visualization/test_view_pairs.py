@@ -11,10 +11,10 @@ from mmssl_geo.visualization import view_figure, view_pairs, view_title
 from mmssl_geo.visualization.drawing import place_tags
 
 RECORDS = [
-    ViewRecord((0., 0., 40., 40.), (80, 80), 1, True),
-    ViewRecord((20., 10., 60., 50.), (80, 80), 0, True),
-    ViewRecord((10., 20., 30., 40.), (40, 40), 3, False),
-    ViewRecord((70., 70., 90., 90.), (40, 40), 2, False),
+    ViewRecord((0.0, 0.0, 40.0, 40.0), (80, 80), 1, True),
+    ViewRecord((20.0, 10.0, 60.0, 50.0), (80, 80), 0, True),
+    ViewRecord((10.0, 20.0, 30.0, 40.0), (40, 40), 3, False),
+    ViewRecord((70.0, 70.0, 90.0, 90.0), (40, 40), 2, False),
 ]
 
 
@@ -32,10 +32,12 @@ def test_boxes_and_corners_show_the_same_place_in_every_frame(flipped):
     records = [replace(record, flipped=number in flipped) for number, record in enumerate(RECORDS)]
     pairs = view_pairs(records, query=0)
     assert [pair.view for pair in pairs] == [1, 2]  # view 3 has nothing in common with view 0
-    assert pairs[0].box_src == (20., 10., 40., 40.) and pairs[1].box_src == (10., 20., 30., 40.)
+    assert pairs[0].box_src == (20.0, 10.0, 40.0, 40.0) and pairs[1].box_src == (10.0, 20.0, 30.0, 40.0)
     for pair in pairs:
-        for record, box, corner in ((records[0], pair.box_query, pair.corner_query),
-                                    (records[pair.view], pair.box_view, pair.corner_view)):
+        for record, box, corner in (
+            (records[0], pair.box_query, pair.corner_query),
+            (records[pair.view], pair.box_view, pair.corner_view),
+        ):
             view = source_corner_colours(record)
             x1, y1, x2, y2 = (round(c) for c in box)
             inside = view[y1:y2, x1:x2, :2]
@@ -51,8 +53,11 @@ def test_boxes_and_corners_show_the_same_place_in_every_frame(flipped):
 
 def test_boxes_are_those_that_the_losses_compare():
     boxes = pair_boxes(
-        torch.tensor([record.crop_box_src for record in RECORDS]), torch.tensor([record.turn for record in RECORDS]),
-        torch.tensor([record.size for record in RECORDS]), num_global=2)
+        torch.tensor([record.crop_box_src for record in RECORDS]),
+        torch.tensor([record.turn for record in RECORDS]),
+        torch.tensor([record.size for record in RECORDS]),
+        num_global=2,
+    )
     for pair in view_pairs(RECORDS, query=1):
         assert torch.equal(torch.tensor(pair.box_query), boxes.teacher_boxes_view[1, pair.view])
         assert torch.equal(torch.tensor(pair.box_view), boxes.student_boxes_view[1, pair.view])
@@ -65,7 +70,11 @@ def test_the_query_must_be_global():
 
 def test_title_names_kind_number_and_turn():
     assert [view_title(number, record) for number, record in enumerate(RECORDS)] == [
-        'global 0, 90°', 'global 1, 0°', 'local 2, 270°', 'local 3, 180°']
+        'global 0, 90°',
+        'global 1, 0°',
+        'local 2, 270°',
+        'local 3, 180°',
+    ]
     assert view_title(4, replace(RECORDS[2], flipped=True)) == 'local 4, flipped, 270°'
 
 
