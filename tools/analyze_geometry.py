@@ -1,74 +1,93 @@
-"""Measures how much frozen features tell of geometry: turns, places, and what moves with the image.
+"""Measures the geometric sensitivity of frozen features: rotation, position, equivariance, patch correspondence.
 
     python tools/analyze_geometry.py gtsa.pth dino.pth --images photos/ --random --out work_dirs/geometry.png
 
-Writes a picture, and beside it the table as .md and all numbers as .json. `docs/measures.md` defines the measures.
+Writes a figure, a table (.md) and all numbers (.json). `docs/measures.md` defines the measures.
 """
-import argparse
-import sys
 
-from mmssl_geo.evaluation.analysis_args import add_shared_options
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from mmssl_geo.evaluation.tool_options import add_analysis_options
 from mmssl_geo.utils.cli import run_tool
 from mmssl_geo.utils.errors import UserError
 
+if TYPE_CHECKING:
+    from mmssl_geo.checkpoints.encoder import Encoder
+    from mmssl_geo.evaluation.geometry import GeometryViews
+    from mmssl_geo.evaluation.results import Results
 
-def parse_args():
+
+def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_shared_options(parser, out='work_dirs/geometry.png')
-    parser.add_argument('--tolerance', type=float, default=1.,
-                        help='cells by which a match may be off (default: %(default)s)')
+    add_analysis_options(parser, out='work_dirs/geometry.png')
+    parser.add_argument(
+        '--tolerance',
+        type=float,
+        default=1.0,
+        help='largest distance in cells between a match and the true position (default: %(default)s)',
+    )
     return parser.parse_args()
 
 
-def check_args(args):
-    """Finds what cannot work before anything is read.
+def check_args(args: argparse.Namespace) -> None:
+    """Checks the options before any data is read.
 
     Raises:
-        UserError: says which option is wrong.
+        UserError: If an option is wrong.
     """
-    from mmssl_geo.evaluation.analysis import check_shared
-    from mmssl_geo.evaluation.geometry.images import MIN_IMAGES
-    check_shared(args, (('num-images', MIN_IMAGES), ('size', 1), ('seeds', 1), ('seed', 0), ('batch-size', 1)))
+    from mmssl_geo.evaluation.images import MIN_IMAGES
+    from mmssl_geo.evaluation.tool_support import MINIMUMS, check_options
+
+    check_options(args, {'num_images': MIN_IMAGES, **MINIMUMS}, ('.png', '.md', '.json'))
     if not args.tolerance >= 0:
-        raise UserError(f'--tolerance {args.tolerance}: has to be 0 or more cells')
+        raise UserError(f'--tolerance {args.tolerance}: must be at least 0')
 
 
-def measure(name, encoder, views, args):
-    """Results of one net, printed as they come."""
+def measure(name: str, encoder: Encoder, views: GeometryViews, args: argparse.Namespace) -> Results:
+    """Computes and prints the results of one net."""
     import torch
-    from mmengine.utils import ProgressBar
 
-    from mmssl_geo.evaluation import MEASURES, extract_features, measure_geometry
-    from mmssl_geo.evaluation.analysis import device_of, printer
-    device = device_of(args)
+    from mmssl_geo.evaluation.geometry import GEOMETRY_MEASURES, extract_features, measure_geometry
+    from mmssl_geo.evaluation.geometry.views import VIEWS_PER_IMAGE
+    from mmssl_geo.evaluation.tool_support import ResultPrinter, select_device
+    from mmssl_geo.utils.progress import Progress
+
+    device = select_device(args.device)
     net = encoder.net.to(device)
-    print(f'{name}: features of the views')
-    bar = ProgressBar(7 * len(views.squares), file=sys.stdout)
+    progress = Progress(VIEWS_PER_IMAGE * len(views.squares), f'views through {name}')
     with torch.inference_mode():
-        features = extract_features(lambda images: net(images.to(device))[-1], views, args.batch_size, bar.update)
-    print(f'\n{name}: measures' + (', mean ± deviation over the seeds (chance)' if args.seeds > 1 else ''))
+        features = extract_features(lambda images: net(images.to(device))[-1], views, args.batch_size, progress.add)
+    progress.finish()
     net.cpu()
+    print(f'{name}:')
     seeds = range(args.seed, args.seed + args.seeds)
-    return measure_geometry(features, views, seeds, args.tolerance, printer(MEASURES))
+    return measure_geometry(features, views, seeds, args.tolerance, ResultPrinter(GEOMETRY_MEASURES))
 
 
-def main():
+def main() -> None:
     args = parse_args()
     check_args(args)
-    from mmssl_geo.evaluation import MEASURES, make_views
-    from mmssl_geo.evaluation.analysis import load_nets, write_results
-    from mmssl_geo.evaluation.geometry.images import list_images, read_some
-    from mmssl_geo.visualization.geometry_figure import geometry_figure
+    from mmssl_geo.evaluation.geometry import GEOMETRY_MEASURES, make_views
+    from mmssl_geo.evaluation.images import list_images, read_some
+    from mmssl_geo.evaluation.tool_support import load_nets, write_results
+    from mmssl_geo.visualization.measure_figures import geometry_figure
+
     paths = list_images(args.images)
     nets = load_nets(args)
     images, unreadable = read_some(paths, args.num_images, args.seed)
-    print(f'{len(images)} of {len(paths)} images' + (
-        f'; {len(unreadable)} cannot be read and were passed over, the first is {unreadable[0]}' if unreadable else ''))
+    print(
+        f'{len(images)} of {len(paths)} images'
+        + (f'; skipped {len(unreadable)} unreadable images, the first is {unreadable[0]}' if unreadable else '')
+    )
     views = make_views(images, args.size, args.seed)
     rows = [(name, measure(name, encoder, views, args)) for name, encoder in nets]
-    title = (f'Geometric sensitivity of frozen features: {len(images)} images, views of {args.size} px, '
-             f'{args.seeds} splits')
-    write_results(args, rows, MEASURES, geometry_figure(rows, title), nets, dict(num_images=len(images)))
+    title = (
+        f'Geometric sensitivity of frozen features: {len(images)} images, views of {args.size} px, {args.seeds} splits'
+    )
+    write_results(args, rows, GEOMETRY_MEASURES, geometry_figure(rows, title), nets, {'num_images': len(images)})
 
 
 if __name__ == '__main__':

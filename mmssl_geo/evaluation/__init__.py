@@ -1,15 +1,25 @@
-"""Measures on frozen features. `docs/measures.md` defines them."""
+"""Measures and probes of frozen features, defined in `docs/measures.md`.
+
+`geometry`, `regions` and `probes` each hold one kind of evaluation; the modules beside them hold what they share.
+"""
+
 from .collapse import effective_rank, feature_spread
-from .geometry.correspondence import correspondence_precision
-from .geometry.equivariance import crop_equivariance_error, equivariance_error, turn_equivariance_error, unit_cells
-from .geometry.linear_probes import position_readout, rotation_readout
-from .geometry.measures import MEASURES, Measured, format_measured, markdown_table, measure_geometry, split_images
-from .geometry.views import GeometryFeatures, GeometryViews, extract_features, make_views
+from .frozen_net import frozen_copy, run_frozen
+from .knn import knn_classify
 from .linear_probe import LinearProbe, fit_logistic, fit_ridge
+from .results import Measure, MeasureResult, markdown_table, split_images
 
 __all__ = [
-    'MEASURES', 'GeometryFeatures', 'GeometryViews', 'LinearProbe', 'Measured', 'correspondence_precision',
-    'crop_equivariance_error', 'effective_rank', 'equivariance_error', 'extract_features', 'feature_spread',
-    'fit_logistic', 'fit_ridge', 'format_measured', 'make_views', 'markdown_table', 'measure_geometry',
-    'position_readout', 'rotation_readout', 'split_images', 'turn_equivariance_error', 'unit_cells'
+    'LinearProbe',
+    'Measure',
+    'MeasureResult',
+    'effective_rank',
+    'feature_spread',
+    'fit_logistic',
+    'fit_ridge',
+    'frozen_copy',
+    'knn_classify',
+    'markdown_table',
+    'run_frozen',
+    'split_images',
 ]

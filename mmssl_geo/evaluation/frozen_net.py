@@ -1,53 +1,110 @@
-"""A backbone at rest, and its features of views."""
+"""Frozen backbones and their features of uint8 views."""
+
 import copy
-import math
+from collections.abc import Callable
+from typing import Any, Literal
 
 import torch
-from mmpretrain.models import VisionTransformer
+from torch import Tensor, nn
 
-from mmssl_geo.evaluation.geometry.views import MEAN, STD
+from mmssl_geo.utils.constants import IMAGENET_MEAN, IMAGENET_STD
 from mmssl_geo.utils.errors import UserError
 
-STEM_STRIDE = 4  # of a ResNet
+Extractor = Callable[[Tensor], Tensor]
+"""Computes feature maps, shape (B, C, h, w), of normalised images, shape (B, 3, S, S)."""
+
+OnViews = Callable[[int], object]
+"""Receives the number of views after each batch."""
+
+Output = Literal['map', 'cls']
 
 
-def frozen_copy(backbone, output='map'):
-    """A copy of a backbone in evaluation mode; the backbone itself stays as it is.
+def ignore_progress(num_views: int) -> None:
+    """Does nothing; the default of `OnViews` arguments."""
+
+
+def frozen_copy(backbone: nn.Module, output: Output = 'map') -> nn.Module:
+    """Copies a backbone and puts the copy into evaluation mode without gradients.
 
     Args:
-        backbone: mmpretrain's ResNet or VisionTransformer, or a net of ours made of one.
-        output: 'map' for maps `(B, C, h, w)` of the last stage or of the patches, 'cls' for [CLS] `(B, C)`.
+        backbone: ResNet or VisionTransformer of mmpretrain, or a subclass; it is not changed.
+        output: 'map' for feature maps, shape (B, C, h, w), of the last stage or block; 'cls' for the [CLS] token,
+            shape (B, C).
 
     Raises:
-        UserError: there is no [CLS].
+        UserError: If the backbone has no [CLS] token.
     """
-    net = copy.deepcopy(backbone).requires_grad_(False)
-    if isinstance(net, VisionTransformer):
-        net.out_type = dict(map='featmap', cls='cls_token')[output]
+    net: Any = copy.deepcopy(backbone).requires_grad_(False)  # mmpretrain has no types
+    if hasattr(net, 'out_type'):  # only vision transformers have it
+        net.out_type = {'map': 'featmap', 'cls': 'cls_token'}[output]
     elif output == 'cls':
-        raise UserError(f'a {type(net).__name__} has no [CLS]: take the mean of its map (pool mean)')
-    net.eval()  # mmpretrain's backbones return nothing here
+        raise UserError(f'{type(net).__name__} has no [CLS] token: use the mean of its feature map (pool mean)')
+    net.eval()  # mmpretrain's `train` and `eval` return None
     return net
 
 
-def check_size(net, size):
-    """Raises UserError unless views of `size` pixels are cut into a whole number of the net's cells."""
-    is_vit = isinstance(net, VisionTransformer)
-    stride = net.patch_embed.projection.stride[0] if is_vit else STEM_STRIDE * math.prod(net.strides)
+def check_view_size(size: int, stride: int) -> None:
+    """Raises a `UserError` unless views of `size` pixels divide into cells of `stride` pixels."""
     if size % stride:
-        raise UserError(f'views of {size} px are not cut into cells of {stride} px: take a size that is a multiple')
+        raise UserError(f'views of {size} px do not divide into cells of {stride} px: use a multiple of {stride}')
+
+
+def normalise(views: Tensor) -> Tensor:
+    """Normalises uint8 views, shape (B, 3, H, W), by the mean and standard deviation of ImageNet."""
+    mean, std = (torch.tensor(values, device=views.device).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    return (views.float() - mean) / std
+
+
+def check_finite(features: Tensor) -> None:
+    """Raises a `UserError` if features are NaN or infinite."""
+    if not torch.isfinite(features).all():
+        raise UserError('the features contain NaN or infinite values: training has diverged, use an earlier checkpoint')
 
 
 @torch.no_grad()
-def run_frozen(net, views):
-    """What the net gives for views `(B, 3, S, S)` uint8, normalised by ImageNet's mean and deviation.
+def run_frozen(net: nn.Module, views: Tensor) -> Tensor:
+    """Computes the last output of a net for views on any device.
+
+    Args:
+        net: A frozen net; its device is used.
+        views: Views, shape (B, 3, H, W), uint8.
 
     Raises:
-        UserError: it is not finite.
+        UserError: If the output is not finite.
     """
     device = next(net.parameters()).device
-    mean, std = (torch.tensor(values, device=device).view(3, 1, 1) for values in (MEAN, STD))
-    output = net((views.to(device).float() - mean) / std)[-1]
-    if not torch.isfinite(output).all():
-        raise UserError('the features hold NaN or infinite values: the training broke down; take an earlier checkpoint')
+    output = net(normalise(views.to(device)))[-1]
+    check_finite(output)
     return output
+
+
+def extract_maps(
+    extractor: Extractor, views: Tensor, batch_size: int = 32, on_views: OnViews = ignore_progress
+) -> Tensor:
+    """Computes square feature maps of views in batches.
+
+    Args:
+        extractor: Computes the maps.
+        views: Views, shape (N, 3, S, S), uint8.
+        batch_size: Views per batch.
+        on_views: Called with the number of views after each batch.
+
+    Returns:
+        Feature maps on the CPU, shape (N, C, h, w).
+
+    Raises:
+        UserError: If the maps are not square, have fewer than 2 x 2 cells, or are not finite.
+    """
+    parts = []
+    for batch in views.split(batch_size):
+        maps = extractor(normalise(batch)).cpu()
+        height, width = maps.shape[-2:]
+        if height != width or height < 2:
+            raise UserError(
+                f'the feature maps of the views have {height} x {width} cells, but square maps of at least '
+                '2 x 2 cells are needed: increase --size'
+            )
+        check_finite(maps)
+        parts.append(maps)
+        on_views(len(batch))
+    return torch.cat(parts)

@@ -1,62 +1,74 @@
-"""A net of the same architecture from random weights, to compare pretrained ones with."""
+"""Randomly initialised nets, the baseline of pretrained ones."""
+
 import contextlib
 import copy
 import logging
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 from mmengine.logging import MMLogger
-from mmpretrain.models import VisionTransformer
+from torch import nn
 
 from mmssl_geo.models.backbones import SSLVisionTransformer
 
 
-def randomly_initialised(net, seed=0):
-    """A copy of a backbone whose weights are drawn anew; the global generator is left as it was.
+def randomly_initialised(net: nn.Module, seed: int = 0) -> nn.Module:
+    """Copies a backbone with new random weights; the global random state does not change.
 
-    A vision transformer is initialised as `SSLVisionTransformer` is before pretraining, any other net as torch and
-    its own `init_weights` do it, but with the residual branches of a ResNet at work.
+    A vision transformer is initialised like `SSLVisionTransformer` before pretraining. Other nets are initialised by
+    torch and their own `init_weights`, but without zero-initialised residual branches.
 
     Args:
-        net: backbone of mmpretrain.
-        seed: of the weights.
+        net: A backbone of mmpretrain or a subclass.
+        seed: Seed of the weights.
 
     Returns:
-        The copy, in eval mode.
+        The copy, in evaluation mode.
     """
-    fresh = copy.deepcopy(net)
-    with torch.random.fork_rng(devices=[]), _quiet():
+    copied: Any = copy.deepcopy(net)  # mmpretrain has no types
+    with torch.random.fork_rng(devices=[]), _without_init_log():
         torch.manual_seed(seed)
-        if isinstance(net, VisionTransformer):
-            fresh.load_state_dict(_fresh_vit(net).state_dict(), strict=True)
+        if hasattr(net, 'patch_embed'):
+            copied.load_state_dict(_new_vit(copied).state_dict(), strict=True)
         else:
-            for module in fresh.modules():
-                if hasattr(module, 'reset_parameters'):
-                    module.reset_parameters()
-            # Zeroed residual branches help training begin; measured, they are a net of almost no depth.
-            fresh.zero_init_residual = False
-            fresh.init_weights()
-    fresh.eval()  # mmpretrain's backbones return nothing here
-    return fresh
+            for module in copied.modules():
+                reset = getattr(module, 'reset_parameters', None)
+                if reset is not None:
+                    reset()
+            # With zeroed residual branches the net would have almost no depth.
+            copied.zero_init_residual = False
+            copied.init_weights()
+    copied.eval()  # mmpretrain's `train` and `eval` return None
+    return copied
 
 
 @contextlib.contextmanager
-def _quiet():
-    """mmengine logs every single parameter that is initialised."""
-    logger = MMLogger.get_current_instance()  # it is not one of those that `logging.disable` reaches for certain
-    before = logger.level
+def _without_init_log() -> Iterator[None]:
+    """Silences mmengine, which logs the initialisation of every parameter."""
+    logger = MMLogger.get_current_instance()  # `logging.disable` does not reach every logger of mmengine
+    level = logger.level
     logger.setLevel(logging.WARNING)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        logger.setLevel(level)
 
 
-def _fresh_vit(net):
+def _new_vit(net: Any) -> SSLVisionTransformer:  # noqa: ANN401  (mmpretrain has no types)
     block = net.layers[0]
-    arch = dict(embed_dims=net.embed_dims, num_layers=net.num_layers, num_heads=block.attn.num_heads,
-                feedforward_channels=block.ffn.feedforward_channels)
+    arch = dict(
+        embed_dims=net.embed_dims,
+        num_layers=net.num_layers,
+        num_heads=block.attn.num_heads,
+        feedforward_channels=block.ffn.feedforward_channels,
+    )
     vit = SSLVisionTransformer(
-        arch=arch, img_size=net.img_size, patch_size=net.patch_embed.projection.kernel_size, out_type='featmap',
-        final_norm=net.final_norm)
+        arch=arch,
+        img_size=net.img_size,
+        patch_size=net.patch_embed.projection.kernel_size,
+        out_type='featmap',
+        final_norm=net.final_norm,
+    )
     vit.init_weights()
     return vit

@@ -1,9 +1,10 @@
 """Images and features whose geometric measures are known."""
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from mmssl_geo.evaluation.geometry.views import MEAN, STD
+from mmssl_geo.utils.constants import IMAGENET_MEAN, IMAGENET_STD
 
 CELL, SIZE = 8, 112
 CELLS = SIZE // CELL
@@ -25,7 +26,7 @@ def content(images):
 
     On a `coordinate_image` the colour is the place in the source; waves let cosines tell any two places apart.
     """
-    colours = (images * torch.tensor(STD).view(3, 1, 1) + torch.tensor(MEAN).view(3, 1, 1)) / 255
+    colours = (images * torch.tensor(IMAGENET_STD).view(3, 1, 1) + torch.tensor(IMAGENET_MEAN).view(3, 1, 1)) / 255
     x, y = F.avg_pool2d(colours, CELL)[:, :2].unbind(dim=1)
     waves = [(a * x + b * y) * torch.pi for a in range(-2, 3) for b in range(3) if (a, b) > (0, 0) or b]
     return torch.stack([f(wave) for wave in waves for f in (torch.cos, torch.sin)], dim=1)

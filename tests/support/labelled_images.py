@@ -1,4 +1,5 @@
 """A net whose features are known, and labelled images that it can or cannot tell apart."""
+
 import json
 
 import numpy as np
@@ -19,7 +20,7 @@ class MeanColour(nn.Module):
         self.scale = nn.Parameter(torch.ones(()))
 
     def forward(self, images):
-        return (F.avg_pool2d(images, CELL) * self.scale, )
+        return (F.avg_pool2d(images, CELL) * self.scale,)
 
 
 def save(path, pixels):
@@ -49,7 +50,7 @@ def write_objects(root, num=6, seed=0):
     for number in range(num):
         pixels = rng.integers(0, 255, (64, 96, 3), dtype=np.uint8)
         for label, left in zip(rng.permutation(3), (2, 34, 66), strict=True):
-            pixels[20:40, left:left + 20] = coloured(rng, COLOURS[label], 20, 20)
+            pixels[20:40, left : left + 20] = coloured(rng, COLOURS[label], 20, 20)
             annotations.append(dict(image_id=number, category_id=int(5 + 2 * label), bbox=[left, 20, 20, 20]))
         save(root / 'images' / f'{number}.png', pixels)
         images.append(dict(id=number, file_name=f'{number}.png', height=64, width=96))

@@ -15,7 +15,7 @@ def test_spread_of_equal_and_of_isotropic_features():
 def test_effective_rank_of_known_covariances(num):
     """Features on k orthogonal axes, alike strong, have rank k; fewer features than channels included."""
     k = 3
-    signs = torch.tensor([[1., -1.]]).repeat(k, num // (2 * k)).view(k, -1)
+    signs = torch.tensor([[1.0, -1.0]]).repeat(k, num // (2 * k)).view(k, -1)
     blocks = torch.block_diag(*[row[:, None] for row in signs])
     features = torch.cat([blocks, torch.zeros(len(blocks), 20)], dim=1) + 5
     assert effective_rank(features).item() == pytest.approx(k, abs=1e-4)

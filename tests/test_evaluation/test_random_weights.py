@@ -30,7 +30,7 @@ def test_vit_starts_as_pretraining_does():
 
 
 def test_resnet_is_drawn_anew():
-    net = pretrained(ResNet(18, out_indices=(3, ), stem_channels=8, base_channels=8))
+    net = pretrained(ResNet(18, out_indices=(3,), stem_channels=8, base_channels=8))
     fresh = randomly_initialised(net)
     assert not any((value == 7).any() for value in fresh.state_dict().values())  # running statistics, too
     assert not fresh.training and fresh(torch.randn(1, 3, 64, 64))[-1].shape == (1, 64, 2, 2)
@@ -38,7 +38,7 @@ def test_resnet_is_drawn_anew():
 
 def test_a_cell_of_a_random_resnet_sees_more_than_its_shortcuts():
     """With mmpretrain's default the last BN of each block is zero, and 11 px reach a cell of C5."""
-    fresh = randomly_initialised(pretrained(ResNet(18, out_indices=(3, ), stem_channels=8, base_channels=8)))
+    fresh = randomly_initialised(pretrained(ResNet(18, out_indices=(3,), stem_channels=8, base_channels=8)))
     images = torch.randn(1, 3, 128, 128, requires_grad=True)
     fresh(images)[-1][0, :, 2, 2].sum().backward()
     assert (images.grad.abs().sum(dim=(0, 1)) > 0).any(dim=0).sum() > 100
@@ -46,7 +46,7 @@ def test_a_cell_of_a_random_resnet_sees_more_than_its_shortcuts():
 
 def test_the_log_is_not_flooded():
     """mmengine would log every layer; afterwards logs go on as before."""
-    net = ResNet(18, out_indices=(3, ), stem_channels=8, base_channels=8)
+    net = ResNet(18, out_indices=(3,), stem_channels=8, base_channels=8)
     records = []
     handler = logging.Handler()
     handler.emit = records.append

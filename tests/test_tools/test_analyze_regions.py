@@ -31,11 +31,23 @@ def photos(tmp_path):
     folder.mkdir()
     for number in range(10):
         Image.fromarray(noise_image(number, *SIDES)).save(folder / f'{number}.png')
-    content = dict(images=[dict(id=n, file_name=f'{n}.png') for n in range(10)], annotations=[
-        dict(image_id=n, category_id=label, bbox=[10 + 40 * label, 20, 50, 60]) for n in range(10) for label in (0, 1)])
+    content = dict(
+        images=[dict(id=n, file_name=f'{n}.png') for n in range(10)],
+        annotations=[
+            dict(image_id=n, category_id=label, bbox=[10 + 40 * label, 20, 50, 60])
+            for n in range(10)
+            for label in (0, 1)
+        ],
+    )
     (tmp_path / 'a.json').write_text(json.dumps(content))
-    write_regions(tmp_path / 'a.safetensors', [b'%d.png' % n for n in range(10)], [SIDES] * 10, [1] * 10,
-                  [[20, 30, 80, 90]] * 10, {})
+    write_regions(
+        tmp_path / 'a.safetensors',
+        [b'%d.png' % n for n in range(10)],
+        [SIDES] * 10,
+        [1] * 10,
+        [[20, 30, 80, 90]] * 10,
+        {},
+    )
     return folder
 
 
@@ -54,21 +66,34 @@ def content_of(path):
 
 
 def test_picture_table_and_numbers_of_several_nets(run, tmp_path, photos, checkpoint, capsys):
-    run(checkpoint, checkpoint, '--names', 'a', 'b', '--images', photos, '--annotations', 'a.json', '--random', *FAST,
-        '--out', 'new/r.png')
-    out = capsys.readouterr().out
+    run(
+        checkpoint,
+        checkpoint,
+        '--names',
+        'a',
+        'b',
+        '--images',
+        photos,
+        '--annotations',
+        'a.json',
+        '--random',
+        *FAST,
+        '--out',
+        'new/r.png',
+    )
+    out, err = capsys.readouterr()
     assert Image.open(tmp_path / 'new' / 'r.png').width == 1500
     settings, nets = content_of(tmp_path / 'new' / 'r.json')
-    assert settings['num_regions'] == settings['num_objects'] == 20 and settings['num_left_out'] == 0
+    assert settings['num_regions'] == settings['num_objects'] == 20 and settings['num_excluded'] == 0
     assert list(nets) == ['a', 'b', 'random weights'] and nets['a'] == nets['b'] != nets['random weights']
     assert all(list(measures) == list(REGION_MEASURES) for measures in nets.values())
     assert (tmp_path / 'new' / 'r.md').read_text() in out and 'n/a' not in out
-    assert '10 of 10 images, 20 regions' in out and '50/50' in out
+    assert '10 of 10 images, 20 regions' in out and err.count('50/50 views') == 3
 
 
 def test_without_annotations_there_is_no_object_knn(run, tmp_path, photos, checkpoint, capsys):
     run(checkpoint, '--images', photos, '--proposals', 'a.safetensors', *FAST, '--out', 'p.png')
-    assert 'O-KNN: n/a, no annotated object' in capsys.readouterr().out
+    assert 'object k-NN: n/a, no annotated object' in capsys.readouterr().out
     settings, nets = content_of(tmp_path / 'p.json')
     assert list(nets['net']) == list(REGION_MEASURES)[:3] and settings['num_regions'] == 10
     assert (tmp_path / 'p.md').read_text().splitlines()[2].endswith('| n/a |')
@@ -77,19 +102,22 @@ def test_without_annotations_there_is_no_object_knn(run, tmp_path, photos, check
     assert content_of(tmp_path / 'g.json')[0]['num_regions'] == 20
 
 
-@pytest.mark.parametrize('args, sentence', [
-    (['--out', 'a.jpg'], '--out a.jpg: has to end in .png'),
-    (['--regions', 0], '--regions has to be at least 1'),
-    (['--k', 0], '--k has to be at least 1'),
-    (['--min-side', 49], '--min-side 49: has to be 1 pixel to half of --size 96'),
-    (['--annotations', 'nowhere.json'], 'the annotation file nowhere.json does not exist'),
-    (['--proposals', 'nowhere'], 'the proposals file nowhere does not exist'),
-    (['--size', 90], '--size 90 is not a whole number of the 16 px cells of net'),
-])
+@pytest.mark.parametrize(
+    'args, sentence',
+    [
+        (['--out', 'a.jpg'], '--out a.jpg: must end in .png'),
+        (['--regions', 0], '--regions must be at least 1'),
+        (['--k', 0], '--k must be at least 1'),
+        (['--min-side', 49], '--min-side 49: must be from 1 to half of --size 96'),
+        (['--annotations', 'nowhere.json'], 'the annotation file nowhere.json does not exist'),
+        (['--proposals', 'nowhere'], 'the proposals file nowhere does not exist'),
+        (['--size', 90], '--size 90 is not a multiple of 16, the stride of net'),
+    ],
+)
 def test_a_mistake_is_refused_before_any_image_is_read(run, photos, checkpoint, monkeypatch, args, sentence):
     def read(*_):
         raise AssertionError('an image was read')
 
-    monkeypatch.setattr('mmssl_geo.evaluation.geometry.images.read_rgb', read)
+    monkeypatch.setattr('mmssl_geo.evaluation.images.read_rgb', read)
     with pytest.raises(UserError, match=sentence):
         run(checkpoint, '--images', photos, *FAST, *args)

@@ -42,49 +42,108 @@ def test_one_net_gives_one_flat_json(run, tmp_path, checkpoint, classes, capsys)
     assert values['top1_k1'] > 60 and values['top1_k1_chance'] == pytest.approx(100 / 3)
     out, err = capsys.readouterr()
     assert f'| net | {values["top1_k1"]:.1f} ± 0.0 (33.3) |' in out and '18/18 images through net' in err
-    assert 'knn: 12 of 12 images to learn from, 6 to ask about' in out
+    assert 'knn: 12 of 12 training images, 6 validation images' in out
 
 
 def test_several_nets_and_seeds(run, tmp_path, checkpoint, classes, capsys):
-    run(checkpoint, checkpoint, '--names', 'a/x', 'b', '--random', '--probe', 'linear', *classes, *FAST, '--seeds', 2,
-        '--num-train', 6, '--pool', 'cls')
-    a, b, chance = (json.loads((tmp_path / 'work_dirs' / f'probe_{name}.json').read_text())
-                    for name in ('a_x', 'b', 'random_weights'))
+    run(
+        checkpoint,
+        checkpoint,
+        '--names',
+        'a/x',
+        'b',
+        '--random',
+        '--probe',
+        'linear',
+        *classes,
+        *FAST,
+        '--seeds',
+        2,
+        '--num-train',
+        6,
+        '--pool',
+        'cls',
+    )
+    a, b, chance = (
+        json.loads((tmp_path / 'work_dirs' / f'probe_{name}.json').read_text())
+        for name in ('a_x', 'b', 'random_weights')
+    )
     assert a == b and list(a) == list(chance) == ['top1', 'top1_chance', 'top1_std']
-    run(checkpoint, '--probe', 'linear', *classes, *FAST, '--seed', 1, '--num-train', 6, '--pool', 'cls',
-        '--out', 'one.json')
+    run(
+        checkpoint,
+        '--probe',
+        'linear',
+        *classes,
+        *FAST,
+        '--seed',
+        1,
+        '--num-train',
+        6,
+        '--pool',
+        'cls',
+        '--out',
+        'one.json',
+    )
     second = json.loads((tmp_path / 'one.json').read_text())['top1']
-    assert a['top1_std'] == pytest.approx(2 ** 0.5 * abs(a['top1'] - second))  # of two values around their mean
-    assert 'Mean ± deviation over 2 seeds' in capsys.readouterr().out
+    assert a['top1_std'] == pytest.approx(2**0.5 * abs(a['top1'] - second))  # of two values around their mean
+    assert 'Mean ± sample standard deviation over 2 seeds' in capsys.readouterr().out
 
 
 def test_objects_and_segmentation(run, tmp_path, checkpoint):
     sources = [[*write_objects(tmp_path / part, 3, seed)] for seed, part in enumerate('ab')]
-    run(checkpoint, '--probe', 'object-knn', '--train', *sources[0], '--val', *sources[1], *FAST, '--min-side', 4,
-        '--out', 'o.json')
+    run(
+        checkpoint,
+        '--probe',
+        'object-knn',
+        '--train',
+        *sources[0],
+        '--val',
+        *sources[1],
+        *FAST,
+        '--min-side',
+        4,
+        '--out',
+        'o.json',
+    )
     values = json.loads((tmp_path / 'o.json').read_text())
-    assert values['objects_asked'] == 100 and values['object_top1_k10_chance'] == pytest.approx(100 / 3)
+    assert values['objects_evaluated'] == 100 and values['object_top1_k10_chance'] == pytest.approx(100 / 3)
     sources = [[*write_label_maps(tmp_path / part, 3, seed)] for seed, part in enumerate('cd')]
-    run(checkpoint, '--probe', 'segmentation', '--train', *sources[0], '--val', *sources[1], *FAST, '--classes', 3,
-        '--out', 's.json')
+    run(
+        checkpoint,
+        '--probe',
+        'segmentation',
+        '--train',
+        *sources[0],
+        '--val',
+        *sources[1],
+        *FAST,
+        '--classes',
+        3,
+        '--out',
+        's.json',
+    )
     assert set(json.loads((tmp_path / 's.json').read_text())) == {
-        f'{name}{kind}' for name in ('mIoU', 'mAcc', 'aAcc') for kind in ('', '_chance')}
+        f'{name}{kind}' for name in ('mIoU', 'mAcc', 'aAcc') for kind in ('', '_chance')
+    }
 
 
-@pytest.mark.parametrize('args, sentence', [
-    (['--out', 'a.png'], '--out a.png: has to end in .json'),
-    (['--seeds', 0], '--seeds has to be at least 1'),
-    (['--classes', 3], '--classes is for --probe segmentation, not for knn'),
-    (['--min-side', 3], '--min-side is for --probe object-knn, not for knn'),
-    (['--k', 5, 0], '--k has to be at least 1'),
-    (['--num-train', 1], '--num-train has to be at least 2'),
-    (['--train', 'a', 'b'], '--train: --probe knn takes 1 paths, got 2'),
-    (['--probe', 'segmentation'], '--probe segmentation needs --classes'),
-    (['--probe', 'object-knn'], '--train: --probe object-knn takes 2 paths, got 1'),
-    (['--val', 'nowhere'], 'there is no image folder nowhere'),
-    (['--size', 40], '--size 40 is not a whole number of the 16 px cells of net'),
-    (['--names', 'a', 'b'], '--names: 2 given for 1 checkpoints'),
-])
+@pytest.mark.parametrize(
+    'args, sentence',
+    [
+        (['--out', 'a.png'], '--out a.png: must end in .json'),
+        (['--seeds', 0], '--seeds must be at least 1'),
+        (['--classes', 3], '--classes is an option of --probe segmentation, not of knn'),
+        (['--min-side', 3], '--min-side is an option of --probe object-knn, not of knn'),
+        (['--k', 5, 0], '--k must be at least 1'),
+        (['--num-train', 1], '--num-train must be at least 2'),
+        (['--train', 'a', 'b'], '--train: --probe knn needs 1 paths, got 2'),
+        (['--probe', 'segmentation'], '--probe segmentation needs --classes'),
+        (['--probe', 'object-knn'], '--train: --probe object-knn needs 2 paths, got 1'),
+        (['--val', 'nowhere'], 'no such image folder: nowhere'),
+        (['--size', 40], '--size 40 is not a multiple of 16, the stride of net'),
+        (['--names', 'a', 'b'], '--names: got 2 names for 1 checkpoints'),
+    ],
+)
 def test_a_mistake_is_refused_before_any_image_is_read(run, checkpoint, classes, monkeypatch, args, sentence):
     def read(*_):
         raise AssertionError('an image was read')

@@ -1,50 +1,58 @@
-"""Do patches find their counterparts in another view?"""
-import torch
+"""Patch correspondence between two views of an image."""
 
+import torch
+from torch import Tensor
+
+from mmssl_geo.evaluation.directions import unit_cells
+from mmssl_geo.evaluation.results import ValueAndChance
 from mmssl_geo.geometry import cell_centres, source_to_view, view_to_source
 from mmssl_geo.utils.errors import UserError
-
-from .equivariance import unit_cells
 
 TIE = 1e-6
 
 
-def correspondence_precision(first, second, crop_boxes_src, turns, centre, tolerance=1.):
-    """Share of patches whose nearest neighbour in another view of the image lies at the right place.
+def correspondence_precision(
+    first: Tensor, second: Tensor, crop_boxes_src: Tensor, turns: Tensor, centre: Tensor, tolerance: float = 1.0
+) -> ValueAndChance:
+    """Computes the share of patches whose nearest neighbour in another view of the image shows the same content.
 
-    Asked are the patches of the first view whose centre lies in the second, more than `tolerance` cells away from
-    the same place there: a feature that tells nothing but its place in the view finds none. Right is a neighbour (by
-    cosine) whose centre is within `tolerance` cells of the true place, in x and in y. Where several are equally near,
-    the share of right ones counts.
+    Queries are the patches of the first view whose centres lie in the second view, more than `tolerance` cells away
+    from the same position there; a feature of the position alone therefore finds none. A neighbour (by cosine) is
+    correct if its centre is within `tolerance` cells of the true position, in x and in y. Among equally near
+    neighbours, the share of correct ones counts.
 
     Args:
-        first, second: `(N, C, h, w)`, maps of two crops of each image; the first is upright.
-        crop_boxes_src: `(N, 2, 4)`, their rectangles in the source images.
-        turns: `(N,)`, counter-clockwise quarter turns of the second; where there are any, maps must be square.
-        centre: `(C,)`, what directions are taken from.
-        tolerance: cells of the second view.
+        first: Feature maps of the first crops, not rotated, shape (N, C, h, w).
+        second: Feature maps of the second crops, shape (N, C, h, w).
+        crop_boxes_src: Boxes of the two crops in source pixels, shape (N, 2, 4), xyxy.
+        turns: Quarter turns of the second crops, shape (N,); maps must be square unless all are 0.
+        centre: Origin of the directions, shape (C,).
+        tolerance: In cells of the second view.
 
     Returns:
-        tuple: the share over all patches asked, and that of a patch taken at random (the chance).
+        The share over all queries, and its chance level: the share for a random patch.
 
     Raises:
-        UserError: no patch is asked.
+        UserError: If there is no query.
     """
     size = torch.tensor(first.shape[-2:])
-    centres = cell_centres(*size.tolist())
-    found, by_chance, num_asked = 0., 0., 0
-    # Image by image: similarities and distances of all pairs of patches need much memory. Cells serve as pixels.
-    for number, boxes in enumerate(crop_boxes_src):
-        true_places = source_to_view(view_to_source(centres, boxes[0], 0, size), boxes[1], turns[number], size)
-        inside = ((true_places >= 0) & (true_places < size.flip(-1))).all(dim=-1)
-        asked = inside & ((true_places - centres).abs().amax(dim=-1) > tolerance)
-        near = (true_places[asked, None] - centres).abs().amax(dim=-1) <= tolerance
-        cosines = (unit_cells(first[number, None], centre)[0][asked] @ unit_cells(second[number, None], centre)[0].T)
+    height, width = first.shape[-2:]
+    centres = cell_centres(height, width)
+    correct, by_chance, num_queries = 0.0, 0.0, 0
+    # Image by image, because the similarities of all pairs of patches need much memory. Cells serve as pixels.
+    for index, boxes in enumerate(crop_boxes_src):
+        true_positions = source_to_view(view_to_source(centres, boxes[0], 0, size), boxes[1], turns[index], size)
+        inside = ((true_positions >= 0) & (true_positions < size.flip(-1))).all(dim=-1)
+        is_query = inside & ((true_positions - centres).abs().amax(dim=-1) > tolerance)
+        close = (true_positions[is_query, None] - centres).abs().amax(dim=-1) <= tolerance
+        cosines = unit_cells(first[index, None], centre)[0][is_query] @ unit_cells(second[index, None], centre)[0].T
         nearest = cosines >= cosines.amax(dim=1, keepdim=True) - TIE
-        found += ((nearest & near).sum(dim=1) / nearest.sum(dim=1)).sum().item()
-        by_chance += near.double().mean(dim=1).sum().item()
-        num_asked += int(asked.sum())
-    if not num_asked:
-        raise UserError(f'no patch lies more than {tolerance} cells away from its place in the other view: lower '
-                        '--tolerance, or take images of less extreme shape')
-    return found / num_asked, by_chance / num_asked
+        correct += ((nearest & close).sum(dim=1) / nearest.sum(dim=1)).sum().item()
+        by_chance += close.double().mean(dim=1).sum().item()
+        num_queries += int(is_query.sum())
+    if not num_queries:
+        raise UserError(
+            f'no patch lies more than {tolerance} cells away from its position in the other view: decrease '
+            '--tolerance, or use images of less extreme shape'
+        )
+    return correct / num_queries, by_chance / num_queries

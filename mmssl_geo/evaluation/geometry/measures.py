@@ -1,138 +1,85 @@
-"""All measures of geometric sensitivity on one set of features, and the table of several."""
-import statistics
-from typing import NamedTuple
+"""All measures of geometric sensitivity of one set of features."""
+
+from collections.abc import Callable, Sequence
 
 import torch
+from torch import Tensor
 
+from mmssl_geo.evaluation.results import (
+    Measure,
+    MeasureResult,
+    Results,
+    SplitFunction,
+    ValueAndChance,
+    evaluate_splits,
+    split_images,
+)
 from mmssl_geo.utils.errors import UserError
 
 from .correspondence import correspondence_precision
-from .equivariance import crop_equivariance_error, turn_equivariance_error
-from .linear_probes import position_readout, rotation_readout
+from .equivariance import crop_equivariance_error, rotation_equivariance_error
+from .linear_probes import position_probe, rotation_probe
+from .views import GeometryFeatures, GeometryViews
 
-
-class Measure(NamedTuple):
-    """What a measure is called and how it is written: `factor` 100 is for per cent."""
-    title: str
-    factor: int = 1
-
-
-class Measured(NamedTuple):
-    """Mean and standard deviation (0 of one seed) over seeds, and the mean chance, all without `factor`."""
-    mean: float
-    std: float
-    chance: float
-
-
-MEASURES = {
-    'rotation_accuracy': Measure('rotation read-out, accuracy %', 100),
-    'position_error': Measure('position read-out, error in sides'),
-    'turn_equivariance_error': Measure('equivariance error, quarter turns'),
+GEOMETRY_MEASURES = {
+    'rotation_accuracy': Measure('rotation probe, accuracy %', 100),
+    'position_error': Measure('position probe, error in sides'),
+    'rotation_equivariance_error': Measure('equivariance error, rotation'),
     'crop_equivariance_error': Measure('equivariance error, crops'),
     'upright_precision': Measure('correspondence, upright, precision %', 100),
-    'turned_precision': Measure('correspondence, turned, precision %', 100),
+    'rotated_precision': Measure('correspondence, rotated, precision %', 100),
 }
 
 
-def split_images(num, seed):
-    """Random halves of `num` images: indices to fit on (the smaller half if odd), and indices to test on."""
-    order = torch.randperm(num, generator=torch.Generator().manual_seed(seed))
-    return order[:num // 2].sort().values, order[num // 2:].sort().values
+def measure_geometry(
+    features: GeometryFeatures,
+    views: GeometryViews,
+    seeds: Sequence[int],
+    tolerance: float = 1.0,
+    on_result: Callable[[str, MeasureResult | UserError], object] | None = None,
+) -> Results:
+    """Computes every measure of `GEOMETRY_MEASURES` on the test images of random splits.
 
-
-def measure_geometry(features, views, seeds, tolerance=1., on_measure=lambda name, measured: None):
-    """Every measure of `MEASURES`, for each seed with its own split of the images.
-
-    Directions are taken from the mean cell of the upright squares of the images to fit on; everything is measured
-    on the images to test on.
+    Directions are relative to the mean cell of the centre crops of the training images.
 
     Args:
-        features: GeometryFeatures of N >= 4 images.
-        views: their GeometryViews.
-        seeds: numbers, of the splits.
-        tolerance: of `correspondence_precision`, in cells.
-        on_measure: see `average_over_splits`.
+        features: Features of N >= 4 images.
+        views: The views of these images.
+        seeds: Seeds of the splits.
+        tolerance: Tolerance of `correspondence_precision`, in cells.
+        on_result: See `evaluate_splits`.
 
     Returns:
-        dict: name -> Measured, in the order of `MEASURES`.
+        Results in the order of `GEOMETRY_MEASURES`.
     """
     splits = [split_images(len(views.squares), seed) for seed in seeds]
-    functions = _functions(features, views, tolerance)
-    return average_over_splits(functions, splits, on_measure)
+    return evaluate_splits(_split_functions(features, views, tolerance), splits, on_result)
 
 
-def average_over_splits(functions, splits, on_measure):
-    """Name -> Measured; a measure that these images or this map do not allow is missing.
+def _split_functions(features: GeometryFeatures, views: GeometryViews, tolerance: float) -> dict[str, SplitFunction]:
+    squares = features.rotated_squares
 
-    Args:
-        functions: name -> function from indices `(train, test)` to `(value, chance)`; may raise `UserError`.
-        splits: list of `(train, test)`.
-        on_measure: called with the name and the `Measured`, or the `UserError` that says why there is none.
-    """
-    results = {}
-    for name, function in functions.items():
-        try:
-            values, chances = zip(*(function(train, test) for train, test in splits), strict=True)
-        except UserError as error:
-            on_measure(name, error)
-            continue
-        spread = statistics.stdev(values) if len(values) > 1 else 0.
-        results[name] = Measured(statistics.fmean(values), spread, statistics.fmean(chances))
-        on_measure(name, results[name])
-    return results
-
-
-def _functions(features, views, tolerance):
-    """Name -> function from indices `(train, test)` to `(value, chance)`."""
-    squares = features.turned_squares
-
-    def centre(train):
+    def centre(train: Tensor) -> Tensor:
         return squares[0, train].mean(dim=(0, 2, 3), dtype=torch.float64).to(squares.dtype)
 
-    def turns(train, test):
-        return turn_equivariance_error(squares[:, test], centre(train)), 1.
+    def rotations(train: Tensor, test: Tensor) -> ValueAndChance:
+        return rotation_equivariance_error(squares[:, test], centre(train)), 1.0
 
-    def crops(train, test):
+    def crops(train: Tensor, test: Tensor) -> ValueAndChance:
         return crop_equivariance_error(
-            features.first[test], features.second[test], views.crop_boxes_src[test], centre(train)), 1.
+            features.first[test], features.second[test], views.crop_boxes_src[test], centre(train)
+        ), 1.0
 
-    def precision(second, second_turns):
+    def precision(second: Tensor, turns: Tensor) -> SplitFunction:
         return lambda train, test: correspondence_precision(
-            features.first[test], second[test], views.crop_boxes_src[test], second_turns[test], centre(train),
-            tolerance)
+            features.first[test], second[test], views.crop_boxes_src[test], turns[test], centre(train), tolerance
+        )
 
-    return dict(
-        rotation_accuracy=lambda train, test: rotation_readout(squares, train, test),
-        position_error=lambda train, test: position_readout(squares[0], train, test),
-        turn_equivariance_error=turns,
-        crop_equivariance_error=crops,
-        upright_precision=precision(features.second, torch.zeros_like(views.turns)),
-        turned_precision=precision(features.second_turned, views.turns))
-
-
-def format_measured(measure, measured):
-    """Such as '63.1 ± 0.8 (25.0)', the chance in brackets; 'n/a' of None.
-
-    Args:
-        measure: Measure
-        measured: Measured, or None.
-    """
-    if measured is None:
-        return 'n/a'
-    digits = 1 if measure.factor == 100 else 3
-    mean, std, chance = (f'{measure.factor * value:.{digits}f}' for value in measured)
-    return f'{mean} ± {std} ({chance})'
-
-
-def markdown_table(rows, measures):
-    """Markdown text of a table.
-
-    Args:
-        rows: `(name, {measure: Measured})` of each net; a measure that was not taken is missing.
-        measures: name -> Measure, the columns.
-    """
-    lines = [['net', *(measure.title for measure in measures.values())], ['---'] * (len(measures) + 1)]
-    for name, results in rows:
-        lines.append([name.replace('|', r'\|'),
-                      *(format_measured(measure, results.get(key)) for key, measure in measures.items())])
-    return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
+    return {
+        'rotation_accuracy': lambda train, test: rotation_probe(squares, train, test),
+        'position_error': lambda train, test: position_probe(squares[0], train, test),
+        'rotation_equivariance_error': rotations,
+        'crop_equivariance_error': crops,
+        'upright_precision': precision(features.second, torch.zeros_like(views.turns)),
+        'rotated_precision': precision(features.second_rotated, views.turns),
+    }

@@ -1,18 +1,18 @@
 import pytest
 import torch
 
-from mmssl_geo.evaluation import correspondence_precision, extract_features, make_views
+from mmssl_geo.evaluation.geometry import correspondence_precision, extract_features, make_views
 from mmssl_geo.geometry import rotate_maps
 from mmssl_geo.utils.errors import UserError
 from tests.support.features import CELLS, SIZE, constant, content, coordinate_image, image_code, noise_image, place_code
 
 
-def precision(function, images, turned, tolerance=1.):
+def precision(function, images, turned, tolerance=1.0):
     views = make_views(images, SIZE)
     features = extract_features(function, views)
     turns = views.turns if turned else torch.zeros_like(views.turns)
-    second = features.second_turned if turned else features.second
-    centre = features.turned_squares[0].mean(dim=(0, 2, 3))
+    second = features.second_rotated if turned else features.second
+    centre = features.rotated_squares[0].mean(dim=(0, 2, 3))
     return correspondence_precision(features.first, second, views.crop_boxes_src, turns, centre, tolerance)
 
 
@@ -55,11 +55,12 @@ def test_features_that_tell_nothing_but_places_find_nothing(turned):
 def test_the_tolerance_is_in_cells_of_the_second_view():
     """The second crop lies four cells to the right, but codes are moved by two: right from a tolerance of two on."""
     code = torch.randn(1, 64, 8, 8)
-    boxes = torch.tensor([[[0., 0., 80., 80.], [40., 0., 120., 80.]]])
+    boxes = torch.tensor([[[0.0, 0.0, 80.0, 80.0], [40.0, 0.0, 120.0, 80.0]]])
 
     def found(tolerance):
         return correspondence_precision(
-            code, code.roll(-2, dims=3), boxes, torch.zeros(1, dtype=torch.long), torch.zeros(64), tolerance)
+            code, code.roll(-2, dims=3), boxes, torch.zeros(1, dtype=torch.long), torch.zeros(64), tolerance
+        )
 
     assert found(1.9)[0] == 0 and found(2)[0] == 1
     # By chance, within two cells: of the true columns 0 to 3 there are 3, 4, 5 and 5, of the rows 3, 4, 5 ... 5, 4, 3.
@@ -71,7 +72,7 @@ def test_the_tolerance_is_in_cells_of_the_second_view():
 @pytest.mark.parametrize('turn', [1, 2, 3])
 def test_the_second_view_is_turned_counter_clockwise(turn):
     code, turns = torch.randn(2, 64, 6, 6), torch.tensor([turn, 4 - turn])
-    boxes = torch.tensor([[0., 0., 60., 60.], [0., 0., 60., 60.]]).expand(2, 2, 4)
+    boxes = torch.tensor([[0.0, 0.0, 60.0, 60.0], [0.0, 0.0, 60.0, 60.0]]).expand(2, 2, 4)
     found, _ = correspondence_precision(code, rotate_maps(code, turns), boxes, turns, torch.zeros(64), 0.1)
     assert found == 1
 
@@ -80,9 +81,8 @@ def test_only_patches_with_their_centre_in_the_second_view_are_asked():
     """The second crop holds the left 2.6 of 8 columns, and so the centres of three."""
     code = torch.randn(1, 64, 8, 8)
     second = torch.zeros(1, 64, 8, 8)
-    boxes = torch.tensor([[[0., 0., 80., 80.], [0., 0., 26., 80.]]])
-    _, chance = correspondence_precision(
-        code, second, boxes, torch.zeros(1, dtype=torch.long), torch.zeros(64), 0.5)
+    boxes = torch.tensor([[[0.0, 0.0, 80.0, 80.0], [0.0, 0.0, 26.0, 80.0]]])
+    _, chance = correspondence_precision(code, second, boxes, torch.zeros(1, dtype=torch.long), torch.zeros(64), 0.5)
     # Columns at 0.5, 1.5, 2.5 of 2.6 lie at cells 1.54, 4.62 and 7.69 of 8: each within half a cell of one centre;
     # rows lie on centres. So one cell of 64 is right for every patch asked, and a fourth column would have none.
     assert chance == pytest.approx(1 / 64)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmssl_geo.evaluation import extract_features, make_views
+from mmssl_geo.evaluation.geometry import extract_features, make_views
 from mmssl_geo.geometry import intersect_boxes
 from mmssl_geo.utils.errors import UserError
 from tests.support.features import coordinate_image, noise_image
@@ -65,20 +65,25 @@ def test_features_are_of_normalised_views_in_all_turns():
 
     for turn in range(4):
         torch.testing.assert_close(
-            features.turned_squares[turn], torch.rot90(normalised(views.squares), turn, (-2, -1)))
+            features.rotated_squares[turn], torch.rot90(normalised(views.squares), turn, (-2, -1))
+        )
     torch.testing.assert_close(features.first, normalised(views.first))
     torch.testing.assert_close(features.second, normalised(views.second))
     for number, turn in enumerate(views.turns.tolist()):
         torch.testing.assert_close(
-            features.second_turned[number], torch.rot90(normalised(views.second[number]), turn, (-2, -1)))
+            features.second_rotated[number], torch.rot90(normalised(views.second[number]), turn, (-2, -1))
+        )
     assert batches == [2, 1] * 7 and sum(batches) == 7 * len(IMAGES)
 
 
-@pytest.mark.parametrize('function, sentence', [
-    (lambda images: images[:, :, :1, :1], 'maps of 1 x 1 cells.*raise --size'),
-    (lambda images: images[:, :, :4], 'maps of 4 x 28 cells'),
-    (lambda images: images / 0, 'NaN or infinite'),
-])
+@pytest.mark.parametrize(
+    'function, sentence',
+    [
+        (lambda images: images[:, :, :1, :1], 'have 1 x 1 cells.*increase --size'),
+        (lambda images: images[:, :, :4], 'have 4 x 28 cells'),
+        (lambda images: images / 0, 'NaN or infinite'),
+    ],
+)
 def test_features_that_cannot_be_measured_are_refused(function, sentence):
     with pytest.raises(UserError, match=sentence):
         extract_features(function, make_views(IMAGES, 28))

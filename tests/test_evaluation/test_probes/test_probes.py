@@ -3,15 +3,15 @@ import json
 import pytest
 import torch
 
-from mmssl_geo.evaluation.frozen_net import check_size, frozen_copy, run_frozen
-from mmssl_geo.evaluation.probes.base import ask_backbone
-from mmssl_geo.evaluation.probes.probes import KnnProbe, LinearImageProbe, ObjectKnnProbe
+from mmssl_geo.evaluation.frozen_net import check_view_size, frozen_copy, run_frozen
+from mmssl_geo.evaluation.probes import KnnProbe, LinearClassificationProbe, ObjectKnnProbe, evaluate_backbone
+from mmssl_geo.evaluation.random_weights import randomly_initialised
 from mmssl_geo.models import SSLResNet, SSLVisionTransformer
 from mmssl_geo.utils.errors import UserError
 from tests.support.labelled_images import MeanColour, write_classes, write_objects
 from tests.support.regions import TINY_VIT
 
-IMAGE_PROBES = [KnnProbe, LinearImageProbe]
+IMAGE_PROBES = [KnnProbe, LinearClassificationProbe]
 
 
 def tiny_vit():
@@ -28,22 +28,28 @@ def image_probe(kind, tmp_path, shuffled=False, num=6, **options):
 @pytest.mark.parametrize('kind', IMAGE_PROBES)
 @pytest.mark.parametrize('workers', [0, 2])
 def test_features_that_hold_the_class_are_always_right(kind, workers, tmp_path):
-    result, = image_probe(kind, tmp_path, num_workers=workers)(MeanColour(), [0])
-    assert result == {key: (1., pytest.approx(1 / 3)) for key in result}
+    (result,) = image_probe(kind, tmp_path, num_workers=workers).evaluate(MeanColour(), [0])
+    assert result == {key: (1.0, pytest.approx(1 / 3)) for key in result}
     assert list(result) == (['top1_k10', 'top1_k20'] if kind is KnnProbe else ['top1'])
 
 
 @pytest.mark.parametrize('kind', IMAGE_PROBES)
 def test_features_without_the_class_are_right_by_chance(kind, tmp_path):
-    result, = image_probe(kind, tmp_path, shuffled=True, num=40)(MeanColour(), [0])
+    (result,) = image_probe(kind, tmp_path, shuffled=True, num=40).evaluate(MeanColour(), [0])
     assert all(value == pytest.approx(1 / 3, abs=0.13) for value, _ in result.values())
 
 
 def test_objects_that_show_their_class_are_always_right(tmp_path):
-    probe = ObjectKnnProbe(write_objects(tmp_path / 'train'), write_objects(tmp_path / 'val', 4, seed=1), size=96,
-                           min_side=16, ks=(5, ), batch_size=3)
-    result, = probe(MeanColour(), [0])
-    assert result == dict(object_top1_k5=(1., pytest.approx(1 / 3)), objects_asked=(1., 1.))
+    probe = ObjectKnnProbe(
+        write_objects(tmp_path / 'train'),
+        write_objects(tmp_path / 'val', 4, seed=1),
+        size=96,
+        min_side=16,
+        ks=(5,),
+        batch_size=3,
+    )
+    (result,) = probe.evaluate(MeanColour(), [0])
+    assert result == dict(object_top1_k5=(1.0, pytest.approx(1 / 3)), objects_evaluated=(1.0, 1.0))
 
 
 def test_object_features_belong_to_their_own_image_and_draw(tmp_path):
@@ -57,51 +63,53 @@ def test_object_features_belong_to_their_own_image_and_draw(tmp_path):
     for annotation in content['annotations'][:3]:
         annotation['category_id'] = 77  # of which there is none to vote
     val[1].write_text(json.dumps(content))
-    result, = ObjectKnnProbe(train, val, size=96, min_side=16, num_train=2)(MeanColour(), [3])
-    assert result['objects_asked'] == (pytest.approx(6 / 9), 1.)
+    (result,) = ObjectKnnProbe(train, val, size=96, min_side=16, num_train=2).evaluate(MeanColour(), [3])
+    assert result['objects_evaluated'] == (pytest.approx(6 / 9), 1.0)
 
 
 def test_objects_shuffled_among_classes_are_right_by_chance(tmp_path):
     sources = [write_objects(tmp_path / part, 40, seed) for part, seed in (('train', 0), ('val', 1))]
     for _, annotations in sources:
         content = json.loads(annotations.read_text())
-        for annotation, label in zip(content['annotations'], torch.randint(3, (120, )).tolist(), strict=True):
+        for annotation, label in zip(content['annotations'], torch.randint(3, (120,)).tolist(), strict=True):
             annotation['category_id'] = label
         annotations.write_text(json.dumps(content))
-    result, = ObjectKnnProbe(*sources, size=96, min_side=16)(MeanColour(), [0])
+    (result,) = ObjectKnnProbe(*sources, size=96, min_side=16).evaluate(MeanColour(), [0])
     assert result['object_top1_k20'][0] == pytest.approx(1 / 3, abs=0.13)
 
 
 def test_seeds_draw_their_own_images_and_repeat(tmp_path):
     probe = image_probe(KnnProbe, tmp_path, shuffled=True, num=20, num_train=25)
     seen = []
-    results = probe(MeanColour(), range(4), seen.append)
-    assert sum(seen) == probe.num_views(range(4)) == len(probe.union(range(4))) + 60 < 4 * 25 + 60
+    results = probe.evaluate(MeanColour(), range(4), seen.append)
+    assert sum(seen) == probe.num_views(range(4)) == len(probe.used_train_images(range(4))) + 60 < 4 * 25 + 60
     assert len({result['top1_k10'][0] for result in results}) > 1
-    assert probe(MeanColour(), range(4)) == results and probe(MeanColour(), [2]) == results[2:3]
+    assert probe.evaluate(MeanColour(), range(4)) == results and probe.evaluate(MeanColour(), [2]) == results[2:3]
 
 
 def test_preloaded_images_give_the_same_and_are_not_read_again(tmp_path):
-    probe = image_probe(LinearImageProbe, tmp_path, shuffled=True, num_train=9)
-    before = probe(MeanColour(), [3])
+    probe = image_probe(LinearClassificationProbe, tmp_path, shuffled=True, num_train=9)
+    before = probe.evaluate(MeanColour(), [3])
     probe.preload([3])
     for path in [*tmp_path.rglob('*.png')]:
         path.unlink()
-    assert probe(MeanColour(), [3]) == before and len(probe.train) == 9
+    assert probe.evaluate(MeanColour(), [3]) == before and len(probe.train) == 9
 
 
 def test_the_mean_over_seeds_and_fresh_random_weights_for_each(tmp_path):
     probe = image_probe(KnnProbe, tmp_path, shuffled=True, num=12, num_train=12)
     vit = tiny_vit()
     before = {key: value.clone() for key, value in vit.state_dict().items()}
-    measured = ask_backbone(probe, vit, range(3), 'cpu')['top1_k10']
-    values = [probe(frozen_copy(vit), [seed])[0]['top1_k10'][0] for seed in range(3)]
+    measured = evaluate_backbone(probe, vit, range(3), 'cpu')['top1_k10']
+    values = [probe.evaluate(frozen_copy(vit), [seed])[0]['top1_k10'][0] for seed in range(3)]
     assert measured.mean == pytest.approx(sum(values) / 3) and measured.std == pytest.approx(
-        torch.tensor(values, dtype=torch.float64).std().item())
-    assert ask_backbone(probe, vit, [0], 'cpu')['top1_k10'].std == 0.
-    from mmssl_geo.evaluation.random_weights import randomly_initialised
-    values = [probe(frozen_copy(randomly_initialised(vit, seed)), [seed])[0]['top1_k10'][0] for seed in range(3)]
-    assert ask_backbone(probe, vit, range(3), 'cpu', random=True)['top1_k10'].mean == pytest.approx(sum(values) / 3)
+        torch.tensor(values, dtype=torch.float64).std().item()
+    )
+    assert evaluate_backbone(probe, vit, [0], 'cpu')['top1_k10'].std == 0.0
+    nets = [frozen_copy(randomly_initialised(vit, seed)) for seed in range(3)]
+    values = [probe.evaluate(net, [seed])[0]['top1_k10'][0] for seed, net in enumerate(nets)]
+    measured = evaluate_backbone(probe, vit, range(3), 'cpu', random_weights=True)['top1_k10']
+    assert measured.mean == pytest.approx(sum(values) / 3)
     assert all(torch.equal(value, before[key]) for key, value in vit.state_dict().items())
 
 
@@ -127,31 +135,31 @@ def test_cls_is_for_vision_transformers(tmp_path):
     vectors, labels = probe.vectors(net, probe.val, torch.tensor([0, 7]), lambda number: None)
     torch.testing.assert_close(vectors, run_frozen(net, torch.stack([probe.val[0][0], probe.val[7][0]])))
     assert labels.tolist() == [0, 1]
-    with pytest.raises(UserError, match=r'a SSLResNet has no \[CLS\]'):
+    with pytest.raises(UserError, match=r'SSLResNet has no \[CLS\] token'):
         frozen_copy(SSLResNet(18, stem_channels=8, base_channels=8), 'cls')
 
 
 def test_sizes_have_to_be_whole_cells():
     resnet = SSLResNet(18, stem_channels=8, base_channels=8)
     for net, size, stride in ((tiny_vit(), 72, 16), (resnet, 48, 32)):
-        check_size(net, 2 * stride)
-        with pytest.raises(UserError, match=f'views of {size} px are not cut into cells of {stride} px'):
-            check_size(net, size)
+        check_view_size(2 * stride, net.feature_stride)
+        with pytest.raises(UserError, match=f'views of {size} px do not divide into cells of {stride} px'):
+            check_view_size(size, net.feature_stride)
     assert run_frozen(frozen_copy(resnet), torch.zeros(1, 3, 96, 64, dtype=torch.uint8)).shape[2:] == (3, 2)
 
 
 def test_wrong_input_is_refused(tmp_path):
     train, val = (write_classes(tmp_path / part, 2) for part in ('train', 'val'))
-    with pytest.raises(UserError, match='the very images that it has learnt'):
+    with pytest.raises(UserError, match='the validation images are the images the probe is trained on'):
         KnnProbe(train, tmp_path / 'val' / '..' / 'train')
-    with pytest.raises(UserError, match='pool has to be mean or cls, got max'):
+    with pytest.raises(UserError, match='pool must be mean or cls, got max'):
         KnnProbe(train, val, pool='max')
-    with pytest.raises(UserError, match='1 labelled image to learn from: at least 2'):
+    with pytest.raises(UserError, match='1 training image: a probe needs at least 2'):
         KnnProbe(train, val, num_train=1)
     objects = write_objects(tmp_path / 'objects')
-    with pytest.raises(UserError, match='the very images that it has learnt'):
+    with pytest.raises(UserError, match='the validation images are the images the probe is trained on'):
         ObjectKnnProbe(objects, objects)
     net = MeanColour()
     net.scale.data.fill_(float('nan'))
-    with pytest.raises(UserError, match='features hold NaN or infinite values'):
-        KnnProbe(train, val, size=32)(net, [0])
+    with pytest.raises(UserError, match='features contain NaN or infinite values'):
+        KnnProbe(train, val, size=32).evaluate(net, [0])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmssl_geo.evaluation.geometry.images import list_images, read_some
+from mmssl_geo.evaluation.images import list_images, read_some
 from mmssl_geo.utils.errors import UserError
 
 
@@ -53,10 +53,10 @@ def test_others_take_the_place_of_unreadable_images(photos):
 def test_too_few_or_none_are_refused(photos, tmp_path):
     with pytest.raises(UserError, match='no such folder'):
         list_images(tmp_path / 'nowhere')
-    with pytest.raises(UserError, match='no such folder, nor such a .txt list'):
+    with pytest.raises(UserError, match='no such folder or .txt list'):
         list_images(photos / '00.png')
     (tmp_path / 'list.txt').write_text('a.png\n')
-    with pytest.raises(UserError, match=r'1 images found \(ending in .jpg.*at least 8'):
+    with pytest.raises(UserError, match=r'1 images found \(extensions .jpg.*at least 8'):
         list_images(tmp_path / 'list.txt')
     (tmp_path / 'list.txt').write_text('\n'.join(f'{n}.png' for n in range(9)))
     with pytest.raises(UserError, match='only 0 of 9 images can be read, at least 8.*No such file'):
