@@ -71,10 +71,10 @@ def main():
     from mmssl_geo.apis.frozen_features import FrozenFeatures
     from mmssl_geo.apis.whole_images import WholeImages
     from mmssl_geo.checkpoints import load_encoder
-    from mmssl_geo.evaluation.analysis import device_of
+    from mmssl_geo.evaluation.tool_support import select_device
     encoder = load_encoder(args.checkpoint, args.weights, args.num_heads, args.allow_unsafe)
     print(encoder.description)
-    features = FrozenFeatures(encoder, args.kind, size, device_of(args), args.dtype)
+    features = FrozenFeatures(encoder, args.kind, size, select_device(args.device), args.dtype)
     root, names = list_names(args.images)
     images = WholeImages(root, names, size, BoxFile(args.regions, names) if args.regions else None)
     shards = FeatureShards(args.out, dict(

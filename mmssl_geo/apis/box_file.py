@@ -5,7 +5,7 @@ import numpy as np
 
 from mmssl_geo.datasets.coco_objects import read_coco_objects
 from mmssl_geo.datasets.regions_file import RegionsFile
-from mmssl_geo.evaluation.regions.images import unit_boxes
+from mmssl_geo.evaluation.boxes import relative_boxes
 from mmssl_geo.utils.errors import UserError
 
 NO_LABEL = -1
@@ -48,7 +48,7 @@ class BoxFile:
             labels = [None] * len(boxes_src)
         else:
             source, boxes_src, labels = self.objects[name]
-        boxes = unit_boxes(boxes_src, source or size, size)
+        boxes = relative_boxes(boxes_src, source or size, size)
         labels = np.array([NO_LABEL if label is None else label for label in labels], np.int64)[:len(boxes)]
         extended = (boxes[:, :2] < boxes[:, 2:]).all(axis=1)
         return boxes[extended], labels[extended]

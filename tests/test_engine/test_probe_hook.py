@@ -14,7 +14,7 @@ from mmengine.hooks import Hook
 from mmssl_geo.apis.train import build_runner, load_config
 from mmssl_geo.checkpoints import load_encoder
 from mmssl_geo.engine import ProbeHook
-from mmssl_geo.evaluation.probes.base import ask_backbone
+from mmssl_geo.evaluation.probes import evaluate_backbone
 from mmssl_geo.utils.errors import UserError
 from tests.support import ROOT
 from tests.support.labelled_images import write_classes, write_label_maps, write_objects
@@ -122,7 +122,7 @@ def test_its_last_value_is_that_of_the_checkpoint(name, network, data, tmp_path)
     first, last = logged(tmp_path / 'run')
     assert (first['step'], last['step']) == (0, 4), 'before training, and at the end, which is no fifth epoch'
     encoder = load_encoder(tmp_path / 'run' / 'epoch_2.pth', network, None if name.startswith('d3ssl') else 2)
-    measured = ask_backbone(hook.probe, encoder.net, [2], 'cpu')
+    measured = evaluate_backbone(hook.probe, encoder.net, [2], 'cpu')
     assert last == {'step': 4, 'probe/top1_k3': pytest.approx(100 * measured['top1_k3'].mean)}
 
 
@@ -135,7 +135,7 @@ def test_objects_and_segmentation(data, tmp_path):
                              num_classes=3)]
     train(cfg)
     keys = [sorted(line.keys() - {'step'}) for line in logged(tmp_path / 'run')]
-    assert keys == [['probe/object_top1_k10', 'probe/object_top1_k20', 'probe/objects_asked'],
+    assert keys == [['probe/object_top1_k10', 'probe/object_top1_k20', 'probe/objects_evaluated'],
                     ['probe/aAcc', 'probe/mAcc', 'probe/mIoU']] * 3
 
 
