@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 
 from mmssl_geo.apis.train import build_or_explain, load_config
 from mmssl_geo.checkpoints import read_checkpoint
-from mmssl_geo.models.backbones.state_check import check_weights, stored_weights
+from mmssl_geo.models.backbones.strict_init import check_weights, stored_weights
 from mmssl_geo.utils.cli import run_tool
 from mmssl_geo.utils.config import Overrides
 from mmssl_geo.utils.errors import UserError

@@ -8,7 +8,7 @@ from mmpretrain.models import VisionTransformer
 
 from mmssl_geo.checkpoints.source import open_source
 from mmssl_geo.evaluation.random_weights import randomly_initialised
-from mmssl_geo.models.backbones.state_check import check_weights
+from mmssl_geo.models.backbones.strict_init import check_weights
 from mmssl_geo.registry import MODELS
 from mmssl_geo.utils.errors import UserError
 from mmssl_geo.utils.paths import resource_root

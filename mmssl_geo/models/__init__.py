@@ -1,19 +1,19 @@
-"""Models, registered in the scope `mmssl_geo`."""
+"""Models, registered in the scope `mmssl_geo`.
+
+A new loss, head, neck, backbone or method is a module that its package's `__init__` imports and lists in `__all__`;
+this file collects the lists.
+"""
 from mmssl_geo.utils.versions import check_stack
 
 check_stack(required=('mmpretrain',))
 
-from .backbones import SSLRes5, SSLResNet, SSLVisionTransformer  # noqa: E402
-from .data_preprocessor import MultiViewDataPreprocessor  # noqa: E402
-from .heads import D3SSLHead, DINOHead, GTSAHead, NormLinearClsHead, RotationHead  # noqa: E402
-from .losses import CropSimilarityLoss, DecorrelationLoss, DINOLoss, PatchCorrespondenceLoss, RegionSimilarityLoss  # noqa: E402
-from .necks import ConvProjector, DINONeck, RegionProjector, ViTPyramid  # noqa: E402
-from .region_data_preprocessor import RegionViewDataPreprocessor  # noqa: E402
-from .selfsup import D3SSL, DINO, GTSA, PatchMixing  # noqa: E402
+from . import backbones, data_preprocessors, heads, losses, necks, selfsup  # noqa: E402
+from .backbones import *  # noqa: E402, F403
+from .data_preprocessors import *  # noqa: E402, F403
+from .heads import *  # noqa: E402, F403
+from .losses import *  # noqa: E402, F403
+from .necks import *  # noqa: E402, F403
+from .selfsup import *  # noqa: E402, F403
 
 __all__ = [
-    'ConvProjector', 'CropSimilarityLoss', 'D3SSL', 'D3SSLHead', 'DINO', 'DINOHead', 'DINOLoss', 'DINONeck',
-    'DecorrelationLoss', 'GTSA', 'GTSAHead', 'MultiViewDataPreprocessor', 'NormLinearClsHead',
-    'PatchCorrespondenceLoss', 'PatchMixing', 'RegionProjector', 'RegionSimilarityLoss',
-    'RegionViewDataPreprocessor', 'RotationHead', 'SSLRes5', 'SSLResNet', 'SSLVisionTransformer', 'ViTPyramid'
-]
+    *backbones.__all__, *data_preprocessors.__all__, *heads.__all__, *losses.__all__, *necks.__all__, *selfsup.__all__]

@@ -29,10 +29,10 @@ class StoredViews(ViewBatch):
 
 def stored_views(arrays, images=None):
     """`StoredViews` of one file's boxes and angles; losses of stored maps need no images."""
-    images = images or {}
+    images, turns = images or {}, _turns(arrays['angles']).t()
     return StoredViews(
         global_images=images.get('global'), local_images=images.get('local'), crop_boxes_src=None,
-        turns=_turns(arrays['angles']).t(), num_global=arrays['teacher_boxes'].shape[1],
+        turns=turns, flipped=torch.zeros_like(turns, dtype=torch.bool), num_global=arrays['teacher_boxes'].shape[1],
         teacher_boxes_view=arrays['teacher_boxes'], student_boxes_view=arrays['student_boxes'].transpose(1, 2))
 
 

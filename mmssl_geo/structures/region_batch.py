@@ -2,44 +2,46 @@
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 
 @dataclass(frozen=True)
 class RegionBatch:
     """Views of B images by name, each with boxes of the same K regions.
 
-    `x1` and `x2` are the teacher's, `x1_cut`, `x2_small` and `x3` (which need not be there) the student's.
+    The teacher sees `x1` and `x2`, the student `x1_cut`, `x2_small` and the optional `x3`.
 
     Args:
-        images: name -> `(B, 3, S, S)` normalised; S may differ between views.
-        regions: name -> `(B, K, 4)` boxes in pixels of the view; region k is the same object in every view.
-        mixed: whether the background of x3 is another image of the batch; None without x3.
-        fallback_share: share of images that had no usable region and got grid boxes, a scalar tensor.
-        cut_shares: name -> mean share of a region that is cut out, a scalar tensor, of views that have holes.
+        images: Normalised views by name, shape (B, 3, S, S); S may differ between views.
+        regions: Boxes by name of the view, in its pixels, shape (B, K, 4), xyxy; region k is the same object in every
+            view.
+        mixed: Whether the background of x3 is another image of the batch; None without x3.
+        fallback_share: Share of the images that had no usable region and got grid boxes, scalar.
+        cut_shares: Mean share of a region that is cut out, scalar, by name of the views that have holes.
     """
-    images: dict
-    regions: dict
+    images: dict[str, Tensor]
+    regions: dict[str, Tensor]
     mixed: bool | None
-    fallback_share: torch.Tensor
-    cut_shares: dict
+    fallback_share: Tensor
+    cut_shares: dict[str, Tensor]
 
     @property
-    def batch_size(self):
+    def batch_size(self) -> int:
         return len(self.images['x2'])
 
     @property
-    def global_images(self):
-        """The clean x2 views, which say how the teacher sees images."""
+    def monitor_images(self) -> Tensor:
+        """Images that `CollapseMonitorHook` extracts the teacher's features from: the clean x2 views."""
         return self.images['x2']
 
-    def boxes_view(self, name):
-        """Boxes of a view `(B * K, 4)`, in its pixels, and the index of the image that each belongs to."""
+    def boxes_view(self, name: str) -> tuple[Tensor, Tensor]:
+        """Returns the boxes of a view in its pixels, shape (B * K, 4), and the index of each box's image."""
         batch_size, num_regions = self.regions[name].shape[:2]
         image = torch.arange(batch_size, device=self.regions[name].device).repeat_interleave(num_regions)
         return self.regions[name].flatten(0, 1), image
 
-    def gauges(self):
-        """What the log should say of the batch, name -> scalar tensor."""
+    def statistics(self) -> dict[str, Tensor]:
+        """Returns scalars that describe the batch, for the log."""
         shares = {f'cut_share_{name}': share for name, share in self.cut_shares.items()}
         if self.mixed is not None:
             shares['mixed_share'] = torch.full_like(self.fallback_share, float(self.mixed))

@@ -45,6 +45,10 @@ def random_views(batch_size=2, num_global=2, num_local=2, global_size=64, local_
     groups, rng = (CropGroup(num_global, (0.3, 1.)), CropGroup(num_local, (0.1, 0.3))), random.Random(seed)
     boxes = torch.tensor([sample_crops((120, 160), *groups, rng) for _ in range(batch_size)])
     return ViewBatch(
-        torch.randn(num_global * batch_size, 3, global_size, global_size, generator=generator, dtype=dtype),
-        torch.randn(num_local * batch_size, 3, local_size, local_size, generator=generator, dtype=dtype),
-        boxes.to(dtype), torch.randint(4, (batch_size, num_global + num_local), generator=generator), num_global)
+        global_images=torch.randn(
+            num_global * batch_size, 3, global_size, global_size, generator=generator, dtype=dtype),
+        local_images=torch.randn(num_local * batch_size, 3, local_size, local_size, generator=generator, dtype=dtype),
+        num_global=num_global,
+        crop_boxes_src=boxes.to(dtype),
+        turns=torch.randint(4, (batch_size, num_global + num_local), generator=generator),
+        flipped=torch.zeros(batch_size, num_global + num_local, dtype=torch.bool))

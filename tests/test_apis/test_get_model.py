@@ -188,7 +188,7 @@ def test_what_is_no_batch_of_images(vit, config, images, found):
 
 
 def test_every_name_is_built():
-    channels = {name: MODELS.build(cfg).embed_dims for name, cfg in NETS.items()}
+    channels = {name: MODELS.build(cfg).feature_channels for name, cfg in NETS.items()}
     assert channels == dict(vitt16=192, vits16=384, vitb16=768, r18=512, r50=2048)
 
 

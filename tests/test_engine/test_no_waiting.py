@@ -35,9 +35,9 @@ def _autocast_of_meta(monkeypatch):
 
 
 def on_meta(batch, device='meta'):
-    """A batch of views with its tensors on the meta device, or on another one."""
+    """A batch of views with its tensors on the meta device, or on another one; `flipped` stays on the CPU."""
     move = {name: {key: value.to(device) for key, value in field.items()} if isinstance(field, dict)
-            else field.to(device) if isinstance(field, torch.Tensor) else field
+            else field.to(device) if isinstance(field, torch.Tensor) and name != 'flipped' else field
             for name, field in vars(batch).items()}
     return type(batch)(**move)
 

@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from mmssl_geo.models import SSLVisionTransformer
-from mmssl_geo.models.backbones import vision_transformer
+from mmssl_geo.models.backbones import strict_init, vision_transformer
 from mmssl_geo.models.backbones.vision_transformer import attention
 from mmssl_geo.utils.errors import UserError
 
@@ -27,7 +27,8 @@ def pretrained(path, **kwargs):
 @pytest.fixture
 def log(monkeypatch):
     lines = []
-    monkeypatch.setattr(vision_transformer, 'print_log', lambda line, logger: lines.append(line))
+    for module in (strict_init, vision_transformer):
+        monkeypatch.setattr(module, 'print_log', lambda line, logger: lines.append(line))
     return lines
 
 
@@ -156,7 +157,7 @@ def test_position_embedding_follows_img_size(saved, log):
     resized = F.interpolate(grid, size=(6, 8), mode='bicubic', align_corners=False)
     assert torch.equal(vit.pos_embed[:, :1], stored[:, :1])
     assert torch.allclose(vit.pos_embed[:, 1:], resized.flatten(2).transpose(1, 2))
-    assert 'resized from 4 x 4 to 6 x 8 cells (bicubic), as img_size=(96, 128) asks' in log[-2]
+    assert 'resized from 4 x 4 to 6 x 8 cells (bicubic) to fit img_size=(96, 128)' in log[-2]
 
 
 def test_position_embedding_without_a_square_grid_is_refused(saved):

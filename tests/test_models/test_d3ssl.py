@@ -68,7 +68,7 @@ def test_the_vectors_are_those_of_the_regions_of_the_view(resnet):
     resnet.eval()
     views = random_regions()
     for name, cells in (('x1_cut', 4), ('x2_small', 2)):
-        maps = resnet.backbone.pooling_maps(views.images[name])
+        maps = resnet.backbone.region_maps(views.images[name])
         assert maps.shape == (2, 32, cells, cells)
         rows = []
         for image in range(2):
@@ -113,16 +113,16 @@ def test_what_the_teacher_sees(choice, expected, default_scope):
 def test_wrong_settings_are_named(default_scope):
     with pytest.raises(UserError, match='teacher_x1 must be "clean" or "cut", got \'dirty\''):
         build_d3ssl(teacher_x1='dirty')
-    with pytest.raises(UserError, match='pooled_sizes names views that there are not: x9'):
+    with pytest.raises(UserError, match='pooled_sizes names unknown views: x9'):
         build_d3ssl(pooled_sizes=dict(x9=3))
-    with pytest.raises(UserError, match='pooled_sizes are whole numbers of cells, at least 1, got 0'):
+    with pytest.raises(UserError, match='pooled_sizes must be positive integers, numbers of cells, got 0'):
         build_d3ssl(pooled_sizes=dict(x1=0))
 
 
 def test_views_that_fit_no_whole_cells(model):
     views = random_regions()
     views.images['x2_small'] = torch.zeros(2, 3, 40, 40)
-    with pytest.raises(UserError, match='view x2_small of 40 px is not cut into cells of 16 px: set its size'):
+    with pytest.raises(UserError, match='view x2_small of 40 px cannot be cut into cells of 16 px: set its size'):
         model(views, mode='loss')
 
 
@@ -152,10 +152,10 @@ def test_under_autocast(model):
 
 class AverageMap(nn.Module):
     """A backbone whose map is the image, averaged over cells of 4 px; a region's vector is its patch as it is."""
-    stride = 4
+    region_stride = 4
 
-    def pooling_maps(self, images):
-        return F.avg_pool2d(images, self.stride)
+    def region_maps(self, images):
+        return F.avg_pool2d(images, self.region_stride)
 
     def region_vectors(self, patches):
         return patches.flatten(1)
@@ -163,7 +163,7 @@ class AverageMap(nn.Module):
 
 def test_boxes_pick_the_same_content_in_every_view(resnet):
     """x3 is x2 shifted by (8, -4) px, x2_small is x2 at half its size: pooled regions are the same."""
-    resnet.patch_size, resnet.backbone, resnet.neck = 4, AverageMap(), nn.Identity()
+    resnet.backbone, resnet.neck = AverageMap(), nn.Identity()
     y, x = torch.meshgrid(torch.arange(64.) + 0.5, torch.arange(64.) + 0.5, indexing='ij')
     image = torch.stack([x, y, x + 2 * y]).expand(2, 3, 64, 64)
     boxes = torch.tensor([[12., 20., 36., 44.], [16., 16., 48., 30.], [22., 13., 41., 57.]]).expand(2, 3, 4)

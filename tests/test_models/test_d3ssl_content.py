@@ -25,10 +25,10 @@ PAIRS = (('x1_cut', 'x2'), ('x2_small', 'x1'), ('x3', 'x2'), ('x3', 'x1'))
 
 class AverageMap(nn.Module):
     """A backbone whose map is the image, averaged over cells of 2 px; a region's vector is its patch as it is."""
-    stride = 2
+    region_stride = 2
 
-    def pooling_maps(self, images):
-        return F.avg_pool2d(images, self.stride)
+    def region_maps(self, images):
+        return F.avg_pool2d(images, self.region_stride)
 
     def region_vectors(self, patches):
         return patches.flatten(1)
@@ -74,7 +74,6 @@ def model(default_scope):
     model = MODELS.build(d3ssl_config(pooled_sizes=dict.fromkeys(('x1', 'x2', 'x1_cut', 'x2_small', 'x3'), CELLS)))
     for network in (model, model.teacher):
         network.backbone, network.neck = AverageMap(), nn.Identity()
-    model.patch_size = AverageMap.stride
     return model
 
 

@@ -84,10 +84,10 @@ def test_reading_tokens_changes_nothing(model):
     views = random_regions()
     model(views, mode='loss')
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    tokens = model.teacher_tokens(views.global_images)
-    assert tokens.shape == (2, 16, 32 if isinstance(model.backbone, type(MODELS.build(TINY_RESNET))) else 24)
+    tokens = model.teacher_tokens(views.monitor_images)
+    assert tokens.shape == (2, 16, 24 if model.backbone.has_cls_token else 32)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert all(m.training for m in model.teacher.modules() if isinstance(m, _BatchNorm))
     model.teacher.eval()
-    maps = model.teacher.backbone.pooling_maps(views.images['x2'])
+    maps = model.teacher.backbone.region_maps(views.images['x2'])
     torch.testing.assert_close(tokens[1, 5], maps[1, :, 1, 1])  # row-major

@@ -129,7 +129,7 @@ def test_the_teacher_starts_as_a_copy(model):
 
 
 def test_teacher_tokens_are_patches_as_of_gtsa(model, default_scope):
-    """The gauge reads the same numbers of both methods for the same backbone."""
+    """The collapse monitor reads the same numbers of both methods for the same backbone."""
     other = MODELS.build(tiny_config('configs/gtsa_vits16_coco.py').model)
     other.teacher.backbone.load_state_dict(model.teacher.backbone.state_dict())
     images = random_views().global_images
@@ -162,7 +162,7 @@ def test_a_backbone_without_tokens_is_refused(default_scope, out_type):
 @pytest.mark.parametrize('key', ['in_channels', 'hidden_channels', 'bottleneck_channels', 'num_prototypes'])
 @pytest.mark.parametrize('value', [0, -3, 2.5, '9'])
 def test_widths_that_cannot_be(default_scope, key, value):
-    with pytest.raises(UserError, match=rf'model\.neck\.{key} must be a positive whole number, got {value!r}'):
+    with pytest.raises(UserError, match=rf'model\.neck\.{key} must be a positive integer, got {value!r}'):
         MODELS.build(tiny_config(CONFIG, **{f'model.neck.{key}': value}).model)
 
 

@@ -77,7 +77,7 @@ def test_no_gradient_reaches_the_teacher_or_the_centre():
     assert list(head.state_dict()) == ['center'], 'the centre is saved'
 
 
-def test_the_gauges_tell_collapse():
+def test_the_monitored_values_show_collapse():
     """Constant scores: the target is uniform once centred, one prototype if not; the student follows it either way."""
     head = make_head(8)
     constant = torch.zeros(8)

@@ -162,5 +162,5 @@ def test_pooled_sizes_can_be_set_in_a_config(default_scope):
     assert MODELS.build(cfg.model).head.pooled_sizes == {'global': 5, 'local': 3}
     for wrong in ((5, ), (5, 0), (5, 2.5)):
         cfg.model.head.pooled_sizes = wrong
-        with pytest.raises(UserError, match='pooled_sizes must be None or two whole numbers'):
+        with pytest.raises(UserError, match='pooled_sizes must be None or two positive integers'):
             MODELS.build(cfg.model)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmssl_geo.models.selfsup.patch_mixing import PatchMixing, draw_marks, pool_kept, token_cosines, token_weights
+from mmssl_geo.models.selfsup.patch_mixing import PatchMixing, draw_masks, pool_kept, token_cosines, token_weights
 from mmssl_geo.registry import MODELS
 from mmssl_geo.utils.errors import UserError
 from tests.support.regions import TINY_VIT
@@ -77,8 +77,8 @@ def test_a_quarter_of_the_images_each_with_another_of_its_view():
     seen = set()
     for _ in range(20):
         mixed = PatchMixing().draw(images, 2, 16, GREY)
-        own, other = mixed.images[:, 0, 0, 0], mixed.others[:, 0, 0, 0]
-        assert mixed.marks.shape == (8, 14, 14) and torch.equal(own.long(), mixed.index)
+        own, other = mixed.images[:, 0, 0, 0], mixed.donors[:, 0, 0, 0]
+        assert mixed.mask.shape == (8, 14, 14) and torch.equal(own.long(), mixed.index)
         assert torch.equal(mixed.index[:4] + 16, mixed.index[4:]) and mixed.index[:4].unique().numel() == 4
         assert torch.equal(own // 16, other // 16) and (own != other).all()
         seen.update(zip((own % 16).tolist(), ((other - own) % 16).tolist(), strict=True))
@@ -95,7 +95,7 @@ def test_the_draw_follows_torchs_seed_and_differs_between_calls():
 
     def marks(seed):
         torch.manual_seed(seed)
-        return [PatchMixing().draw(images, 1, 8, GREY).marks for _ in range(2)]
+        return [PatchMixing().draw(images, 1, 8, GREY).mask for _ in range(2)]
     first, second = marks(1)
     assert torch.equal(first, marks(1)[0]) and not torch.equal(first, second) and not torch.equal(first, marks(2)[0])
 
@@ -105,7 +105,7 @@ def test_half_of_the_views_have_the_holes_and_half_all_but_them():
     rng = np.random.default_rng(0)
     starts = set()
     for _ in range(10):
-        many = draw_marks(6, (14, 14), (0.2, 0.2), rng).mean(axis=(1, 2)) > 0.5
+        many = draw_masks(6, (14, 14), (0.2, 0.2), rng).mean(axis=(1, 2)) > 0.5
         assert many.sum() == 3 and (many[::2] == many[0]).all()
         starts.add(bool(many[0]))
     assert starts == {False, True}
@@ -115,9 +115,9 @@ def test_shares_of_marked_tokens_are_the_official_ones():
     """Means over draws of the authors' code with these targets; of holes and their complement, the smaller."""
     rng = np.random.default_rng(0)
     for share, expected in ((0.2, 0.2185), (0.4, 0.4222)):
-        marked = draw_marks(300, (14, 14), (share, share), rng).mean(axis=(1, 2))
+        marked = draw_masks(300, (14, 14), (share, share), rng).mean(axis=(1, 2))
         assert np.minimum(marked, 1 - marked).mean() == pytest.approx(expected, abs=0.01)
-    shares = draw_marks(300, (14, 14), (0.2, 0.4), rng).mean(axis=(1, 2))
+    shares = draw_masks(300, (14, 14), (0.2, 0.4), rng).mean(axis=(1, 2))
     assert np.quantile(np.minimum(shares, 1 - shares), [0.1, 0.9]) == pytest.approx([0.24, 0.4], abs=0.03)
 
 

@@ -50,12 +50,12 @@ def test_gtsas_loss_re_derived(default_scope):
     rows = []
     for row, image in enumerate(mixed.index):
         maps = model.backbone.forward_mixed(
-            mixed.images[row:row + 1], mixed.others[row:row + 1], mixed.marks[row:row + 1])[-1]
+            mixed.images[row:row + 1], mixed.donors[row:row + 1], mixed.mask[row:row + 1])[-1]
         student = model.head.predictor(model.neck(maps))[0]
         teacher = model.teacher(views.global_images[image:image + 1])[0]
-        kept = ~mixed.marks[row]
+        kept = ~mixed.mask[row]
         rows.append(F.cosine_similarity(student[:, kept], teacher[:, kept], dim=0).mean())
-    assert mixed.marks.any(dim=(1, 2)).all() and len(rows) == 4
+    assert mixed.mask.any(dim=(1, 2)).all() and len(rows) == 4
     torch.testing.assert_close(losses['loss_mixing'], -0.3 * torch.stack(rows).mean())
     torch.testing.assert_close(losses['cosine_mixing'], torch.stack(rows).mean())
 
@@ -68,7 +68,7 @@ def test_d3ssls_loss_re_derived(default_scope, teacher_x1, name):
     losses = model(views, mode='loss')
     torch.manual_seed(5)
     mixed = model.mixing.draw(torch.cat([views.images[name], views.images['x2']]), 2, 8, None)
-    maps = model.backbone.forward_mixed(mixed.images, mixed.others, mixed.marks)[-1]
+    maps = model.backbone.forward_mixed(mixed.images, mixed.donors, mixed.mask)[-1]
     cosines, shares = [], []
     for row, image in enumerate(mixed.index.tolist()):
         view = (name, 'x2')[image // 4]
@@ -125,7 +125,7 @@ def test_bfloat16_losses_are_float32_and_near(mixing_model):
 
 
 def test_mixing_needs_patches(default_scope):
-    with pytest.raises(UserError, match='DINO compares whole images.*leave model.mixing out'):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'mixing'"):
         MODELS.build({**tiny_config('configs/dino_vits16_coco.py').model, 'mixing': MIXING})
     with pytest.raises(UserError, match='SSLResNet has no patch embeddings.*SSLVisionTransformer'):
         MODELS.build(d3ssl_config(TINY_RESNET, mixing=MIXING))

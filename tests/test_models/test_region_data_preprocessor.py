@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from mmssl_geo.models import RegionViewDataPreprocessor
-from mmssl_geo.models.region_data_preprocessor import others_of_batch
+from mmssl_geo.models.data_preprocessors import roll_randomly
 
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
@@ -47,22 +47,22 @@ def test_another_image_stands_behind_the_foreground():
         assert len(set(steps.tolist())) == 1
         seen.add(int(steps[0]))
     assert seen == {1, 2, 3}, 'never the image itself, and every other one'
-    assert views.mixed is True and views.gauges()['mixed_share'] == 1
+    assert views.mixed is True and views.statistics()['mixed_share'] == 1
 
 
 def test_the_clean_views_stay():
     data = batch()
     views = RegionViewDataPreprocessor()(data)['views']
     torch.testing.assert_close(grey(views.images['x2']), data['inputs']['x2'].float(), rtol=0, atol=1e-3)
-    assert views.global_images is views.images['x2']
+    assert views.monitor_images is views.images['x2']
 
 
 def test_the_draw_is_torchs():
     images = torch.arange(50).view(50, 1, 1, 1)
     torch.manual_seed(3)
-    first = others_of_batch(images)
+    first = roll_randomly(images)
     torch.manual_seed(3)
-    assert torch.equal(others_of_batch(images), first)
+    assert torch.equal(roll_randomly(images), first)
     assert sorted(first.flatten().tolist()) == list(range(50))
 
 
@@ -70,19 +70,19 @@ def test_a_batch_of_one_keeps_its_background():
     data = batch(batch_size=1)
     views = RegionViewDataPreprocessor()(data)['views']
     torch.testing.assert_close(grey(views.images['x3']), data['inputs']['x3'].float(), rtol=0, atol=1e-3)
-    assert views.mixed is False and views.gauges()['mixed_share'] == 0
+    assert views.mixed is False and views.statistics()['mixed_share'] == 0
 
 
 def test_without_x3():
     data = batch()
     del data['inputs']['x3'], data['foreground']
     views = RegionViewDataPreprocessor()(data)['views']
-    assert set(views.images) == {'x1', 'x2'} and views.mixed is None and 'mixed_share' not in views.gauges()
+    assert set(views.images) == {'x1', 'x2'} and views.mixed is None and 'mixed_share' not in views.statistics()
 
 
-def test_gauges():
-    gauges = RegionViewDataPreprocessor()(batch())['views'].gauges()
-    assert {name: float(value) for name, value in gauges.items()} == pytest.approx(
+def test_statistics():
+    statistics = RegionViewDataPreprocessor()(batch())['views'].statistics()
+    assert {name: float(value) for name, value in statistics.items()} == pytest.approx(
         dict(cut_share_x3=0.4, mixed_share=1., fallback_share=0.25))
 
 

@@ -3,7 +3,7 @@ import torch
 from mmpretrain.models import ResNet
 
 from mmssl_geo.models import SSLRes5, SSLResNet
-from mmssl_geo.models.backbones import resnet as module
+from mmssl_geo.models.backbones import strict_init as module
 from mmssl_geo.utils.errors import UserError
 
 NARROW = dict(depth=18, stem_channels=8, base_channels=8)
@@ -54,18 +54,19 @@ def test_the_two_parts_make_the_whole(deep_stem):
     net = SSLResNet(depth=18, stem_channels=8, base_channels=8, deep_stem=deep_stem, out_indices=(2, 3)).eval()
     images = torch.randn(2, 3, 64, 96)
     c4, c5 = net(images)
-    maps = net.pooling_maps(images)
+    maps = net.region_maps(images)
     torch.testing.assert_close(maps, c4)
     torch.testing.assert_close(net.region_vectors(maps), c5.mean(dim=(2, 3)))
-    assert maps.shape[-2:] == (64 // net.stride, 96 // net.stride) and net.embed_dims == c5.shape[1]
+    assert maps.shape[-2:] == (64 // net.region_stride, 96 // net.region_stride) and net.feature_channels == c5.shape[1]
 
 
 def test_the_papers_net():
     net = SSLResNet(depth=50).eval()
-    assert (net.stride, net.embed_dims) == (16, 2048)
+    assert (net.region_stride, net.feature_stride, net.feature_channels) == (16, 32, 2048)
+    assert (net.has_cls_token, net.num_extra_tokens) == (False, 0)
     for side, cells in ((224, 14), (112, 7)):
         with torch.no_grad():
-            assert net.pooling_maps(torch.zeros(1, 3, side, side)).shape == (1, 1024, cells, cells)
+            assert net.region_maps(torch.zeros(1, 3, side, side)).shape == (1, 1024, cells, cells)
             assert net.layer4(torch.zeros(1, 1024, cells, cells)).shape[-1] == (cells + 1) // 2  # 7 and 4
 
 

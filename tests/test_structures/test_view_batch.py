@@ -40,8 +40,10 @@ def test_turns_by_kind_are_view_major():
 def test_kinds_without_views_or_pairs_are_left_out():
     views = random_views(num_global=1, num_local=2)
     assert set(views.pairs()) == {'local'}
-    views = ViewBatch(torch.zeros(4, 3, 8, 8), torch.zeros(0, 3, 0, 0), torch.ones(2, 2, 4).cumsum(-1),
-                      torch.zeros(2, 2).long(), 2)
+    views = ViewBatch(
+        global_images=torch.zeros(4, 3, 8, 8), local_images=torch.zeros(0, 3, 0, 0), num_global=2,
+        crop_boxes_src=torch.ones(2, 2, 4).cumsum(-1), turns=torch.zeros(2, 2).long(),
+        flipped=torch.zeros(2, 2).bool())
     assert set(views.images()) == set(views.pairs()) == set(views.turns_by_kind()) == {'global'}
 
 

@@ -54,7 +54,7 @@ def our_parts(views):
     def losses():
         forget_gradients(maps.values(), features.values(), model.head.parameters())
         model.parse_losses(model.head.loss(
-            features, maps, teacher, views.pairs(), views.turns_by_kind(), model.patch_size))[0].backward()
+            features, maps, teacher, views.pairs(), views.turns_by_kind(), model.feature_stride))[0].backward()
 
     return dict(losses=losses, clipping=lambda: clip_each_(grads, 3.), ema=lambda: model.update_teacher(0.99))
 

@@ -25,4 +25,6 @@ def random_views(batch_size, num_local=8, sizes=(224, 96), device='cpu', seed=0)
     turns = torch.randint(4, (batch_size, 2 + num_local), generator=generator)
     images = [torch.randn(count * batch_size, 3, side, side, generator=generator).to(device)
               for count, side in zip((2, num_local), sizes, strict=True)]
-    return ViewBatch(*images, boxes.to(device), turns.to(device), num_global=2)
+    return ViewBatch(
+        global_images=images[0], local_images=images[1], num_global=2, crop_boxes_src=boxes.to(device),
+        turns=turns.to(device), flipped=torch.zeros_like(turns, dtype=torch.bool))

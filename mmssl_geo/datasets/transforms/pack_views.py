@@ -5,6 +5,7 @@ import torch
 from mmcv.transforms import BaseTransform
 
 from mmssl_geo.registry import TRANSFORMS
+from mmssl_geo.structures import stack_records
 
 
 @TRANSFORMS.register_module()
@@ -13,21 +14,17 @@ class PackViews(BaseTransform):
 
     Required keys: `views`, `img_path`, `sample_idx`. Optional key: `photometrics`.
 
-    Returns a new dict: `inputs` = `dict(global=(G, 3, S, S) uint8, local=(L, 3, s, s) uint8)`,
-    `crop_boxes_src` `(V, 4)` float32, `turns` `(V,)` int64, `flipped` `(V,)` bool (global views first), `img_path`,
-    `sample_idx`; `photometrics` `(V, 11)` float32 if they are left to the device.
+    Returns a new dict: `inputs` = `dict(global=(G, 3, S, S) uint8, local=(L, 3, s, s) uint8)`, the fields of
+    `StackedRecords`, `img_path`, `sample_idx`; `photometrics` `(V, 11)` float32 if they are left to the device.
     """
     comes_last = True  # what it returns has no views any more
 
     def transform(self, results):
-        records = [record for _, record in results['views']]
         packed = dict(
             inputs={
                 kind: _stack([view for view, record in results['views'] if record.is_global == is_global])
                 for kind, is_global in (('global', True), ('local', False))},
-            crop_boxes_src=torch.tensor([record.crop_box_src for record in records], dtype=torch.float32),
-            turns=torch.tensor([record.turn for record in records]),
-            flipped=torch.tensor([record.flipped for record in records]),
+            **stack_records([record for _, record in results['views']]),
             img_path=results['img_path'],
             sample_idx=results['sample_idx'])
         if 'photometrics' in results:

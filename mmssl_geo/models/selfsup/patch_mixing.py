@@ -1,64 +1,75 @@
-"""De-coupling for vision transformers: a student's view some patches of which are another image's.
+"""De-coupling for vision transformers: student views in which some patches come from another image.
 
-Source: the authors' later code (ICLR 2024) on iBOT. A share of the batch gets, for every view that the teacher sees, a
-further student view whose marked patch embeddings are another image's; the teacher's output of the clean view is the
-target, and only kept patches count.
+Source: the later code (ICLR 2024) of D3SSL's authors, on iBOT. For a share of the batch, every view that the teacher
+sees gets a further student view in which masked patch embeddings are replaced by those of another image. The teacher's
+output of the clean view is the target, and only kept patches count.
 """
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
 from torchvision.transforms import ColorJitter
 
 from mmssl_geo.geometry import grid_boxes, pool_boxes, token_cutout
+from mmssl_geo.models.data_preprocessors import NormalisingDataPreprocessor
 from mmssl_geo.registry import MODELS
 from mmssl_geo.utils.errors import UserError
+from mmssl_geo.utils.tensors import at_least_float32
 
 
 @dataclass(frozen=True)
 class MixedViews:
-    """R views, some patches of which are to be another image's.
+    """R views in which some patches are to be replaced by another image's.
 
     Args:
-        index: `(R,)` which of the clean views each is; view-major as they are.
-        images: `(R, 3, S, S)` normalised, what the student sees where patches are kept.
-        others: `(R, 3, S, S)` normalised, where the other patches come from.
-        marks: `(R, h, w)` bool, True where the patch is the other image's.
+        index: Index of each among the clean views, view-major, shape (R,).
+        images: What the student sees where patches are kept, normalised, shape (R, 3, S, S).
+        donors: Images that the replacing patches come from, normalised, shape (R, 3, S, S).
+        mask: Bool, shape (R, h, w); True where the patch is replaced.
     """
-    index: torch.Tensor
-    images: torch.Tensor
-    others: torch.Tensor
-    marks: torch.Tensor
+    index: Tensor
+    images: Tensor
+    donors: Tensor
+    mask: Tensor
 
     @property
-    def kept(self):
-        """`(R, h, w)` bool, True where the patch is the image's own."""
-        return ~self.marks
+    def kept(self) -> Tensor:
+        """Bool, shape (R, h, w); True where the patch is the image's own."""
+        return ~self.mask
 
 
 @MODELS.register_module()
 class PatchMixing:
-    """Draws the mixed views of a batch and weighs their loss.
+    """Draws the mixed views of a batch and weights their loss.
 
-    Marked are the holes of a region collaborative cutout (RCC) on the token grid, for every other view their
-    complement. All draws come from one number of torch's CPU generator, which `StepSeedHook` seeds.
+    The mask is the holes of a region collaborative cutout (RCC) on the token grid, and their complement in every other
+    view. All draws are seeded by one number of torch's CPU generator, which `StepSeedHook` seeds.
 
     Args:
-        share: share of the batch's images that get mixed views, at least one image (official code: 0.25).
-        weight: weight of the loss (official code: 0.3).
-        cut_share: smallest and largest target share c of the cutout, uniform. The official code draws c = 0 half of
-            the time too, but leaves such masks out of the mixing: they mark nothing.
-        jitter: None, or brightness, contrast, saturation and hue of a colour jitter of the student's views on top of
-            the draw that the teacher sees. The official code means to give the student a draw of its own, but an
-            aliased list lets the teacher see the same one, so None. The form is our choice: photometrics may have been
-            computed in the worker.
+        share: Share of the batch's images that get mixed views, at least one image (official code: 0.25).
+        weight: Weight of the loss (official code: 0.3).
+        cut_share: Smallest and largest target share c of the cutout, sampled uniformly. The official code draws c = 0
+            half of the time too, but leaves these empty masks out of the mixing.
+        jitter: Brightness, contrast, saturation and hue of a colour jitter of the student's views, on top of the
+            augmentation that the teacher sees; None: no jitter. The official code intends a separate draw for the
+            student, but an aliased list lets the teacher see the same one, hence None. The form is our choice: the
+            worker may have applied the photometric augmentation already.
 
     Raises:
-        UserError: if a setting is impossible.
+        UserError: If a setting is out of range.
     """
 
-    def __init__(self, share=0.25, weight=0.3, cut_share=(0.2, 0.6), jitter=None):
+    def __init__(
+        self,
+        share: float = 0.25,
+        weight: float = 0.3,
+        cut_share: Sequence[float] = (0.2, 0.6),
+        jitter: Sequence[float] | None = None,
+    ) -> None:
         if not 0 < share <= 1:
             raise UserError(f'model.mixing.share must be above 0 and at most 1, got {share}; to mix nothing set '
                             'model.mixing=None')
@@ -72,49 +83,52 @@ class PatchMixing:
                             f'0 and the hue at most 0.5, got {tuple(jitter)}')
         self.share = share
         self.weight = weight
-        self.cut_share = tuple(cut_share)
+        self.cut_share = (cut_share[0], cut_share[1])
         self.jitter = None if jitter is None else ColorJitter(*jitter)
 
-    def draw(self, clean_images, num_views, patch_size, normalisation):
+    def draw(
+        self, clean_images: Tensor, num_views: int, patch_size: int, normalisation: NormalisingDataPreprocessor,
+    ) -> MixedViews | None:
         """Draws the mixed views of a batch; the same images are chosen in each of the V views.
 
         Args:
-            clean_images: `(V * B, 3, S, S)` normalised, view-major.
+            clean_images: Normalised images, view-major, shape (V * B, 3, S, S).
             num_views: V.
-            patch_size: side of a token in view pixels.
-            normalisation: has the `mean` and `std` `(1, 3, 1, 1)`, in grey levels, that the views are normalised by.
+            patch_size: Side of a token in view pixels.
+            normalisation: Holds the `mean` and `std` that the images are normalised by.
 
         Returns:
-            `MixedViews` with R = V x the number of images chosen; None if B = 1: there is no other image.
+            V times the number of chosen images mixed views; None if B = 1: there is no other image.
         """
         batch_size = len(clean_images) // num_views
         if batch_size < 2:
             return None
         rng = np.random.default_rng(int(torch.randint(2**63 - 1, ())))
         chosen = rng.permutation(batch_size)[:max(1, round(self.share * batch_size))]
-        partners = (chosen + rng.integers(1, batch_size, (num_views, len(chosen)))) % batch_size
+        donors = (chosen + rng.integers(1, batch_size, (num_views, len(chosen)))) % batch_size
         first_rows = np.arange(num_views)[:, None] * batch_size
-        index, other_index = ((first_rows + rows).flatten() for rows in (chosen, partners))
+        own_rows, donor_rows = ((first_rows + rows).flatten() for rows in (chosen, donors))
         height, width = clean_images.shape[-2:]
-        marks = draw_marks(len(index), (height // patch_size, width // patch_size), self.cut_share, rng)
-        index, other_index, marks = (
-            torch.from_numpy(array).to(clean_images.device, non_blocking=True) for array in (index, other_index, marks))
+        masks = draw_masks(len(own_rows), (height // patch_size, width // patch_size), self.cut_share, rng)
+        index, donor_index, mask = (
+            torch.from_numpy(array).to(clean_images.device, non_blocking=True)
+            for array in (own_rows, donor_rows, masks))
         images = clean_images[index]
         if self.jitter is not None:
-            images = recolour(images, self.jitter, normalisation.mean, normalisation.std)
-        return MixedViews(index, images, clean_images[other_index], marks)
+            images = jitter_colours(images, self.jitter, normalisation.mean, normalisation.std)
+        return MixedViews(index, images, clean_images[donor_index], mask)
 
-    def losses(self, losses, cosines, weights, mixed):
-        """The weighted loss of mixed views and what is worth watching.
+    def losses(self, losses: Tensor, cosines: Tensor, weights: Tensor, mixed: MixedViews) -> dict[str, Tensor]:
+        """Computes the weighted loss of mixed views and values to monitor.
 
         Args:
-            losses: of every token or region, any shape.
-            cosines: behind them, same shape.
-            weights: how much each counts, same shape.
-            mixed: the `MixedViews`.
+            losses: Loss of every token or region, any shape.
+            cosines: Cosines behind the losses, same shape.
+            weights: Weight of each, same shape.
+            mixed: The mixed views.
 
         Returns:
-            dict: `loss_mixing` (weighted), `cosine_mixing`, and `mixed_views`, their number.
+            `loss_mixing` (weighted), `cosine_mixing`, and `mixed_views`, their number.
         """
         weights = weights / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
         return dict(
@@ -123,18 +137,40 @@ class PatchMixing:
             mixed_views=torch.full((), float(len(mixed.index)), device=losses.device))
 
     @staticmethod
-    def no_losses(device):
-        """What the log says of a batch without another image."""
+    def zero_losses(device: torch.device) -> dict[str, Tensor]:
+        """Returns what is logged for a batch without mixed views."""
         return dict(mixed_views=torch.zeros((), device=device))
 
 
-def draw_marks(count, grid, cut_share, rng):
-    """Marks of `count` views on a `(h, w)` token grid: RCC holes, and in every other view all but them.
+def build_patch_mixing(mixing: dict[str, Any] | None, backbone: nn.Module) -> PatchMixing | None:
+    """Builds the `mixing` of a method.
+
+    Raises:
+        UserError: If the backbone has no patch embeddings to mix.
+    """
+    if mixing is None:
+        return None
+    if not hasattr(backbone, 'forward_mixed'):
+        raise UserError(f'model.mixing: {type(backbone).__name__} has no patch embeddings to mix: use a vision '
+                        'transformer (model.backbone.type=mmssl_geo.SSLVisionTransformer) or leave model.mixing out')
+    return MODELS.build(mixing)
+
+
+def draw_masks(
+    count: int, grid: tuple[int, int], cut_share: tuple[float, float], rng: np.random.Generator,
+) -> np.ndarray:
+    """Draws masks on a token grid: RCC holes, and in every other view their complement.
 
     The boxes are one per cell of a 3 x 3 grid; the target share is uniform in `cut_share` (official code).
 
+    Args:
+        count: Number of masks.
+        grid: Height and width of the token grid.
+        cut_share: Smallest and largest target share.
+        rng: Random generator.
+
     Returns:
-        `(count, h, w)` bool.
+        Bool masks, shape (count, h, w).
     """
     holes = np.stack([
         token_cutout(grid_boxes(rng, grid), rng.uniform(*cut_share), grid, rng).holes for _ in range(count)])
@@ -142,42 +178,43 @@ def draw_marks(count, grid, cut_share, rng):
     return holes ^ complement[:, None, None]
 
 
-def recolour(images, jitter, mean, std):
-    """Normalised images `(N, 3, S, S)` after a colour jitter, each with its own draw."""
+def jitter_colours(images: Tensor, jitter: ColorJitter, mean: Tensor, std: Tensor) -> Tensor:
+    """Applies a colour jitter to normalised images of shape (N, 3, S, S), each with its own draw."""
     pixels = ((images * std + mean) / 255).clamp(0, 1)
     return (torch.stack([jitter(image) for image in pixels]) * 255 - mean) / std
 
 
-def token_weights(kept, dtype):
-    """Weights of tokens `(R, h, w)`: every view counts the same, its kept tokens too, the others not at all."""
+def token_weights(kept: Tensor, dtype: torch.dtype) -> Tensor:
+    """Weights tokens, shape (R, h, w): every view counts the same, its kept tokens too, the others not at all."""
     kept = kept.to(dtype)
     return kept / kept.sum(dim=(1, 2), keepdim=True).clamp(min=1)
 
 
-def token_cosines(predictions, targets):
-    """Cosine of every token `(R, h, w)` of two maps `(R, D, h, w)`, in float32 at least."""
+def token_cosines(predictions: Tensor, targets: Tensor) -> Tensor:
+    """Computes the cosine of every token, shape (R, h, w), of two maps (R, D, h, w), in float32 at least."""
     with torch.autocast(predictions.device.type, enabled=False):
-        dtype = torch.promote_types(predictions.dtype, torch.float32)
-        return F.cosine_similarity(predictions.to(dtype), targets.to(dtype), dim=1)
+        return F.cosine_similarity(at_least_float32(predictions), at_least_float32(targets), dim=1)
 
 
-def pool_kept(maps, kept, boxes_feat, map_index, size):
-    """Mean of the kept tokens in every box, each by its part in the RoIAlign (our choice).
+def pool_kept(
+    maps: Tensor, kept: Tensor, boxes_feat: Tensor, map_index: Tensor, size: int,
+) -> tuple[Tensor, Tensor]:
+    """Averages the kept tokens in every box, each weighted by its part in the RoIAlign (our choice).
 
-    A box without a kept token gets the mean of all kept tokens of its map and the share 0, so that each process passes
-    on the same number of vectors (a BatchNorm over processes waits for all).
+    A box without a kept token gets the mean of all kept tokens of its map and the share 0, so that each process has
+    the same number of vectors (a BatchNorm over processes waits for all).
 
     Args:
-        maps: `(R, C, h, w)`.
-        kept: `(R, h, w)` bool.
-        boxes_feat: `(M, 4)` boxes in feature cells.
-        map_index: `(M,)` the map that each belongs to.
-        size: cells of the pooled patches.
+        maps: Token maps, shape (R, C, h, w).
+        kept: Bool, shape (R, h, w).
+        boxes_feat: Boxes in feature cells, shape (M, 4), xyxy.
+        map_index: Index of the map each box belongs to, shape (M,).
+        size: Cells per side of the pooled patches.
 
     Returns:
-        Vectors `(M, C)` and the share of each box that is kept `(M,)`.
+        Vectors, shape (M, C), and the kept share of each box, shape (M,).
     """
-    maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
+    maps = at_least_float32(maps)
     kept = kept.unsqueeze(1).to(maps.dtype)
     pooled = pool_boxes(torch.cat([maps * kept, kept], dim=1), boxes_feat, map_index, size).mean(dim=(2, 3))
     sums, shares = pooled[:, :-1], pooled[:, -1:]

@@ -1,117 +1,123 @@
-"""What self-distillation methods share: a student, its EMA teacher, and losses of a batch of views."""
-from abc import abstractmethod
+"""Base of the self-distillation methods: a student, its EMA teacher, and losses of a batch of views."""
+from typing import Any, cast
 
 import torch
 from mmpretrain.models import BaseSelfSupervisor
+from torch import Tensor
 
 from mmssl_geo.registry import MODELS
+from mmssl_geo.structures import RegionBatch, ViewBatch
 from mmssl_geo.utils.errors import NonFiniteLossError, UserError
 
 from .teacher import Teacher
 
 
 class StudentTeacher(BaseSelfSupervisor):
-    """A student (`backbone`, `neck`) and the EMA teacher of both; a method adds `loss`.
+    """A student (`backbone`, `neck`) and the EMA teacher of both.
 
-    The teacher (`teacher.backbone`, `teacher.neck`) starts as the student's copy, has no drop path and is moved by
-    `TeacherUpdateHook`, once per optimizer step.
+    The teacher (`teacher.backbone`, `teacher.neck`) starts as a copy of the student, has no drop path, and is updated
+    by `TeacherUpdateHook` once per optimizer step.
+
+    A method is a subclass that implements `loss(views)`, which returns losses and values to monitor by name: those
+    whose name contains 'loss' are summed and minimised, all are logged. It overrides `complete_head` if its head has
+    widths that follow from backbone or neck. Hooks call `set_epoch` and `set_teacher_temperature` where a method has
+    them.
 
     Args:
-        backbone: config of a backbone of ours; its `drop_path_rate` is the student's.
-        neck: config of the projector; `in_channels` follows the backbone unless given.
-        head: config of the head.
-        data_preprocessor: config; None: `MultiViewDataPreprocessor`.
-        batch_statistics: whether the teacher normalises by the batch, see `Teacher`.
-        mixing: config of `PatchMixing`, for methods that compare patches or regions on a vision transformer.
-
-    Raises:
-        UserError: if the method or the backbone cannot mix patches.
+        backbone: Config of a backbone that meets the contract `Backbone`; its `drop_path_rate` is the student's.
+        neck: Config of the projector, a module with `out_channels`; `in_channels` follows the backbone unless given.
+        head: Config of the head.
+        data_preprocessor: Config of the data preprocessor; None: `MultiViewDataPreprocessor`.
+        init_cfg: As in mmengine.
+        batch_statistics: Whether the teacher normalises by the batch, see `Teacher`.
     """
-    compares_patches = False
 
-    def __init__(self, backbone, neck, head, data_preprocessor=None, init_cfg=None, batch_statistics=False,
-                 mixing=None):
-        teacher_backbone = MODELS.build({**backbone, 'drop_path_rate': 0.})
-        neck = {'in_channels': teacher_backbone.embed_dims, **neck}
+    def __init__(
+        self,
+        backbone: dict[str, Any],
+        neck: dict[str, Any],
+        head: dict[str, Any],
+        data_preprocessor: dict[str, Any] | None = None,
+        init_cfg: dict[str, Any] | None = None,
+        batch_statistics: bool = False,
+    ) -> None:
+        without_drop_path = {'drop_path_rate': 0.} if 'drop_path_rate' in backbone else {}
+        teacher_backbone = MODELS.build({**backbone, **without_drop_path})
+        neck = {'in_channels': teacher_backbone.feature_channels, **neck}
         teacher_neck = MODELS.build(neck)
         super().__init__(
-            backbone=backbone, neck=neck,
-            head=self.complete_head(head, teacher_backbone.embed_dims, teacher_neck.out_channels),
+            backbone=backbone,
+            neck=neck,
+            head=self.complete_head(head, teacher_backbone.feature_channels, teacher_neck.out_channels),
             data_preprocessor=data_preprocessor or dict(type='mmssl_geo.MultiViewDataPreprocessor'),
             init_cfg=init_cfg)
-        self.patch_size = teacher_backbone.stride
+        self.feature_stride = teacher_backbone.feature_stride
         self.teacher = Teacher(teacher_backbone, teacher_neck, batch_statistics)
         self.teacher.copy_from(self.backbone, self.neck)
-        self.mixing = None if mixing is None else self._build_mixing(mixing)
-
-    def _build_mixing(self, mixing):
-        if not self.compares_patches:
-            raise UserError(f'model.mixing: {type(self).__name__} compares whole images, which mixed patches would '
-                            'falsify: leave model.mixing out')
-        if not hasattr(self.backbone, 'forward_mixed'):
-            raise UserError(f'model.mixing: {type(self.backbone).__name__} has no patch embeddings to mix: take a '
-                            'vision transformer (model.backbone.type=mmssl_geo.SSLVisionTransformer) or leave '
-                            'model.mixing out')
-        return MODELS.build(mixing)
 
     @staticmethod
-    @abstractmethod
-    def complete_head(head, backbone_channels, neck_channels):
-        """The head's config with the widths that follow from backbone and neck."""
+    def complete_head(head: dict[str, Any], backbone_channels: int, neck_channels: int) -> dict[str, Any]:
+        """Returns the head's config with the widths that follow from backbone and neck; by default as it is."""
+        return head
 
-    def init_weights(self):
-        """Initialises the student; the teacher starts as its copy."""
+    def init_weights(self) -> None:
+        """Initialises the student and copies it to the teacher."""
         super().init_weights()
         self.teacher.copy_from(self.backbone, self.neck)
 
     @torch.no_grad()
-    def teacher_tokens(self, images):
-        """The teacher backbone's patch tokens `(N, L, C)`, without [CLS], of images `(N, 3, H, W)`."""
+    def teacher_tokens(self, images: Tensor) -> Tensor:
+        """Extracts the teacher backbone's patch tokens, shape (N, L, C), of images of shape (N, 3, H, W)."""
         output = self.teacher.backbone(images)[-1]
-        if self.backbone.out_type == 'raw':
-            return output[:, self.backbone.num_extra_tokens:]
+        if output.ndim == 3:
+            return output[:, self.teacher.backbone.num_extra_tokens:]
         return output.flatten(2).transpose(1, 2)
 
-    def update_teacher(self, momentum):
-        """Moves the teacher towards the student: `momentum * teacher + (1 - momentum) * student`."""
+    def update_teacher(self, momentum: float) -> None:
+        """Updates the teacher: `momentum * teacher + (1 - momentum) * student`."""
         self.teacher.update(self.backbone, self.neck, momentum)
 
-    def forward(self, views, mode='tensor'):
-        """Losses of a batch of views (`mode='loss'`) or backbone output of images `(N, 3, H, W)` (`mode='tensor'`)."""
+    def forward(self, views: ViewBatch | RegionBatch | Tensor, mode: str = 'tensor') -> dict[str, Tensor] | Tensor:
+        """Computes the losses of a batch of views or the backbone's output.
+
+        Args:
+            views: For `mode='loss'`, the `views` of the data preprocessor; for `mode='tensor'`, images (N, 3, H, W).
+            mode: 'loss' or 'tensor'.
+        """
         if mode == 'loss':
             return self.loss(views)
         if mode == 'tensor':
-            return self.extract_feat(views)
+            return self.extract_feat(cast(Tensor, views))
         raise ValueError(f'mode must be "loss" or "tensor", got {mode!r}')
 
-    def extract_feat(self, images):
-        """The student backbone's last output for images `(N, 3, H, W)`."""
+    def extract_feat(self, images: Tensor) -> Tensor:
+        """Extracts the student backbone's last output of images of shape (N, 3, H, W)."""
         return self.backbone(images)[-1]
 
-    def student_features(self, views):
-        """The student backbone's outputs by kind of view, view-major.
+    def student_features(self, views: ViewBatch) -> dict[str, Tensor]:
+        """Extracts the student backbone's outputs by kind of view, view-major.
 
         Raises:
-            UserError: if the views' size is no multiple of the patch size.
+            UserError: If the size of the views is not a multiple of the backbone's stride.
         """
         for kind, images in views.images().items():
-            if images.shape[-1] % self.patch_size:
+            if images.shape[-1] % self.feature_stride:
                 raise UserError(
-                    f'{kind} views of {images.shape[-1]} px cannot be cut into patches of {self.patch_size} px: set '
-                    f'train_dataloader.dataset.pipeline.crop.{kind}_size to a multiple of it')
+                    f'{kind} views of {images.shape[-1]} px cannot be cut into patches of {self.feature_stride} px: '
+                    f'set train_dataloader.dataset.pipeline.crop.{kind}_size to a multiple of it')
         return {kind: self.extract_feat(images) for kind, images in views.images().items()}
 
-    def parse_losses(self, losses):
-        """As mmengine's, but a loss that is not finite stops the run before it reaches the weights.
+    def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Sums the losses as mmengine does, but stops the run before a non-finite loss reaches the weights.
 
         On a GPU the host does not wait for the losses here: `FiniteHook` stops the run one iteration later.
 
         Raises:
-            NonFiniteLossError: names the losses that are not finite.
+            NonFiniteLossError: Names the losses that are not finite.
         """
         total, log = super().parse_losses(losses)
         if total.is_cpu:
-            bad = [name for name, value in losses.items() if 'loss' in name and not value.isfinite()]
-            if bad:
-                raise NonFiniteLossError(bad)
+            non_finite = [name for name, value in losses.items() if 'loss' in name and not value.isfinite()]
+            if non_finite:
+                raise NonFiniteLossError(non_finite)
         return total, log

@@ -1,19 +1,23 @@
 """The EMA teacher of a student's backbone and neck."""
+from typing import Any
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class Teacher(nn.Module):
-    """A backbone and a neck that follow the student's by exponential moving average; no gradient reaches them.
+    """A backbone and a neck that follow the student's by exponential moving average, without gradients.
 
     Args:
-        backbone, neck: modules of the student's architecture (without drop path).
-        batch_statistics: whether each BatchNorm normalises by the batch while training, as BYOL's teacher does. It
-            then keeps running statistics of its own, which fit the teacher's weights; else the student's are copied.
+        backbone: Module of the student's architecture, without drop path.
+        neck: Module of the student's architecture.
+        batch_statistics: Whether each BatchNorm normalises by the batch while training, as BYOL's teacher does. It
+            then keeps its own running statistics, which fit the teacher's weights; otherwise the student's are copied.
     """
+    backbone: Any  # a module that meets the contract `Backbone`
 
-    def __init__(self, backbone, neck, batch_statistics=False):
+    def __init__(self, backbone: nn.Module, neck: nn.Module, batch_statistics: bool = False) -> None:
         super().__init__()
         self.batch_statistics = batch_statistics
         self.backbone = backbone
@@ -21,8 +25,8 @@ class Teacher(nn.Module):
         self.requires_grad_(False)
         self.train()
 
-    def train(self, mode=True):
-        """Stays in evaluation mode but for batch statistics: no dropout of the backbone makes its targets random."""
+    def train(self, mode: bool = True) -> 'Teacher':
+        """Stays in evaluation mode, so that no dropout makes its targets random, except for batch statistics."""
         super().train(False)
         if self.batch_statistics:
             for module in self.modules():
@@ -31,22 +35,26 @@ class Teacher(nn.Module):
         return self
 
     @torch.no_grad()
-    def forward(self, images):
-        """What the neck makes of images `(N, 3, H, W)`, such as projections `(N, D, h, w)`."""
+    def forward(self, images: Tensor) -> Tensor:
+        """Applies backbone and neck to images of shape (N, 3, H, W); returns e.g. projections (N, D, h, w)."""
         return self.neck(self.backbone(images)[-1])
 
-    def copy_from(self, backbone, neck):
-        """Takes over the student's weights."""
+    def copy_from(self, backbone: nn.Module, neck: nn.Module) -> None:
+        """Copies the student's weights."""
         self.backbone.load_state_dict(backbone.state_dict())
         self.neck.load_state_dict(neck.state_dict())
 
     @torch.no_grad()
-    def update(self, backbone, neck, momentum):
-        """One EMA step: `momentum * teacher + (1 - momentum) * student`; buffers are copied unless they are its own."""
-        for own, other in ((self.backbone, backbone), (self.neck, neck)):
-            mine = list(own.parameters())
-            torch._foreach_mul_(mine, momentum)
-            torch._foreach_add_(mine, list(other.parameters()), alpha=1. - momentum)
+    def update(self, backbone: nn.Module, neck: nn.Module, momentum: float) -> None:
+        """Makes one EMA step: `momentum * teacher + (1 - momentum) * student`.
+
+        Copies the student's buffers unless the teacher keeps its own statistics.
+        """
+        for teacher, student in ((self.backbone, backbone), (self.neck, neck)):
+            parameters: list[Tensor] = list(teacher.parameters())
+            student_parameters: list[Tensor] = list(student.parameters())
+            torch._foreach_mul_(parameters, momentum)
+            torch._foreach_add_(parameters, student_parameters, alpha=1. - momentum)
             if not self.batch_statistics:
-                for my_buffer, buffer in zip(own.buffers(), other.buffers(), strict=True):
-                    my_buffer.copy_(buffer)
+                for buffer, student_buffer in zip(teacher.buffers(), student.buffers(), strict=True):
+                    buffer.copy_(student_buffer)

@@ -1,0 +1,54 @@
+"""The contract that a backbone has to meet."""
+from typing import Protocol
+
+from torch import Tensor, nn
+
+
+class Backbone(Protocol):
+    """Contract of the backbones that `StudentTeacher` methods train and that probes and tools evaluate.
+
+    `SSLVisionTransformer` and `SSLResNet` implement it. A new backbone is a registered `nn.Module` with these
+    attributes; `StrictInitMixin` adds strict loading. If its config has a `drop_path_rate`, the teacher gets 0.
+
+    Attributes:
+        feature_stride: Pixels of a view per cell of the last feature map.
+        feature_channels: Channels of the last feature map.
+        has_cls_token: Whether the backbone has a [CLS] token.
+        num_extra_tokens: Number of tokens in front of the patch tokens, [CLS] among them.
+    """
+
+    @property
+    def feature_stride(self) -> int: ...
+
+    @property
+    def feature_channels(self) -> int: ...
+
+    @property
+    def has_cls_token(self) -> bool: ...
+
+    num_extra_tokens: int
+
+    def __call__(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Returns one output per out index for images of shape (N, 3, H, W), the deepest last."""
+
+
+class RegionBackbone(Backbone, Protocol):
+    """Contract of the backbones that `D3SSL` pools regions from.
+
+    Attributes:
+        region_stride: Pixels of a view per cell of the maps that regions are pooled from.
+    """
+
+    @property
+    def region_stride(self) -> int: ...
+
+    def region_maps(self, images: Tensor) -> Tensor:
+        """Returns the maps to pool regions from, shape (N, C, h, w), of images of shape (N, 3, H, W)."""
+
+    def region_vectors(self, patches: Tensor) -> Tensor:
+        """Returns one vector per pooled patch: shape (M, C, s, s) -> (M, `feature_channels`)."""
+
+
+def has_cls_token(backbone: nn.Module) -> bool:
+    """Returns whether a backbone of this package or of mmpretrain has a [CLS] token."""
+    return getattr(backbone, 'cls_token', None) is not None
