@@ -24,5 +24,5 @@ train_cfg = dict(max_epochs=20)
 default_hooks = dict(
     schedule=dict(learning_rate=dict(base=0.0005, batch=16), warmup_epochs=2),
     logger=dict(interval=10),
-    collapse_gauge=dict(interval=20),
+    collapse_monitor=dict(interval=20),
 )

@@ -12,4 +12,4 @@ train_dataloader = dict(
     batch_size=16, num_workers=2, dataset=dict(pipeline=dict(views=dict(size=128), x2_small=dict(size=64)))
 )
 train_cfg = dict(max_epochs=20)
-default_hooks = dict(schedule=dict(warmup_epochs=2), logger=dict(interval=10), collapse_gauge=dict(interval=20))
+default_hooks = dict(schedule=dict(warmup_epochs=2), logger=dict(interval=10), collapse_monitor=dict(interval=20))

@@ -22,5 +22,5 @@ default_hooks = dict(
     schedule=dict(learning_rate=dict(base=5e-4, batch=None), warmup_epochs=2),
     logger=dict(interval=10),
     checkpoint=dict(interval=10),
-    collapse_gauge=dict(interval=30),
+    collapse_monitor=dict(interval=30),
 )

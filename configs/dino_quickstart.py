@@ -22,5 +22,5 @@ default_hooks = dict(
     checkpoint=dict(interval=10),
     teacher_temperature=dict(start=0.02, end=0.02, warmup_epochs=0),
     logger=dict(interval=10),
-    collapse_gauge=dict(interval=20),
+    collapse_monitor=dict(interval=20),
 )

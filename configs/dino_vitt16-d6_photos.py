@@ -19,5 +19,5 @@ default_hooks = dict(
     teacher_temperature=dict(start=0.04, end=0.04, warmup_epochs=0),
     logger=dict(interval=10),
     checkpoint=dict(interval=10),
-    collapse_gauge=dict(interval=30),
+    collapse_monitor=dict(interval=30),
 )

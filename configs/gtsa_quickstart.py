@@ -16,4 +16,4 @@ train_dataloader = dict(
     ),
 )
 train_cfg = dict(max_epochs=40)
-default_hooks = dict(logger=dict(interval=10), collapse_gauge=dict(interval=20))
+default_hooks = dict(logger=dict(interval=10), collapse_monitor=dict(interval=20))

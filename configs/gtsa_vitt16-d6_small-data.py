@@ -14,4 +14,4 @@ train_dataloader = dict(
     ),
 )
 train_cfg = dict(max_epochs=40)
-default_hooks = dict(logger=dict(interval=10), checkpoint=dict(interval=10), collapse_gauge=dict(interval=30))
+default_hooks = dict(logger=dict(interval=10), checkpoint=dict(interval=10), collapse_monitor=dict(interval=30))

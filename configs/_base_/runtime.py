@@ -14,7 +14,7 @@ default_hooks = dict(
     finite=dict(type='mmssl_geo.FiniteHook'),
     replica_check=dict(type='mmssl_geo.ReplicaCheckHook'),
     unreadable_images=dict(type='mmssl_geo.UnreadableImagesHook'),
-    collapse_gauge=dict(type='mmssl_geo.CollapseGaugeHook', interval=50),
+    collapse_monitor=dict(type='mmssl_geo.CollapseMonitorHook', interval=50),
     # after the collapse monitor, whose time must not count as waiting for data
     throughput=dict(type='mmssl_geo.ThroughputHook'),
 )

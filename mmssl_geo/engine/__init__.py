@@ -1,6 +1,6 @@
 """Hooks, loops and optimizer wrappers, registered in the scope `mmssl_geo`."""
 from .hooks import (
-    CollapseGaugeHook,
+    CollapseMonitorHook,
     CompileHook,
     DeferredInfoHook,
     FiniteHook,
@@ -25,7 +25,7 @@ from .optimizers import (
 )
 
 __all__ = [
-    'CollapseGaugeHook', 'CompileHook', 'DecayGroupsConstructor', 'DeferredInfoHook', 'FiniteHook',
+    'CollapseMonitorHook', 'CompileHook', 'DecayGroupsConstructor', 'DeferredInfoHook', 'FiniteHook',
     'FreezeLastLayerHook', 'LayerDecayConstructor', 'PerTensorClipAmpOptimWrapper', 'PerTensorClipOptimWrapper',
     'PortableAmpOptimWrapper', 'ProbeHook', 'ReplicaCheckHook', 'ResumableEpochLoop', 'ScheduleHook', 'StepSeedHook',
     'StrictLoadHook', 'TeacherTemperatureHook', 'TeacherUpdateHook', 'ThroughputHook', 'UnreadableImagesHook'

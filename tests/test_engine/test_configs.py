@@ -7,7 +7,7 @@ from mmengine.runner import Runner
 from PIL import Image
 
 from mmssl_geo.apis.train import build_runner, load_config
-from mmssl_geo.engine.progress import total_batch_size
+from mmssl_geo.engine.runner_state import total_batch_size
 from mmssl_geo.registry import MODELS
 from mmssl_geo.utils.errors import UserError
 from tests.support import ROOT

@@ -7,7 +7,7 @@ import torch
 from mmengine.logging import MessageHub
 from mmengine.optim import OptimWrapper
 
-from mmssl_geo.engine import CollapseGaugeHook, FreezeLastLayerHook, TeacherTemperatureHook
+from mmssl_geo.engine import CollapseMonitorHook, FreezeLastLayerHook, TeacherTemperatureHook
 from mmssl_geo.models import MultiViewDataPreprocessor
 from mmssl_geo.registry import MODELS
 from mmssl_geo.utils.errors import UserError
@@ -174,14 +174,14 @@ def test_a_layer_that_cannot_be_frozen(layer, fault):
         FreezeLastLayerHook(layer=layer).before_train(SimpleNamespace(model=net))
 
 
-def test_the_gauge_reads_dinos_patches(default_scope):
+def test_the_collapse_monitor_reads_dinos_patches(default_scope):
     model = MODELS.build(tiny_config('configs/dino_vits16_coco.py').model)
     model.init_weights()
     images = torch.randint(0, 255, (4, 2, 3, 64, 64), dtype=torch.uint8)
     data = dict(
         inputs={'global': images, 'local': torch.empty(4, 0, 3, 0, 0)},
         crop_boxes_src=torch.zeros(4, 2, 4), turns=torch.zeros(4, 2).long(), flipped=torch.ones(4, 2).bool())
-    spread, rank = CollapseGaugeHook().read(model, data)
+    spread, rank = CollapseMonitorHook().read(model, data)
     images = MultiViewDataPreprocessor()(data)['views'].global_images
     patches = model.teacher.backbone(images)[-1][:, 1:].flatten(0, 1)  # 16 a view: all of them are read
     unit = torch.nn.functional.normalize(patches, dim=1)

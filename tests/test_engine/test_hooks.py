@@ -4,7 +4,7 @@ import pytest
 import torch
 from mmengine.logging import MessageHub
 
-from mmssl_geo.engine import CollapseGaugeHook, FiniteHook, ReplicaCheckHook, ScheduleHook, TeacherUpdateHook
+from mmssl_geo.engine import CollapseMonitorHook, FiniteHook, ReplicaCheckHook, ScheduleHook, TeacherUpdateHook
 from mmssl_geo.engine.hooks import replica_check_hook
 from mmssl_geo.engine.hooks.replica_check_hook import weights_digest
 from mmssl_geo.engine.schedules import warmup_cosine
@@ -106,22 +106,22 @@ def test_one_teacher_update_per_optimizer_step(accumulation):
     assert runner.model.momenta == [warmup_cosine(step, total, 0.996, 1.) for step in range(total)]
 
 
-class GaugeModel:
+class ModelWithTokens:
     """Its teacher gives the images themselves as features."""
 
     def __init__(self):
         self.teacher_tokens = lambda images: images.flatten(2).transpose(1, 2)
 
     def data_preprocessor(self, data):
-        return dict(views=SimpleNamespace(global_images=data))
+        return dict(views=SimpleNamespace(monitor_images=data))
 
 
 @pytest.mark.parametrize('features,warned', [
     (torch.ones(4, 8, 3, 3) + 1e-4 * torch.randn(4, 8, 3, 3), True), (torch.randn(4, 8, 3, 3), False)])
-def test_gauge_warns_of_collapse_only(features, warned):
+def test_the_collapse_monitor_warns_of_collapse_only(features, warned):
     runner = fake_runner()
-    runner.model = GaugeModel()
-    hook = CollapseGaugeHook(interval=1)
+    runner.model = ModelWithTokens()
+    hook = CollapseMonitorHook(interval=1)
     hook.after_train_iter(runner, 0, features)
     assert bool(runner.logger.warnings) == warned
     if warned:

@@ -44,7 +44,7 @@ def test_throughput_counts_all_processes(runner, on_cpu):
 
 def test_the_share_is_of_all_seconds_and_leaves_the_start_of_the_workers_out(runner, on_cpu):
     iterate(ThroughputHook(), runner, [(9., 10.), (0.1, 0.5), (0.3, 1.5)])
-    assert value(runner, 'data_share') == pytest.approx(0.4 / 2.)
+    assert value(runner, 'data_wait_fraction') == pytest.approx(0.4 / 2.)
 
 
 def test_a_slow_loader_is_named_once_in_an_interval(runner, on_cpu, monkeypatch):
@@ -60,7 +60,7 @@ def test_a_slow_loader_is_named_once_in_an_interval(runner, on_cpu, monkeypatch)
 
 def test_the_first_iteration_of_a_resumed_epoch_is_left_out_as_well(runner, on_cpu):
     iterate(ThroughputHook(), runner, [(9., 10.), (0.1, 0.5)], first=7)
-    assert value(runner, 'data_share') == pytest.approx(0.2)
+    assert value(runner, 'data_wait_fraction') == pytest.approx(0.2)
 
 
 @pytest.mark.parametrize('share,workers,cores,said', [
@@ -109,9 +109,9 @@ def test_on_a_gpu_only_its_own_idle_time_counts(runner, monkeypatch, first):
         hook.before_train_iter(runner, index)
         now.ms, passed.ms = end, device
         hook.after_train_iter(runner, index)
-    assert value(runner, 'data_share') == pytest.approx(0.1 / 2), 'the second gap has not been passed'
+    assert value(runner, 'data_wait_fraction') == pytest.approx(0.1 / 2), 'the second gap has not been passed'
     passed.ms = 1e9
     now.ms = 2900
     hook.before_train_iter(runner, first + 3)
     hook.after_train_iter(runner, first + 3)
-    assert value(runner, 'data_share') == pytest.approx((0.1 + 0.2) / 3)
+    assert value(runner, 'data_wait_fraction') == pytest.approx((0.1 + 0.2) / 3)

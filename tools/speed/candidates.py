@@ -27,7 +27,7 @@ def build_model(device, config=CONFIG, **options):
 def our_step(model, views, dtype):
     """A function that does one step of ours: teacher, forward, losses, backward, clipping, optimizer."""
     from mmssl_geo.engine import DecayGroupsConstructor
-    from mmssl_geo.engine.progress import unwrap
+    from mmssl_geo.engine.runner_state import unwrap_model
     half = dtype != torch.float32
     kind = 'mmssl_geo.PerTensorClipAmpOptimWrapper' if half else 'mmssl_geo.PerTensorClipOptimWrapper'
     options = dict(dtype=str(dtype).removeprefix('torch.')) if half else {}
@@ -35,7 +35,7 @@ def our_step(model, views, dtype):
         type=kind, optimizer=dict(type='AdamW', lr=1e-5), clip_grad=dict(max_norm=3.), **options))(model)
 
     def step():
-        unwrap(model).update_teacher(0.996)
+        unwrap_model(model).update_teacher(0.996)
         model.train_step(dict(views=views), wrapper)
 
     return step

@@ -51,7 +51,7 @@ def time_ours(runner, warmup, iters):
     Raises:
         UserError: if the data do not fill a batch, or the model is not made of the stages that are timed.
     """
-    from mmssl_geo.engine.progress import accumulative_counts
+    from mmssl_geo.engine.runner_state import accumulative_counts
     model, loader = runner.model, runner.build_dataloader(runner.cfg.train_dataloader, seed=runner.seed)
     if len(loader) == 0:
         raise UserError(f'{len(loader.dataset)} images are less than one batch: lower --batch-size')

@@ -1,4 +1,4 @@
-from .collapse_gauge_hook import CollapseGaugeHook
+from .collapse_monitor_hook import CollapseMonitorHook
 from .compile_hook import CompileHook
 from .deferred_info_hook import DeferredInfoHook
 from .finite_hook import FiniteHook
@@ -14,7 +14,7 @@ from .throughput_hook import ThroughputHook
 from .unreadable_images_hook import UnreadableImagesHook
 
 __all__ = [
-    'CollapseGaugeHook', 'CompileHook', 'DeferredInfoHook', 'FiniteHook', 'FreezeLastLayerHook', 'ProbeHook',
+    'CollapseMonitorHook', 'CompileHook', 'DeferredInfoHook', 'FiniteHook', 'FreezeLastLayerHook', 'ProbeHook',
     'ReplicaCheckHook', 'ScheduleHook', 'StepSeedHook', 'StrictLoadHook', 'TeacherTemperatureHook',
     'TeacherUpdateHook', 'ThroughputHook', 'UnreadableImagesHook'
 ]

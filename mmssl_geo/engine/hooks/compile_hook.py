@@ -1,7 +1,7 @@
 """Compiles parts of a model before it is trained."""
 from mmengine.hooks import Hook
 
-from mmssl_geo.engine.progress import bare_model
+from mmssl_geo.engine.runner_state import unwrapped_model
 from mmssl_geo.registry import HOOKS
 from mmssl_geo.utils.errors import UserError
 
@@ -30,7 +30,7 @@ class CompileHook(Hook):
         self.options = dict(dynamic=False, **options)
 
     def before_train(self, runner):
-        model = bare_model(runner)
+        model = unwrapped_model(runner)
         if getattr(model, 'mixing', None) is not None:
             raise UserError('CompileHook cannot compile a model that mixes patches: set model.mixing=None or leave '
                             'default_hooks.compile out')

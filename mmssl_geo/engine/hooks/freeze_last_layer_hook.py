@@ -1,7 +1,7 @@
 """Keeps a head's last layer as it is while training begins."""
 from mmengine.hooks import Hook
 
-from mmssl_geo.engine.progress import bare_model
+from mmssl_geo.engine.runner_state import unwrapped_model
 from mmssl_geo.registry import HOOKS
 from mmssl_geo.utils.errors import UserError
 
@@ -28,7 +28,7 @@ class FreezeLastLayerHook(Hook):
 
     def before_train(self, runner):
         try:
-            params = list(bare_model(runner).get_submodule(self.layer).parameters())
+            params = list(unwrapped_model(runner).get_submodule(self.layer).parameters())
         except AttributeError as error:
             raise UserError(f'FreezeLastLayerHook: the model has no layer {self.layer!r}: correct `layer`') from error
         if not params:

@@ -4,10 +4,10 @@ import time
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
 
-from mmssl_geo.engine.progress import bare_model
-from mmssl_geo.evaluation.frozen_net import check_size
-from mmssl_geo.evaluation.probes.base import ask_backbone
-from mmssl_geo.evaluation.probes.probes import PROBES
+from mmssl_geo.engine.runner_state import unwrapped_model
+from mmssl_geo.evaluation.frozen_net import check_view_size
+from mmssl_geo.evaluation.probes import evaluate_backbone
+from mmssl_geo.evaluation.probes import PROBES
 from mmssl_geo.registry import HOOKS
 from mmssl_geo.utils.errors import UserError
 
@@ -29,7 +29,7 @@ class ProbeHook(Hook):
         interval: epochs between two readings.
         network: 'teacher' or 'student'.
         seed: draws the labelled images where `num_train` limits them.
-        **options: of the probe (`mmssl_geo.evaluation.probes.probes`), such as `size`, `num_train`, `num_classes`.
+        **options: of the probe (`mmssl_geo.evaluation.probes`), such as `size`, `num_train`, `num_classes`.
 
     Raises:
         UserError: another probe or network, or something is wrong with its data; before training starts.
@@ -48,7 +48,7 @@ class ProbeHook(Hook):
     @master_only
     def before_train(self, runner):
         """Reads the images, and takes the first reading."""
-        check_size(self._backbone(runner), self.probe.size)
+        check_view_size(self.probe.size, self._backbone(runner).feature_stride)
         self.probe.preload([self.seed])
         self._read(runner)
 
@@ -58,14 +58,14 @@ class ProbeHook(Hook):
             self._read(runner)
 
     def _backbone(self, runner):
-        model = bare_model(runner)
+        model = unwrapped_model(runner)
         return model.teacher.backbone if self.network == 'teacher' else model.backbone
 
     def _read(self, runner):
         began = time.perf_counter()
         backbone = self._backbone(runner)
         device = next(backbone.parameters()).device
-        measured = ask_backbone(self.probe, backbone, [self.seed], device)
+        measured = evaluate_backbone(self.probe, backbone, [self.seed], device)
         values = {f'probe/{name}': 100 * own.mean for name, own in measured.items()}
         runner.visualizer.add_scalars(values, step=runner.iter)
         texts = (f'{name} {100 * own.mean:.1f} (chance {100 * own.chance:.1f})' for name, own in measured.items())

@@ -7,7 +7,7 @@ from mmengine.hooks import Hook
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmssl_geo.engine.progress import bare_model
+from mmssl_geo.engine.runner_state import unwrapped_model
 from mmssl_geo.registry import HOOKS
 
 STATISTICS = ('running_mean', 'running_var')
@@ -28,7 +28,7 @@ class ReplicaCheckHook(Hook):
     def after_train_epoch(self, runner):
         if get_world_size() == 1:
             return
-        digests = all_gather_object(weights_digest(bare_model(runner)))
+        digests = all_gather_object(weights_digest(unwrapped_model(runner)))
         if len(set(digests)) > 1:
             others = [rank for rank, digest in enumerate(digests) if digest != digests[0]]
             raise RuntimeError(f'processes {others} hold other weights than process 0: the run is not to be trusted')

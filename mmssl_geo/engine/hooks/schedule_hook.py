@@ -1,7 +1,7 @@
 """Learning rate, weight decay and loss gates, set before every iteration."""
 from mmengine.hooks import Hook
 
-from mmssl_geo.engine.progress import bare_model, optimizer_steps, total_batch_size
+from mmssl_geo.engine.runner_state import unwrapped_model, optimizer_steps, total_batch_size
 from mmssl_geo.engine.schedules import shortened_warmup, warmup_cosine
 from mmssl_geo.registry import HOOKS
 
@@ -52,7 +52,7 @@ class ScheduleHook(Hook):
             group['lr'] = learning_rate
             if group.get('decayed'):  # mmengine's extra group of base settings does not say
                 group['weight_decay'] = weight_decay
-        model = bare_model(runner)
+        model = unwrapped_model(runner)
         if hasattr(model, 'set_epoch'):
             model.set_epoch(runner.epoch, warmup_epochs)
         runner.message_hub.update_scalar('train/weight_decay', weight_decay)

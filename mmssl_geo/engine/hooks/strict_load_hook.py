@@ -3,8 +3,8 @@ from mmengine.hooks import Hook
 from mmengine.model import PretrainedInit
 
 from mmssl_geo.checkpoints import read_checkpoint
-from mmssl_geo.engine.progress import bare_model
-from mmssl_geo.models.backbones.state_check import BACKBONE, check_weights, stored_weights
+from mmssl_geo.engine.runner_state import unwrapped_model
+from mmssl_geo.models.backbones.strict_init import BACKBONE_PREFIX, check_weights, stored_weights
 from mmssl_geo.registry import HOOKS
 from mmssl_geo.utils.errors import UserError
 
@@ -42,7 +42,7 @@ class StrictLoadHook(Hook):
         """Raises UserError if a tensor of the backbone (of a resumed run: of the model) does not fit."""
         source = getattr(runner, '_load_from', None) or f'of {runner.work_dir}'
         if getattr(runner, '_resume', False):
-            check_weights(bare_model(runner).state_dict(), stored_weights(checkpoint), source, 'model to resume',
+            check_weights(unwrapped_model(runner).state_dict(), stored_weights(checkpoint), source, 'model to resume',
                           'A run is resumed with the config that it began with; start anew without --resume.')
         _check_backbone(runner, checkpoint, source)
         try:
@@ -61,18 +61,18 @@ def _sources(runner):
     """Files that this run reads, and whether their keys must be checked here (mmengine's loader does not ask us)."""
     if runner._load_from is not None:
         yield runner._load_from, False
-    init_cfg = getattr(bare_model(runner), 'init_cfg', None)
+    init_cfg = getattr(unwrapped_model(runner), 'init_cfg', None)
     for cfg in init_cfg if isinstance(init_cfg, (list, tuple)) else [init_cfg]:
         if cfg and cfg.get('type') in ('Pretrained', PretrainedInit):
             yield cfg['checkpoint'], True
 
 
 def _check_backbone(runner, checkpoint, source):
-    expected = {key: value for key, value in bare_model(runner).state_dict().items() if key.startswith(BACKBONE)}
+    expected = {key: value for key, value in unwrapped_model(runner).state_dict().items() if key.startswith(BACKBONE_PREFIX)}
     check_weights(expected, stored_weights(checkpoint), source, 'backbone', ADVICE.format(source=source),
                   allow_unexpected=True)
 
 
 def _check_model(runner, checkpoint, source):
-    check_weights(bare_model(runner).state_dict(), stored_weights(checkpoint), source, 'model',
+    check_weights(unwrapped_model(runner).state_dict(), stored_weights(checkpoint), source, 'model',
                   'A test needs the checkpoint of a fine-tuned model, made by this config.', allow_unexpected=True)

@@ -3,7 +3,7 @@ import math
 
 from mmengine.hooks import Hook
 
-from mmssl_geo.engine.progress import bare_model
+from mmssl_geo.engine.runner_state import unwrapped_model
 from mmssl_geo.engine.schedules import shortened_warmup
 from mmssl_geo.registry import HOOKS
 
@@ -37,7 +37,7 @@ class TeacherTemperatureHook(Hook):
 
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         temperature = self.value(runner.epoch, self._warmup(runner))
-        bare_model(runner).set_teacher_temperature(temperature)
+        unwrapped_model(runner).set_teacher_temperature(temperature)
         runner.message_hub.update_scalar('train/teacher_temperature', temperature)
 
     def value(self, epoch, warmup_epochs):

@@ -1,7 +1,7 @@
 """The one place where the EMA teacher moves."""
 from mmengine.hooks import Hook
 
-from mmssl_geo.engine.progress import accumulative_counts, bare_model, optimizer_steps
+from mmssl_geo.engine.runner_state import accumulative_counts, unwrapped_model, optimizer_steps
 from mmssl_geo.engine.schedules import warmup_cosine
 from mmssl_geo.registry import HOOKS
 
@@ -25,5 +25,5 @@ class TeacherUpdateHook(Hook):
         step, total = optimizer_steps(runner)
         momentum = warmup_cosine(step, total, self.momentum['start'], self.momentum['end'])
         if runner.iter % accumulative_counts(runner) == 0:
-            bare_model(runner).update_teacher(momentum)
+            unwrapped_model(runner).update_teacher(momentum)
         runner.message_hub.update_scalar('train/momentum', momentum)

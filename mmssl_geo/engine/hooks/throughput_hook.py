@@ -11,7 +11,7 @@ from mmssl_geo.registry import HOOKS
 
 @HOOKS.register_module()
 class ThroughputHook(Hook):
-    """Logs `images_per_s` of all processes together and `data_share`, the share of the time spent waiting for data.
+    """Logs `images_per_s` of all processes together and `data_wait_fraction`, the fraction of the time spent waiting for data.
 
     On a GPU that is how long the device itself was idle between two steps, by its own clock: the host is ahead of it,
     and waits for data without harm. On a CPU it is mmengine's `data_time`. Where the share is high, a warning says so
@@ -53,7 +53,7 @@ class ThroughputHook(Hook):
             'train/data_time').current()
         self._iterations += 1
         share = self._waited / self._seconds
-        hub.update_scalar('train/data_share', share)
+        hub.update_scalar('train/data_wait_fraction', share)
         if self._iterations >= self.interval:
             if share > self.max_share:
                 runner.logger.warning(advice(

@@ -1,7 +1,7 @@
 """Two parameter groups: with weight decay and without."""
 from mmengine.registry import OPTIMIZERS
 
-from mmssl_geo.engine.progress import unwrap
+from mmssl_geo.engine.runner_state import unwrap_model
 from mmssl_geo.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
 
 FUSED = ('Adam', 'AdamW', 'SGD')  # torch's optimizers that have a fused kernel
@@ -30,7 +30,7 @@ class DecayGroupsConstructor:
         self.optim_wrapper_cfg = dict(optim_wrapper_cfg)
 
     def __call__(self, model):
-        named = [(name, param) for name, param in unwrap(model).named_parameters() if param.requires_grad]
+        named = [(name, param) for name, param in unwrap_model(model).named_parameters() if param.requires_grad]
         plain = {name for name, param in named if param.ndim == 1 or name.endswith('.bias')}
         groups = [
             dict(params=[param for name, param in named if name not in plain], decayed=True, lars_exclude=False),

@@ -20,11 +20,11 @@ def total_batch_size(runner):
     return runner.train_dataloader.batch_size * runner.world_size * accumulative_counts(runner)
 
 
-def bare_model(runner):
+def unwrapped_model(runner):
     """The runner's model without its distributed wrapper."""
-    return unwrap(runner.model)
+    return unwrap_model(runner.model)
 
 
-def unwrap(model):
+def unwrap_model(model):
     """A model without its distributed wrapper."""
     return model.module if is_model_wrapper(model) else model

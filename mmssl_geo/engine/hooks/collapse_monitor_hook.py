@@ -2,13 +2,13 @@
 import torch
 from mmengine.hooks import Hook
 
-from mmssl_geo.engine.progress import bare_model
+from mmssl_geo.engine.runner_state import unwrapped_model
 from mmssl_geo.evaluation import effective_rank, feature_spread
 from mmssl_geo.registry import HOOKS
 
 
 @HOOKS.register_module()
-class CollapseGaugeHook(Hook):
+class CollapseMonitorHook(Hook):
     """Logs spread and effective rank of the teacher's patch tokens, and warns when they collapse (our choice).
 
     Every `interval` iterations the teacher's backbone sees up to `num_images` global views of the batch once more.
@@ -32,7 +32,7 @@ class CollapseGaugeHook(Hook):
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         if batch_idx % self.interval and not self.is_last_train_iter(runner):
             return
-        spread, rank = self.read(bare_model(runner), data_batch)
+        spread, rank = self.read(unwrapped_model(runner), data_batch)
         runner.message_hub.update_scalar('train/feature_spread', spread)
         runner.message_hub.update_scalar('train/effective_rank', rank)
         if spread < self.min_spread or rank < self.min_rank:
@@ -43,7 +43,7 @@ class CollapseGaugeHook(Hook):
     @torch.no_grad()
     def read(self, model, data_batch):
         """`(spread, effective rank)` of the teacher's tokens of a batch as the loader gives it."""
-        images = model.data_preprocessor(data_batch)['views'].global_images[:self.num_images]
+        images = model.data_preprocessor(data_batch)['views'].monitor_images[:self.num_images]
         tokens = model.teacher_tokens(images)
         chosen = torch.linspace(0, tokens.shape[1] - 1, min(self.tokens_per_image, tokens.shape[1])).long()
         tokens = tokens[:, chosen.to(tokens.device)].flatten(0, 1).float()
