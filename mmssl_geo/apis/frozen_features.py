@@ -1,10 +1,10 @@
 """Features of whole images, of their patches, and of regions in them."""
 import numpy as np
 import torch
-from mmpretrain.models import VisionTransformer
 
 from mmssl_geo.evaluation.frozen_net import run_frozen
 from mmssl_geo.geometry import pool_boxes
+from mmssl_geo.models.backbones.base import has_cls_token
 from mmssl_geo.utils.errors import UserError
 
 KINDS = ('image', 'patches', 'regions')
@@ -38,7 +38,7 @@ class FrozenFeatures:
         self.kind, self.channels, self.device, self.dtype = kind, encoder.channels, device, dtype
         self.net = encoder.net.to(device)
         self.cells = tuple(side // encoder.stride for side in size)
-        self.has_cls = isinstance(self.net, VisionTransformer)
+        self.has_cls = has_cls_token(self.net)
         if self.has_cls:
             self.net.out_type = 'raw'  # [CLS] too
 

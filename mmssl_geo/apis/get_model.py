@@ -4,10 +4,10 @@ from pathlib import Path
 
 import torch
 from mmengine.registry import DefaultScope
-from mmpretrain.models import VisionTransformer
 
 from mmssl_geo.checkpoints.source import open_source
 from mmssl_geo.evaluation.random_weights import randomly_initialised
+from mmssl_geo.models.backbones.base import arch_of
 from mmssl_geo.models.backbones.strict_init import check_weights
 from mmssl_geo.registry import MODELS
 from mmssl_geo.utils.errors import UserError
@@ -115,7 +115,7 @@ def _shipped(name):
 def _build(cfg, scope, name):
     def build(cfg):
         net = MODELS.build(cfg)
-        if isinstance(net, VisionTransformer):
+        if hasattr(net, 'out_type'):  # of mmpretrain's vision transformers
             net.out_type = 'featmap'
         return net
 
@@ -138,7 +138,7 @@ def _load(net, cfg, scope, name, checkpoint, weights, allow_code):
     if listed:
         raise UserError(f'checkpoint {checkpoint} holds a {facts.summary}, but {name} has {listed}: name the net or '
                         'the config that the checkpoint was trained with')
-    if isinstance(net, VisionTransformer) and facts.img_size != net.img_size[0]:
+    if hasattr(net, 'img_size') and facts.img_size != net.img_size[0]:
         net = _build(dict(cfg, img_size=facts.img_size), scope, name)  # the checkpoint's position embedding as it is
     try:
         state, _ = found.architecture.export(
@@ -152,7 +152,7 @@ def _load(net, cfg, scope, name, checkpoint, weights, allow_code):
 
 
 def _open(net, name, checkpoint, weights, allow_code):
-    heads = net.layers[0].attn.num_heads if isinstance(net, VisionTransformer) else None
+    heads = arch_of(net).get('num_heads')
     try:
         return open_source(checkpoint, weights, heads, allow_code=allow_code)
     except UserError as error:
@@ -164,12 +164,5 @@ def _open(net, name, checkpoint, weights, allow_code):
 
 def net_differences(net, facts):
     """What a net has that the net of a checkpoint (`facts`) has not, in words; '' if they are of one shape."""
-    return ', '.join(f'{key}={value}' for key, value in _shape(net).items() if facts.meta.get(key) != value)
-
-
-def _shape(net):
-    """What both the net and the facts of a checkpoint tell."""
-    if isinstance(net, VisionTransformer):
-        return dict(embed_dims=net.embed_dims, num_layers=net.num_layers,
-                    patch_size=net.patch_embed.projection.kernel_size[0])
-    return dict(depth=getattr(net, 'depth', None))
+    return ', '.join(f'{key}={value}' for key, value in arch_of(net).items()
+                     if key != 'num_heads' and facts.meta.get(key) != value)

@@ -1,5 +1,5 @@
 """The contract that a backbone has to meet."""
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 
@@ -52,3 +52,16 @@ class RegionBackbone(Backbone, Protocol):
 def has_cls_token(backbone: nn.Module) -> bool:
     """Returns whether a backbone of this package or of mmpretrain has a [CLS] token."""
     return getattr(backbone, 'cls_token', None) is not None
+
+
+def arch_of(backbone: Any) -> dict[str, int | None]:  # noqa: ANN401, attributes of mmpretrain's classes
+    """Describes a backbone of this package or of mmpretrain by the keys of a converted checkpoint's `meta`.
+
+    Returns:
+        `embed_dims`, `num_layers`, `num_heads` and `patch_size` of a vision transformer, `depth` of a ResNet.
+    """
+    if hasattr(backbone, 'cls_token') and hasattr(backbone, 'layers'):
+        return dict(
+            embed_dims=backbone.embed_dims, num_layers=backbone.num_layers,
+            num_heads=backbone.layers[0].attn.num_heads, patch_size=backbone.patch_embed.projection.kernel_size[0])
+    return dict(depth=getattr(backbone, 'depth', None))
