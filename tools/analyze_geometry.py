@@ -53,16 +53,14 @@ def measure(name: str, encoder: Encoder, views: GeometryViews, args: argparse.Na
     from mmssl_geo.evaluation.geometry import GEOMETRY_MEASURES, extract_features, measure_geometry
     from mmssl_geo.evaluation.geometry.views import VIEWS_PER_IMAGE
     from mmssl_geo.evaluation.tool_support import ResultPrinter, select_device
-    from mmssl_geo.utils.progress import Progress
+    from mmssl_geo.utils.progress import ProgressBar
 
     device = select_device(args.device)
     net = encoder.net.to(device)
-    progress = Progress(VIEWS_PER_IMAGE * len(views.squares), f'views through {name}')
-    with torch.inference_mode():
-        features = extract_features(lambda images: net(images.to(device))[-1], views, args.batch_size, progress.add)
-    progress.finish()
+    print(f'{name}:', flush=True)
+    with torch.inference_mode(), ProgressBar(VIEWS_PER_IMAGE * len(views.squares), 'views') as progress:
+        features = extract_features(lambda images: net(images.to(device))[-1], views, args.batch_size, progress.update)
     net.cpu()
-    print(f'{name}:')
     seeds = range(args.seed, args.seed + args.seeds)
     return measure_geometry(features, views, seeds, args.tolerance, ResultPrinter(GEOMETRY_MEASURES))
 

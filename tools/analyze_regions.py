@@ -58,19 +58,17 @@ def measure(name: str, encoder: Encoder, images: RegionImages, args: argparse.Na
     from mmssl_geo.evaluation.regions import REGION_MEASURES, extract_region_features, measure_regions, sample_pastes
     from mmssl_geo.evaluation.regions.pastes import num_region_views
     from mmssl_geo.evaluation.tool_support import ResultPrinter, select_device
-    from mmssl_geo.utils.progress import Progress
+    from mmssl_geo.utils.progress import ProgressBar
 
     device = select_device(args.device)
     net = encoder.net.to(device)
     pastes = sample_pastes(images, encoder.stride, args.seed)
-    progress = Progress(num_region_views(images), f'views through {name}')
-    with torch.inference_mode():
+    print(f'{name}:', flush=True)
+    with torch.inference_mode(), ProgressBar(num_region_views(images), 'views') as progress:
         features = extract_region_features(
-            lambda views: net(views.to(device))[-1], images, pastes, encoder.stride, args.batch_size, progress.add
+            lambda views: net(views.to(device))[-1], images, pastes, encoder.stride, args.batch_size, progress.update
         )
-    progress.finish()
     net.cpu()
-    print(f'{name}:')
     seeds = range(args.seed, args.seed + args.seeds)
     return measure_regions(
         features, images, pastes, args.size // encoder.stride, seeds, args.k, ResultPrinter(REGION_MEASURES)

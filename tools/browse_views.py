@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmssl_geo.utils.cli import run_tool
-from mmssl_geo.utils.config import Overrides
+from mmssl_geo.utils.config import CfgOptionsAction
 from mmssl_geo.utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def parse_args() -> argparse.Namespace:
         default='work_dirs/views_{index}.png',
         help='.png file to write; {index} is replaced by the index of the image (default: %(default)s)',
     )
-    add('--cfg-options', nargs='+', action=Overrides, help='key=value overrides of the config')
+    add('--cfg-options', nargs='+', action=CfgOptionsAction, help='key=value overrides of the config')
     return parser.parse_args()
 
 

@@ -122,17 +122,16 @@ def evaluate(probe: Probe, name: str, encoder: Encoder, args: argparse.Namespace
     """Evaluates the probe of one net."""
     from mmssl_geo.evaluation.probes import evaluate_backbone
     from mmssl_geo.evaluation.tool_support import RANDOM, select_device
-    from mmssl_geo.utils.progress import Progress
+    from mmssl_geo.utils.progress import ProgressBar
 
     seeds = range(args.seed, args.seed + args.seeds)
     is_random = name == RANDOM
     num_views = sum(probe.num_views([seed]) for seed in seeds) if is_random else probe.num_views(seeds)
-    progress = Progress(num_views, f'images through {name}')
-    results = evaluate_backbone(
-        probe, encoder.net, seeds, select_device(args.device), progress.add, random_weights=is_random
-    )
-    progress.finish()
-    return results
+    print(f'{name}:', flush=True)
+    with ProgressBar(num_views, 'images') as progress:
+        return evaluate_backbone(
+            probe, encoder.net, seeds, select_device(args.device), progress.update, random_weights=is_random
+        )
 
 
 def write_json(rows: Sequence[tuple[str, Results]], out: Path, with_std: bool) -> list[Path]:
