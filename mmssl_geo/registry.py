@@ -1,21 +1,23 @@
-"""Child registries of mmengine's, in the scope `mmssl_geo`.
+"""Child registries of mmengine's registries, in the scope `mmssl_geo`.
 
-A config names our classes as `mmssl_geo.GTSA`, from any OpenMMLab package; the modules below are imported when
-a name of theirs is first looked up.
+Configs of any OpenMMLab package name the classes of this package as in `mmssl_geo.GTSA`. The package that defines a
+class is imported when a name is first looked up.
 """
-from .utils.versions import check_stack
 
-check_stack(required=('mmengine', 'mmcv'))
+from .utils.versions import check_versions
+
+check_versions(['mmengine', 'mmcv'])
 
 from mmengine import registry as _root  # noqa: E402
 from mmengine.registry import Registry  # noqa: E402
 
 
-def _child(name, *locations):
-    """Child registry of mmengine's `name`; `locations` are the sub-packages that register into it."""
+def _child(name: str, *packages: str) -> Registry:
+    """Returns a child of mmengine's registry `name`; `packages` are the sub-packages that register into it."""
     parent = getattr(_root, name)
     return Registry(
-        parent.name, parent=parent, scope='mmssl_geo', locations=[f'mmssl_geo.{location}' for location in locations])
+        parent.name, parent=parent, scope='mmssl_geo', locations=[f'mmssl_geo.{package}' for package in packages]
+    )
 
 
 DATASETS = _child('DATASETS', 'datasets')
@@ -27,7 +29,7 @@ LOOPS = _child('LOOPS', 'engine')
 OPTIM_WRAPPERS = _child('OPTIM_WRAPPERS', 'engine')
 OPTIM_WRAPPER_CONSTRUCTORS = _child('OPTIM_WRAPPER_CONSTRUCTORS', 'engine')
 
-# Nothing of ours is in these; with `default_scope = 'mmssl_geo'` mmengine looks for them and warns if they are missing.
+# Empty: with `default_scope = 'mmssl_geo'`, mmengine looks for these registries and warns if one is missing.
 OPTIMIZERS = _child('OPTIMIZERS')
 WEIGHT_INITIALIZERS = _child('WEIGHT_INITIALIZERS')
 MODEL_WRAPPERS = _child('MODEL_WRAPPERS')

@@ -14,7 +14,7 @@ import signal
 from pathlib import Path
 
 from mmssl_geo.utils.cli import run_tool
-from mmssl_geo.utils.config import Overrides
+from mmssl_geo.utils.config import CfgOptionsAction
 from mmssl_geo.utils.errors import UserError
 
 
@@ -60,7 +60,7 @@ def parse_args() -> argparse.Namespace:
     add('--slurm', metavar='PARTITION', help='run the jobs with tools/slurm_train.sh; SRUN_ARGS is passed on')
     add('--retry-failed', action='store_true', help='run failed jobs again')
     add('--dry-run', action='store_true', help='print the plan and run the checks only')
-    add('--cfg-options', nargs='+', action=Overrides, default={}, help='key=value overrides of the task configs')
+    add('--cfg-options', nargs='+', action=CfgOptionsAction, default={}, help='key=value overrides of the task configs')
     return parser.parse_args()
 
 

@@ -32,15 +32,15 @@ def main():
     from mmssl_geo.parity.view_statistics import check_views
     from mmssl_geo.registry import DATASETS
     from mmssl_geo.utils.paths import resource_root
-    from mmssl_geo.utils.progress import Progress
+    from mmssl_geo.utils.progress import ProgressBar
     cfg = load_config(resource_root() / CONFIG).train_dataloader.dataset
     cfg.update(data_root=args.images, data_prefix='', ann_file=None, seed=0)
     cfg.pipeline.photometrics.where = args.where
     dataset = DATASETS.build(cfg)
     total = min(args.num_images or len(dataset), len(dataset))
-    progress = Progress(total, 'images')
-    statistics = check_views(dataset, args.statistics, args.draws, total, progress.add)
-    progress.finish()
+    progress = ProgressBar(total, 'images')
+    statistics = check_views(dataset, args.statistics, args.draws, total, progress.update)
+    progress.close()
     for statistic in statistics:
         print(statistic)
     differing = sum(not statistic.holds for statistic in statistics)

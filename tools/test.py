@@ -13,7 +13,7 @@ from mmssl_geo.apis.train import build_or_explain, load_config
 from mmssl_geo.checkpoints import read_checkpoint
 from mmssl_geo.models.backbones.strict_init import check_weights, stored_weights
 from mmssl_geo.utils.cli import run_tool
-from mmssl_geo.utils.config import Overrides
+from mmssl_geo.utils.config import CfgOptionsAction
 from mmssl_geo.utils.errors import UserError
 
 
@@ -23,7 +23,7 @@ def parse_args():
     parser.add_argument('checkpoint', help='checkpoint of the fine-tuned model')
     parser.add_argument('--work-dir', help='folder for the log (default: work_dirs/<config name>)')
     parser.add_argument('--out', help='write the metrics to this .json file')
-    parser.add_argument('--cfg-options', nargs='+', action=Overrides, help='key=value overrides of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=CfgOptionsAction, help='key=value overrides of the config')
     parser.add_argument('--allow-unsafe', action='store_true',
                         help='read a checkpoint that needs code to be run: only one of your own making')
     return parser.parse_args()

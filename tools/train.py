@@ -6,7 +6,7 @@ import argparse
 import os
 
 from mmssl_geo.utils.cli import run_tool
-from mmssl_geo.utils.config import Overrides
+from mmssl_geo.utils.config import CfgOptionsAction
 from mmssl_geo.utils.errors import UserError
 
 
@@ -22,7 +22,7 @@ def parse_args():
         '--auto-scale-lr', action='store_true',
         help='scale the learning rate of a config that has auto_scale_lr to the total batch')
     parser.add_argument('--allow-unsafe', action='store_true', help='read checkpoints that run code when they load')
-    parser.add_argument('--cfg-options', nargs='+', action=Overrides, help='key=value overrides of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=CfgOptionsAction, help='key=value overrides of the config')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by the launcher')
     args = parser.parse_args()

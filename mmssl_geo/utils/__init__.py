@@ -1,1 +1,1 @@
-"""What all parts of the package share. Needs no OpenMMLab package."""
+"""Helpers that all packages share. Importing them needs no OpenMMLab package."""

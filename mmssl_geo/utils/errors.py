@@ -1,31 +1,40 @@
-"""The one exception type for mistakes that a user can mend."""
+"""Exceptions for mistakes that a user can correct."""
+
+from collections.abc import Sequence
 
 
 class UserError(Exception):
-    """A wrong input (a path, an option, a file), said in one sentence with what to do.
+    """A wrong input (a path, an option, a file), described in one sentence that says what to do.
 
-    Command-line tools print the sentence without a traceback and exit with 1.
+    Command-line tools print the sentence without a traceback and exit with status 1.
+
+    Attributes:
+        show_cause: Whether command-line tools print the traceback of `__cause__` too, which may be a bug.
     """
+
+    show_cause = False
 
 
 class NonFiniteLossError(UserError):
-    """A loss became infinite or NaN; no checkpoint of that step has been written.
+    """A loss became infinite or NaN; no checkpoint of that step is written.
 
     Args:
-        names: the losses that are not finite.
+        names: Names of the losses that are not finite.
     """
-    ADVICE = (
-        'The checkpoints in the work directory are from before: go on with --resume from the last one (or the one '
-        'before it, if it stops at once again), or start anew, with a lower learning rate, a longer warm-up, gradient '
-        'clipping or optim_wrapper.dtype=bfloat16; for pretraining the first two are '
-        'default_hooks.schedule.learning_rate.base=... and default_hooks.schedule.warmup_epochs=...')
 
-    def __init__(self, names):
+    ADVICE = (
+        'The checkpoints in the work directory are older: continue with --resume from the last one (from the one '
+        'before it if the run stops at once again), or restart with a lower learning rate, a longer warm-up, gradient '
+        'clipping or optim_wrapper.dtype=bfloat16; for pretraining the first two are '
+        'default_hooks.schedule.learning_rate.base=... and default_hooks.schedule.warmup_epochs=...'
+    )
+
+    def __init__(self, names: Sequence[str]) -> None:
         super().__init__(f'{", ".join(names)} is not finite, the run stops. {self.ADVICE}')
 
 
-def first_line_of_worker_error(error):
-    """Sentence of a `UserError`, also when a data-loader worker wrapped it in its traceback."""
+def worker_error_message(error: BaseException) -> str:
+    """Returns the message of a `UserError`, also if a worker of a data loader wrapped it in its traceback."""
     text = str(error)
     marker = f'{UserError.__module__}.{UserError.__name__}: '
     text = text.rsplit(marker, 1)[-1].strip() if marker in text else text

@@ -1,4 +1,5 @@
 """Atomic writing of files: a file is there as a whole or not at all."""
+
 import contextlib
 import json
 import os

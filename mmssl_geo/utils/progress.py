@@ -1,59 +1,49 @@
-"""One line that says how far a long job is, at which rate, and how long it still takes."""
-import datetime
+"""Progress bars."""
+
 import sys
-import time
+
+from tqdm import tqdm
+
+TERMINAL_SECONDS, LOG_SECONDS = 0.5, 30.0
 
 
-class Progress:
-    """Counts what is done and says so on stderr: a line that renews itself on a terminal, else a new one at times.
+class ProgressBar(tqdm):
+    """A progress bar of tqdm on stderr: one line on a terminal, else a new line every 30 seconds and at the end.
 
-    Args:
-        total: how many there are; None: unknown.
-        unit: what they are, such as 'images'.
-        already: how many were done before; they count as done, but not in the rate.
-    """
-
-    def __init__(self, total, unit, already=0):
-        self.total = total
-        self.unit = unit
-        self.done = self.already = already
-        self.renewing = sys.stderr.isatty()
-        self.every = 0.5 if self.renewing else 30.
-        self.began = self.shown = time.monotonic()
-
-    def add(self, count=1, note=''):
-        """Counts `count` more; `note` stands at the end of the line."""
-        self.done += count
-        if time.monotonic() - self.shown >= self.every:
-            self._show(note)
-
-    def finish(self, note=''):
-        """Shows the last state, and ends the line."""
-        self._show(note)
-        if self.renewing:
-            print(file=sys.stderr)
-
-    def _show(self, note):
-        self.shown = time.monotonic()
-        line = progress_line(self.done, self.total, self.unit, self.done - self.already, self.shown - self.began, note)
-        # a line that renews itself has to cover the one before
-        print(f'\r{line:<100}' if self.renewing else line, end='' if self.renewing else '\n', file=sys.stderr,
-              flush=True)
-
-
-def progress_line(done, total, unit, fresh, seconds, note=''):
-    """'1200/5000 images, 40.0 a second, 0:01:35 to go, NOTE'.
+    Call `update(n)`, `set_postfix_str(note, refresh=False)`, and `close()` or use it as a context manager.
 
     Args:
-        done: how many of all.
-        total: how many there are, or None.
-        unit: what they are.
-        fresh: how many of those done took `seconds`.
-        seconds: since the beginning.
-        note: what else there is to say.
+        total: Number of items; None if unknown.
+        unit: What the items are, such as 'images'.
+        initial: Number of items that were finished before. They count as done but not in the rate.
     """
-    rate = fresh / seconds if seconds > 0 else 0.
-    parts = [f'{done}/{total} {unit}' if total is not None else f'{done} {unit}', f'{rate:.1f} a second']
-    if total is not None and rate > 0 and done < total:
-        parts.append(f'{datetime.timedelta(seconds=round((total - done) / rate))} to go')
-    return ', '.join(parts + [note] * bool(note))
+
+    monitor_interval = 0  # no thread, which forked workers of data loaders would inherit
+
+    def __init__(self, total: int | None, unit: str, initial: int = 0) -> None:
+        is_terminal = sys.stderr.isatty()
+        super().__init__(
+            total=total,
+            unit=f' {unit}',
+            initial=initial,
+            file=sys.stderr if is_terminal else _Lines(),
+            mininterval=TERMINAL_SECONDS if is_terminal else LOG_SECONDS,
+            miniters=1,
+            dynamic_ncols=is_terminal,
+        )
+
+
+class _Lines:
+    """Text stream on stderr that turns tqdm's updates of one line into separate lines."""
+
+    def __init__(self) -> None:
+        self.last_line = ''
+
+    def write(self, text: str) -> None:
+        line = text.strip()
+        if line and line != self.last_line:
+            sys.stderr.write(f'{line}\n')
+            self.last_line = line
+
+    def flush(self) -> None:
+        sys.stderr.flush()

@@ -1,4 +1,5 @@
-"""Runs tools one after the other: the log in a file, one line of progress on the screen."""
+"""Child processes: tools that log to a file and show their progress, and groups that are stopped together."""
+
 import contextlib
 import os
 import re
@@ -7,48 +8,51 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from .errors import UserError
 from .paths import resource_root
 
-_REST = r'\[\s*(\d+)/(\d+)\].*?eta: ([\d:]+)(?:.*?\bloss: ([\d.-]+))?'
-_PROGRESS = re.compile(r'Epoch\((train|val)\)\s*(?:\[(\d+)\])?' + _REST)
-_ITERATION = re.compile(r'Iter\((train|val)\)\s*' + _REST)
+PROGRESS_SECONDS = 10  # minimum time between two lines of progress
+_PROGRESS = r'\[\s*(\d+)/(\d+)\].*?eta: ([\d:]+)(?:.*?\bloss: ([\d.-]+))?'
+_EPOCH = re.compile(r'Epoch\((train|val)\)\s*(?:\[(\d+)\])?' + _PROGRESS)
+_ITERATION = re.compile(r'Iter\((train|val)\)\s*' + _PROGRESS)
 
 
-def tool(name, *arguments):
-    """The command that runs `tools/NAME` with this Python."""
+def tool_command(name: str, *arguments: object) -> list[str]:
+    """Returns the command that runs `tools/NAME` with this Python."""
     return [sys.executable, str(resource_root() / 'tools' / name), *map(str, arguments)]
 
 
-def last_checkpoint(work_dir):
-    """The last checkpoint of a finished run, also after its folder was moved."""
+def last_checkpoint(work_dir: str | Path) -> Path:
+    """Returns the last checkpoint of a finished run, also after its folder was moved."""
     work_dir = Path(work_dir)
     return work_dir / Path((work_dir / 'last_checkpoint').read_text().strip()).name
 
 
 class ProcessGroup:
-    """Processes, each with all that it starts, that can be stopped together from another thread.
+    """Processes, each with its children, that another thread can stop together.
 
     Args:
-        pass_fds: open files that they inherit.
+        pass_fds: File descriptors that they inherit.
 
     Attributes:
-        stopped: whether `stop` was called; nothing is started afterwards.
+        stopped: Whether `stop` was called; no process starts afterwards.
     """
 
-    def __init__(self, pass_fds=()):
+    def __init__(self, pass_fds: Sequence[int] = ()) -> None:
         self.stopped = False
         self._pass_fds = pass_fds
-        self._running = set()
+        self._running: set[subprocess.Popen] = set()
         self._lock = threading.Lock()
 
-    def start(self, command, **options):
-        """`subprocess.Popen` in a process group of its own.
+    def start(self, command: Sequence[str], **options: Any) -> subprocess.Popen:  # noqa: ANN401  (those of Popen)
+        """Starts a process in a separate process group; takes the arguments of `subprocess.Popen`.
 
         Raises:
-            UserError: after `stop`.
+            UserError: After `stop`.
         """
         with self._lock:
             if self.stopped:
@@ -57,8 +61,8 @@ class ProcessGroup:
             self._running.add(process)
             return process
 
-    def stop(self, grace=15):
-        """Ends all of them: SIGTERM, after `grace` seconds SIGKILL."""
+    def stop(self, grace: float = 15) -> None:
+        """Stops all processes with SIGTERM and, after `grace` seconds, with SIGKILL."""
         with self._lock:
             self.stopped = True
             running = [process for process in self._running if process.poll() is None]
@@ -68,56 +72,68 @@ class ProcessGroup:
         for process in running:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(max(0, deadline - time.monotonic()))
-        for process in running:  # also what a process that ended itself has left behind
+        for process in running:  # also children of a process that ended itself
             _signal(process, signal.SIGKILL)
 
 
-def _signal(process, number):
+def _signal(process: subprocess.Popen, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, number)
 
 
-def run_step(command, log, env=None, label='', quiet_seconds=10, append=False, start=subprocess.Popen):
-    """Runs a command to its end.
+def run_logged(
+    command: Sequence[str],
+    log: str | Path,
+    env: Mapping[str, str] | None = None,
+    label: str = '',
+    append: bool = False,
+    start: Callable[..., subprocess.Popen] = subprocess.Popen,
+) -> None:
+    """Runs a command to its end, with its output in a file and its progress on the screen.
 
-    Threads that wait do not spin (`OMP_WAIT_POLICY`), unless the user says otherwise: with anything else running on
-    the machine, spinning makes training on a CPU several times slower.
+    Sets `OMP_WAIT_POLICY=PASSIVE` unless the variable is set: spinning threads slow down training on a shared CPU
+    several times.
 
     Args:
-        command: list of words.
-        log: file for all that it prints.
-        env: variables in addition to this process's.
-        label: stands in front of each line of progress.
-        quiet_seconds: least time between two lines of progress.
-        append: whether the log goes on where it ends.
-        start: what starts the process: `subprocess.Popen`, or `ProcessGroup.start`.
+        command: Words of the command.
+        log: File for the output.
+        env: Variables in addition to those of this process.
+        label: Prefix of each line of progress.
+        append: Whether to append to the log.
+        start: Function that starts the process: `subprocess.Popen` or `ProcessGroup.start`.
 
     Raises:
-        UserError: if it fails; names the log and quotes its last line.
+        UserError: If the command fails; names the log and quotes its last line.
     """
     shown = time.time()
     with open(log, 'a' if append else 'w') as file:
         process = start(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace',
-            env={'OMP_WAIT_POLICY': 'PASSIVE', **os.environ, **(env or {})})
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors='replace',
+            env={'OMP_WAIT_POLICY': 'PASSIVE', **os.environ, **(env or {})},
+        )
+        assert process.stdout is not None
         last = ''
         for line in process.stdout:
             file.write(line)
             file.flush()
             last = line.strip() or last
-            progress = progress_line(line)
-            if progress and time.time() - shown > quiet_seconds:
+            progress = training_progress(line)
+            if progress and time.time() - shown > PROGRESS_SECONDS:
                 shown = time.time()
                 print(f'   {label}{progress}', flush=True)
     if status := process.wait():
-        # what a killed process printed last is no reason
+        # the last line of a killed process does not explain its end
         reason = last if status > 0 else f'ended by signal {-status} ({signal.strsignal(-status)})'
         raise UserError(f'this step failed: {reason} (the whole output is in {log})')
 
 
-def progress_line(line):
-    """Short form of mmengine's log line of an iteration, or None for any other line."""
-    if match := _PROGRESS.search(line):
+def training_progress(line: str) -> str | None:
+    """Returns a short form of mmengine's log line of an iteration, or None for any other line."""
+    if match := _EPOCH.search(line):
         phase, epoch, done, total, eta, loss = match.groups()
         where = f'epoch {epoch}, ' if epoch else ''
     elif match := _ITERATION.search(line):

@@ -1,4 +1,5 @@
 """Small functions on tensors that several packages share."""
+
 import torch
 from torch import Tensor
 

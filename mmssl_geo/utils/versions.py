@@ -1,10 +1,12 @@
-"""Which OpenMMLab and torch versions are here, and are they new enough.
+"""Versions of torch and the OpenMMLab packages.
 
-Both the original distributions and their maintained forks use the same import names; only those are looked at.
+The original distributions and their maintained forks share import names; only the imported package is checked.
 """
+
 import importlib
 import importlib.util
 import re
+from collections.abc import Iterable, Mapping
 
 MINIMUM = {
     'torch': '2.1',
@@ -17,20 +19,15 @@ MINIMUM = {
 }
 
 
-def _numbers(version):
-    return tuple(int(n) for n in re.findall(r'\d+', version.split('+')[0])[:3])
-
-
-def check_stack(required=(), versions=None):
-    """Raises if a required package is missing or an installed one is too old.
+def check_versions(required: Iterable[str], versions: Mapping[str, str | None] | None = None) -> None:
+    """Checks that packages are installed and new enough.
 
     Args:
-        required: import names that must be there. Others are not looked at, so that nobody pays for a package that
-            is not used; `mmssl_geo.apis.train` asks for mmdet or mmseg when a config is theirs.
-        versions: for tests, a dict name -> version string (None: missing) in place of the installed packages.
+        required: Import names of the packages that must be installed. Only these are imported.
+        versions: Version by import name (None: missing), instead of those of the installed packages.
 
     Raises:
-        ImportError: names every package that is missing or too old, and what to install.
+        ImportError: Names every package that is missing or too old, and what to install.
     """
     faults = []
     for name in required:
@@ -41,13 +38,17 @@ def check_stack(required=(), versions=None):
             faults.append(f'{name} {version} is too old (need >= {MINIMUM[name]})')
     if faults:
         raise ImportError(
-            'mmssl_geo cannot be used here: ' + '; '.join(faults) +
-            '. Run `bash tools/setup_env.sh`, or install the packages named in requirements.txt '
-            '(the original OpenMMLab distributions serve as well).')
+            f'mmssl_geo cannot be used here: {"; ".join(faults)}. Run `bash tools/setup_env.sh`, or install the '
+            'packages named in requirements.txt (the original OpenMMLab distributions work too).'
+        )
 
 
-def installed_version(name):
-    """Version string of the package imported as `name`, or None if it is not installed."""
+def installed_version(name: str) -> str | None:
+    """Returns the version of the package imported as `name`, or None if it is not installed."""
     if importlib.util.find_spec(name) is None:
         return None
     return importlib.import_module(name).__version__
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r'\d+', version.split('+')[0])[:3])

@@ -6,7 +6,7 @@ import pytest
 
 from mmssl_geo.benchmark.run.workers import ProgressLog, remaining_seconds, run_all
 from mmssl_geo.utils.errors import UserError
-from mmssl_geo.utils.subprocesses import ProcessGroup, run_step
+from mmssl_geo.utils.subprocesses import ProcessGroup, run_logged
 
 
 def test_every_slot_runs_one_at_a_time_and_all_are_run():
@@ -34,7 +34,7 @@ def test_an_unexpected_error_stops_the_others(tmp_path):
             time.sleep(0.3)
             raise ZeroDivisionError('a bug')
         with pytest.raises(UserError):
-            run_step([sys.executable, '-c', 'import time; time.sleep(60)'], tmp_path / item, start=processes.start)
+            run_logged([sys.executable, '-c', 'import time; time.sleep(60)'], tmp_path / item, start=processes.start)
         ended.append(item)
 
     began = time.monotonic()
@@ -51,7 +51,7 @@ def test_stopping_ends_what_a_child_started_too(tmp_path):
     processes = ProcessGroup()
     thread = threading.Thread(
         target=lambda: pytest.raises(
-            UserError, run_step, [sys.executable, '-c', code], tmp_path / 'log', start=processes.start
+            UserError, run_logged, [sys.executable, '-c', code], tmp_path / 'log', start=processes.start
         )
     )
     thread.start()

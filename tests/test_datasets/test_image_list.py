@@ -12,8 +12,9 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from mmssl_geo.datasets.image_list import ImageListDataset
+from mmssl_geo.datasets.pipeline import Stage
 from mmssl_geo.registry import DATASETS, TRANSFORMS
-from mmssl_geo.utils.errors import UserError, first_line_of_worker_error
+from mmssl_geo.utils.errors import UserError, worker_error_message
 
 
 def write_images(folder, names, size=(4, 5)):
@@ -150,7 +151,7 @@ def test_sixty_four_unreadable_images_in_a_row_stop(tmp_path):
     with pytest.raises(UserError) as caught:
         next(batches)
     batches._shutdown_workers()  # the traceback keeps them alive; left to the garbage collector they take 5 s
-    assert first_line_of_worker_error(caught.value).startswith('64 images in a row')
+    assert worker_error_message(caught.value).startswith('64 images in a row')
 
 
 def test_no_global_random_state_is_touched(tmp_path):
@@ -179,13 +180,16 @@ def test_a_million_paths(tmp_path):
     assert all(isinstance(part, np.ndarray) for part in vars(dataset.names).values())
 
 
-def test_named_steps_keep_their_order_and_none_leaves_one_out(tmp_path):
+def test_named_steps_run_in_their_stages_and_none_removes_one(tmp_path):
     write_images(tmp_path, ['a.png'])
 
-    def step(name):
-        return lambda sample: dict(sample, steps=(*sample.get('steps', ()), name))
+    def step(name, stage):
+        def append(sample):
+            return dict(sample, steps=(*sample.get('steps', ()), name))
+        append.stage = stage
+        return append
 
-    named = dict(first=step('first'), second=None, third=step('third'))
+    named = dict(third=step('third', Stage.TURN), first=step('first', Stage.CROP), second=None)
     assert ImageListDataset(str(tmp_path), pipeline=named)[0]['steps'] == ('first', 'third')
     with pytest.raises(KeyError):
         ImageListDataset(str(tmp_path), pipeline={})[0]['steps']

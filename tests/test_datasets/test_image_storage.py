@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from mmssl_geo.datasets import ImageListDataset, MultiCrop, PackViews, RandomQuarterTurns, RandomViewPhotometrics
 from mmssl_geo.datasets.image_cache import ImageCache
 from mmssl_geo.datasets.image_reading import read_rgb
-from mmssl_geo.utils.config import Overrides
+from mmssl_geo.utils.config import CfgOptionsAction
 from mmssl_geo.utils.errors import UserError
 
 
@@ -188,7 +188,7 @@ def test_a_shard_that_vanishes_is_named(photos, tmp_path):
 
 def test_a_cache_is_asked_for_part_by_part():
     parser = argparse.ArgumentParser()
-    parser.add_argument('--cfg-options', nargs='+', action=Overrides)
+    parser.add_argument('--cfg-options', nargs='+', action=CfgOptionsAction)
     cfg = Config(dict(dataset=dict(seed=1)))
     options = ['dataset.cache.folder=/a', 'dataset.cache.max_gb=2']
     cfg.merge_from_dict(parser.parse_args(['--cfg-options', *options]).cfg_options)
@@ -197,10 +197,10 @@ def test_a_cache_is_asked_for_part_by_part():
 
 def test_a_dict_on_the_command_line_is_a_usage_error(capsys):
     parser = argparse.ArgumentParser()
-    parser.add_argument('--cfg-options', nargs='+', action=Overrides)
+    parser.add_argument('--cfg-options', nargs='+', action=CfgOptionsAction)
     with pytest.raises(SystemExit):
         parser.parse_args(['--cfg-options', "cache=dict(folder='a', max_gb=1)"])
-    assert 'give the parts of a dict one by one' in capsys.readouterr().err
+    assert 'give the items of a dict one by one' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('size', ['abc', None, -1])

@@ -4,7 +4,7 @@ import subprocess
 import pytest
 
 from mmssl_geo.utils.cli import run_tool
-from mmssl_geo.utils.config import Overrides
+from mmssl_geo.utils.config import CfgOptionsAction
 from mmssl_geo.utils.errors import UserError
 from tests.support import ROOT
 
@@ -20,9 +20,11 @@ def test_a_users_mistake_is_one_sentence(capsys):
 
 
 def test_a_mistake_met_in_a_worker_process_loses_its_traceback(capsys):
-    wrapped = UserError('Caught UserError in DataLoader worker process 0.\n'
-                        'Original Traceback (most recent call last):\n'
-                        '  File "x.py", line 1\nmmssl_geo.errors.UserError: 64 images in a row cannot be read\n')
+    wrapped = UserError(
+        'Caught UserError in DataLoader worker process 0.\n'
+        'Original Traceback (most recent call last):\n'
+        '  File "x.py", line 1\nmmssl_geo.utils.errors.UserError: 64 images in a row cannot be read\n'
+    )
     with pytest.raises(SystemExit):
         run_tool(lambda: fail(wrapped))
     assert capsys.readouterr().err == 'error: 64 images in a row cannot be read\n'
@@ -48,11 +50,14 @@ def test_interrupt_and_success():
     assert stopped.value.code is None
 
 
-@pytest.mark.parametrize('arguments,status,message', [
-    (['nowhere.py', '2'], 1, 'error: there is no config file nowhere.py'),
-    (['nowhere.py', 'two'], 2, "error: GPUS must be a number of processes, got 'two'"),
-    (['nowhere.py'], 2, 'usage: tools/dist_train.sh CONFIG GPUS'),
-])
+@pytest.mark.parametrize(
+    'arguments,status,message',
+    [
+        (['nowhere.py', '2'], 1, 'error: there is no config file nowhere.py'),
+        (['nowhere.py', 'two'], 2, "error: GPUS must be a number of processes, got 'two'"),
+        (['nowhere.py'], 2, 'usage: tools/dist_train.sh CONFIG GPUS'),
+    ],
+)
 def test_the_launcher_checks_its_arguments_before_torchrun(arguments, status, message):
     done = subprocess.run(['bash', str(ROOT / 'tools/dist_train.sh'), *arguments], capture_output=True, text=True)
     assert done.returncode == status and message in done.stderr and 'Traceback' not in done.stderr
@@ -65,7 +70,7 @@ def test_help_of_the_quick_start_sets_nothing_up():
 
 def test_an_override_without_a_value_is_a_usage_error(capsys):
     parser = argparse.ArgumentParser()
-    parser.add_argument('--cfg-options', nargs='+', action=Overrides)
+    parser.add_argument('--cfg-options', nargs='+', action=CfgOptionsAction)
     assert parser.parse_args(['--cfg-options', 'a.b=1', 'c=x']).cfg_options == {'a.b': 1, 'c': 'x'}
     with pytest.raises(SystemExit):
         parser.parse_args(['--cfg-options', 'nonsense'])

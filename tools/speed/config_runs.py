@@ -21,8 +21,8 @@ def parse_args(description, add_options=lambda parser: None):
     early.add_argument('--device')
     if early.parse_known_args()[0].device == 'cpu':
         os.environ['CUDA_VISIBLE_DEVICES'] = ''  # before mmengine looks for a GPU
-    from mmssl_geo.utils.config import Overrides
-    parser.add_argument('--cfg-options', nargs='+', action=Overrides, help='key=value overrides of the config')
+    from mmssl_geo.utils.config import CfgOptionsAction
+    parser.add_argument('--cfg-options', nargs='+', action=CfgOptionsAction, help='key=value overrides of the config')
     return parser.parse_args()
 
 

@@ -14,11 +14,11 @@ from unittest import mock
 
 import torch
 from config_runs import check_args, endless, parse_args, prepare_config
-from measuring import end_progress, show_progress
 
 from mmssl_geo.geometry import pool_boxes
 from mmssl_geo.utils.cli import run_tool
 from mmssl_geo.utils.errors import UserError
+from mmssl_geo.utils.progress import ProgressBar
 
 SMOOTHING = 10  # steps
 
@@ -53,14 +53,14 @@ def losses_of_run(args, fast):
         model.train()
         batches = endless(runner.build_dataloader(cfg.train_dataloader, seed=0))
         plain_pooling = mock.patch('mmssl_geo.models.heads.gtsa_head.pool_boxes_of_maps', pool_by_roi_align)
-        losses = []
+        losses, progress = [], ProgressBar(args.iters, 'fast steps' if fast else 'plain steps')
         with nullcontext() if fast else plain_pooling:
             for number in range(args.iters):
                 torch.manual_seed(number)  # drop path
                 model.update_teacher(0.996)
                 losses.append(model.train_step(next(batches), optimizer)['loss'].detach())
-                show_progress(f'{"fast" if fast else "plain"}: step {number + 1}/{args.iters}')
-        end_progress()
+                progress.update()
+        progress.close()
         return torch.stack(losses).float().cpu()
 
 

@@ -21,11 +21,12 @@ from config_runs import (
     parse_args,
     prepare_config,
 )
-from measuring import end_progress, report, show_progress, timed
+from measuring import report, timed
 from official import check_same_net, check_views, official_run
 
 from mmssl_geo.utils.cli import run_tool
 from mmssl_geo.utils.errors import UserError
+from mmssl_geo.utils.progress import ProgressBar
 
 BLOCKS = 3
 
@@ -67,6 +68,7 @@ def time_blocks(runs, iters, num_prefetched):
         sources[name, 'ready'] = step, iter(lambda ready=ready: ready, None)
         sources[name, 'loader'] = step, batches
     seconds = {key: [] for key in sources}
+    progress = ProgressBar((BLOCKS + 1) * len(sources), 'blocks')
     for block in range(BLOCKS + 1):
         for key, (step, source) in sources.items():
             for _ in range(num_prefetched if key[1] == 'loader' else 0):
@@ -78,8 +80,9 @@ def time_blocks(runs, iters, num_prefetched):
                     torch.cuda.synchronize()
             if block:
                 seconds[key].append(clock.seconds / iters)
-            show_progress(f'block {block}/{BLOCKS}: {", ".join(key):<20}')
-    end_progress()
+            progress.set_postfix_str(', '.join(key), refresh=False)
+            progress.update()
+    progress.close()
     return {key: statistics.median(values) for key, values in seconds.items()}
 
 

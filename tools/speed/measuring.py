@@ -1,7 +1,6 @@
 """What the benchmarks share: counting operator calls, racing candidates against each other, printing."""
 import json
 import statistics
-import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmssl_geo.utils.errors import UserError
+from mmssl_geo.utils.progress import ProgressBar
 
 # Calls that start nothing on a device though their schema does not say so.
 FREE = ('aten::_unsafe_view', 'aten::_reshape_alias', 'aten::empty', 'aten::new_empty', 'aten::empty_like',
@@ -58,6 +58,7 @@ def race(candidates, rounds, device='cpu'):
         dict: name -> median seconds of a call.
     """
     times = {name: [] for name in candidates}
+    progress = ProgressBar(rounds, 'rounds')
     for number in range(rounds + 1):
         for name, function in candidates.items():
             with timed() as clock:
@@ -66,8 +67,8 @@ def race(candidates, rounds, device='cpu'):
                     torch.cuda.synchronize(device)
             if number:
                 times[name].append(clock.seconds)
-        show_progress(f'round {number}/{rounds}')
-    end_progress()
+        progress.update(bool(number))
+    progress.close()
     return {name: statistics.median(values) for name, values in times.items()}
 
 
@@ -123,14 +124,6 @@ def check_device(device):
     """
     if device == 'cpu' and torch.cuda.is_available():
         raise UserError('--device cpu where there is a GPU: hide it, by CUDA_VISIBLE_DEVICES= before the command')
-
-
-def show_progress(text):
-    print(f'\r{text}', end='', file=sys.stderr, flush=True)
-
-
-def end_progress():
-    print(file=sys.stderr)
 
 
 def ratio(ours, theirs):

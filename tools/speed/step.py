@@ -17,12 +17,13 @@ from config_runs import (
     parse_args,
     prepare_config,
 )
-from measuring import check_least, end_progress, ratio, report, show_progress
+from measuring import check_least, ratio, report
 from official import check_same_net, check_views, official_run
 from stage_clock import StageClock, peak_memory_mib, timed_method
 
 from mmssl_geo.utils.cli import run_tool
 from mmssl_geo.utils.errors import UserError
+from mmssl_geo.utils.progress import ProgressBar
 
 # Stage -> methods that make it up. Time within a nested one is its own only ('losses' is `loss` without the forwards).
 MODEL_STAGES = {
@@ -94,15 +95,16 @@ def time_steps(step, batches, parts, device, warmup, iters):
                     if path in OPTIONAL and not hasattr(getattr(owner, holder) if holder else owner, name):
                         continue
                     stack.enter_context(timed_method(clock, stage, owner, path))
+        progress = ProgressBar(warmup + iters, 'steps')
         for number in range(warmup + iters):
-            show_progress(f'step {number + 1}/{warmup + iters}')
+            progress.update()
             if number == warmup:
                 clock.restart()
             with clock.stage('data'):
                 batch = next(batches)
             step(batch, number)
         clock.finish()
-    end_progress()
+    progress.close()
     return clock
 
 

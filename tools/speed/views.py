@@ -14,12 +14,13 @@ import statistics
 import time
 from pathlib import Path
 
-from measuring import check_least, check_out, end_progress, report, show_progress
+from measuring import check_least, check_out, report
 
 from mmssl_geo.utils.cli import run_tool
-from mmssl_geo.utils.config import Overrides
+from mmssl_geo.utils.config import CfgOptionsAction
 from mmssl_geo.utils.errors import UserError
 from mmssl_geo.utils.paths import resource_root
+from mmssl_geo.utils.progress import ProgressBar
 
 CONFIG = resource_root() / 'configs' / 'gtsa_vits16_coco.py'
 
@@ -34,7 +35,7 @@ def parse_args():
     parser.add_argument('--workers', type=int, default=0, help='of the DataLoader; 0: it is not timed (default)')
     parser.add_argument('--batch-size', type=int, default=16, help='of the DataLoader (default: %(default)s)')
     parser.add_argument('--out', help='also write the JSON to this file')
-    parser.add_argument('--cfg-options', nargs='+', action=Overrides, help='key=value overrides of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=CfgOptionsAction, help='key=value overrides of the config')
     return parser.parse_args()
 
 
@@ -122,14 +123,16 @@ def make_stages(args, datasets, count):
 def time_stages(stages, count, rounds):
     """Name -> milliseconds of processor time an image, the median of the rounds."""
     times = {name: [] for name in stages}
+    progress = ProgressBar((rounds + 1) * len(stages), 'timings')
     for number in range(rounds + 1):  # the first one warms up
         for name, work in stages.items():
-            show_progress(f'round {number}/{rounds}: {name:<40}')
+            progress.set_postfix_str(name, refresh=False)
+            progress.update()
             start = time.process_time()
             for index in range(count):
                 work(index)
             times[name].append(1000 * (time.process_time() - start) / count)
-    end_progress()
+    progress.close()
     return {name: statistics.median(values[1:]) for name, values in times.items()}
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmssl_geo.utils.errors import UserError
-from mmssl_geo.utils.progress import Progress
+from mmssl_geo.utils.progress import ProgressBar
 
 CLASSES = ('oidv7-class-descriptions-boxable.csv', 'oidv6-class-descriptions-boxable.csv',
            'class-descriptions-boxable.csv')
@@ -66,7 +66,7 @@ def read_boxes(path: Path, class_ids: dict[str, int]) -> Iterator[NDArray]:
     Raises:
         UserError: If a column is missing, or a row cannot be read; names the line.
     """
-    progress, rows, invalid, others = Progress(None, f'rows of {path.name}'), [], 0, 0
+    progress, rows, invalid, others = ProgressBar(None, f'rows of {path.name}'), [], 0, 0
     with open(path, newline='', encoding='utf-8') as file:
         reader = csv.reader(file)
         columns = _columns(path, next(reader, []), COLUMNS)
@@ -85,8 +85,9 @@ def read_boxes(path: Path, class_ids: dict[str, int]) -> Iterator[NDArray]:
             if len(rows) == BATCH:
                 yield np.array(rows, ROW)
                 rows = []
-            progress.add()
-    progress.finish(f'skipped {invalid} empty boxes or boxes outside their image, and {others} rows of other classes')
+            progress.update()
+    progress.set_postfix_str(f'skipped {invalid} empty boxes or boxes outside their image, and {others} rows of other classes', refresh=False)
+    progress.close()
     yield np.array(rows, ROW)
 
 

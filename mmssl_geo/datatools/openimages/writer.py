@@ -12,7 +12,7 @@ from mmssl_geo.datasets.image_reading import UnreadableImage
 from mmssl_geo.datasets.image_size import upright_size
 from mmssl_geo.datasets.path_table import scan_folder
 from mmssl_geo.utils.errors import UserError
-from mmssl_geo.utils.progress import Progress
+from mmssl_geo.utils.progress import ProgressBar
 
 OFFICIAL_NAMES = dict(train='train', val='validation')
 
@@ -120,14 +120,16 @@ def _look_up_all(
     """Returns name and size of every image that was found, and a line for every other image."""
     found: dict[int, tuple[str, tuple[int, int]]] = {}
     missing: list[str] = []
-    progress = Progress(len(images), f'{split} images')
+    progress = ProgressBar(len(images), f'{split} images')
     for image in images.tolist():
         try:
             found[image] = folder.look_up(image)
         except UnreadableImage as error:
             missing.append(str(error))
-        progress.add(note=f'{len(missing)} missing' * bool(missing))
-    progress.finish(f'{len(missing)} missing' * bool(missing))
+        progress.set_postfix_str(f'{len(missing)} missing' * bool(missing), refresh=False)
+        progress.update()
+    progress.set_postfix_str(f'{len(missing)} missing' * bool(missing), refresh=False)
+    progress.close()
     return found, missing
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from mmssl_geo.datasets.regions_file import RegionsFile, write_regions
 from mmssl_geo.utils.errors import UserError
-from mmssl_geo.utils.progress import Progress
+from mmssl_geo.utils.progress import ProgressBar
 from mmssl_geo.version import __version__
 
 from .work_folder import differences, open_work_folder
@@ -52,7 +52,7 @@ def make_proposals(out, names, method, options, workers=1, restart=False, chunk=
         already = len(names) - sum(len(chunks[number]) for number in todo)
         if already:
             say(f'{already} of {len(names)} images were done before')
-        _run(folder, chunks, todo, method, workers, Progress(len(names), 'images', already), say)
+        _run(folder, chunks, todo, method, workers, ProgressBar(len(names), 'images', already), say)
         facts = _write(out, names, folder, len(chunks), settings)
         folder.remove()
     return facts
@@ -82,11 +82,13 @@ def _run(folder, chunks, todo, method, workers, progress, say):
                 if one.problem and problems <= NAMED:
                     say(f'no regions for {name}: {one.problem}' + ' (more are not named here)' * (problems == NAMED))
                 found.append(one)
-                progress.add(note=f'{problems} with a problem' * bool(problems))
+                progress.set_postfix_str(f'{problems} with a problem' * bool(problems), refresh=False)
+                progress.update()
             folder.save(number, found)
     finally:  # an error or Ctrl-C does not wait for what has not begun
         pool.shutdown(cancel_futures=True)
-    progress.finish(f'{problems} with a problem' * bool(problems))
+    progress.set_postfix_str(f'{problems} with a problem' * bool(problems), refresh=False)
+    progress.close()
 
 
 def _in_order(pool, method, names, workers):

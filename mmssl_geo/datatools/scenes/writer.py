@@ -15,7 +15,7 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from mmssl_geo.utils.errors import UserError
-from mmssl_geo.utils.progress import Progress
+from mmssl_geo.utils.progress import ProgressBar
 
 from .options import CLASSES, SceneOptions
 from .scene import make_scene
@@ -96,14 +96,14 @@ def _write_split(out: Path, split: str, options: SceneOptions, number: int, coun
     (out / 'annotations').mkdir(exist_ok=True)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    progress = Progress(count, f'{split} scenes')
+    progress = ProgressBar(count, f'{split} scenes')
     draw = partial(_write_scene, out, split, options, number)
     for index, objects in enumerate(_map(draw, count, workers)):
-        progress.add()
+        progress.update()
         images.append(dict(id=index + 1, file_name=f'{index:06d}.jpg', width=options.size, height=options.size))
         for annotation in objects:
             annotations.append(dict(id=len(annotations) + 1, image_id=index + 1, iscrowd=0, **annotation))
-    progress.finish()
+    progress.close()
     _write_json(out / 'annotations' / f'instances_{split}.json', dict(
         info=dict(description='generated scenes', version=str(FORMAT_VERSION)), licenses=[],
         images=images, annotations=annotations,
