@@ -3,9 +3,9 @@
 A new loss, head, neck, backbone or method is a module that its package's `__init__` imports and lists in `__all__`;
 this file collects the lists.
 """
-from mmssl_geo.utils.versions import check_stack
+from mmssl_geo.utils.versions import check_versions
 
-check_stack(required=('mmpretrain',))
+check_versions(['mmpretrain'])
 
 from . import backbones, data_preprocessors, heads, losses, necks, selfsup  # noqa: E402
 from .backbones import *  # noqa: E402, F403

@@ -1,4 +1,4 @@
-"""Small pieces that several tests share."""
+"""Small configs and batches of views for several tests."""
 import random
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def tiny_config(path='configs/gtsa_vits16_coco.py', **overrides):
 
 
 def random_views(batch_size=2, num_global=2, num_local=2, global_size=64, local_size=32, seed=0, dtype=torch.float32):
-    """A `ViewBatch` of noise with real crop boxes."""
+    """A `ViewBatch` of noise with crop boxes from the sampler."""
     generator = torch.Generator().manual_seed(seed)
     groups, rng = (CropGroup(num_global, (0.3, 1.)), CropGroup(num_local, (0.1, 0.3))), random.Random(seed)
     boxes = torch.tensor([sample_crops((120, 160), *groups, rng) for _ in range(batch_size)])

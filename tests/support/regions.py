@@ -1,4 +1,4 @@
-"""Small D3SSL models and batches of regions that several tests share."""
+"""Small D3SSL models and batches of regions for several tests."""
 import numpy as np
 import torch
 from mmengine.config import Config
@@ -20,7 +20,7 @@ SIDES = dict(x1=64, x2=64, x1_cut=64, x2_small=32, x3=64)
 
 
 def d3ssl_config(backbone=None, **options):
-    """Config of a D3SSL model that a CPU core steps in milliseconds."""
+    """Config of a D3SSL model that takes milliseconds per step on a CPU core."""
     mlp = dict(type='mmssl_geo.RegionProjector', hidden_channels=32, out_channels=16)
     return dict(
         type='mmssl_geo.D3SSL', backbone=backbone or TINY_RESNET, neck=mlp,
@@ -29,7 +29,7 @@ def d3ssl_config(backbone=None, **options):
 
 
 def random_regions(batch_size=2, num_regions=3, names=tuple(SIDES), seed=0):
-    """A `RegionBatch` of noise; every view has boxes of its own, at least 8 px wide."""
+    """A `RegionBatch` of noise; every view has its own boxes, at least 8 px wide."""
     generator = torch.Generator().manual_seed(seed)
     images, regions = {}, {}
     for name in names:
@@ -50,9 +50,9 @@ def write_noise(folder):
 
 
 def make_runs_start_quickly(monkeypatch):
-    """Leaves out what takes most of a tiny run's time."""
-    monkeypatch.setattr(Runner, '_log_env', lambda *_: None)  # it starts compilers to ask their versions
-    monkeypatch.setattr(Config, 'pretty_text', property(repr))  # it is formatted three times
+    """Skips what takes most of the time of a tiny run."""
+    monkeypatch.setattr(Runner, '_log_env', lambda *_: None)  # starts compilers to query their versions
+    monkeypatch.setattr(Config, 'pretty_text', property(repr))  # formatted three times per run
 
 
 def tiny_run(name, photos, work_dir, **options):
@@ -69,7 +69,7 @@ def tiny_run(name, photos, work_dir, **options):
         cfg.model.backbone.update(
             arch=dict(embed_dims=24, num_layers=1, num_heads=2, feedforward_channels=48), img_size=64, patch_size=16)
     pipeline = cfg.train_dataloader.dataset.pipeline
-    pipeline.regions = dict(type='mmssl_geo.GridRegions')  # in place of a file of proposals
+    pipeline.regions = dict(type='mmssl_geo.GridRegions')  # instead of a file of proposals
     pipeline.views.size, pipeline.x2_small.size = 64, 32
     cfg.train_dataloader.update(batch_size=3, num_workers=0, persistent_workers=False)
     cfg.train_cfg.max_epochs = 1
@@ -79,10 +79,10 @@ def tiny_run(name, photos, work_dir, **options):
 
 
 def build_d3ssl(backbone=TINY_RESNET, **options):
-    """A model of `d3ssl_config`, ready to train, whose blocks let gradients through."""
+    """A model of `d3ssl_config` in training mode, whose blocks pass gradients."""
     model = MODELS.build(d3ssl_config(backbone, **options))
     model.init_weights()
-    for module in model.backbone.modules():  # the zeros that the blocks end with at first stop all gradients
+    for module in model.backbone.modules():  # zero-initialised norms would stop all gradients
         if isinstance(module, _BatchNorm):
             nn.init.ones_(module.weight)
     model.teacher.copy_from(model.backbone, model.neck)

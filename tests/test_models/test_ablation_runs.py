@@ -28,7 +28,7 @@ def photos(tmp_path_factory):
 
 
 def train_arguments(command, monkeypatch):
-    """What `tools/train.py` reads in a command line."""
+    """Options that `tools/train.py` parses from a command line."""
     spec = importlib.util.spec_from_file_location('train_tool', ROOT / 'tools/train.py')
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
@@ -38,7 +38,7 @@ def train_arguments(command, monkeypatch):
 
 
 def runner_of(args, photos, tmp_path):
-    """The runner of a command line, with a net and views that are small, for one iteration of four images."""
+    """The runner of a command line with a small network and small views, for one iteration of four images."""
     path = ROOT / args.config
     cfg = load_config(path, {}, work_dir=str(tmp_path / args.work_dir))
     cfg.model.backbone.pop('arch')
@@ -81,11 +81,11 @@ def test_every_key_of_the_table_has_a_run():
 
 
 @pytest.mark.parametrize('command', COMMANDS, ids=[shlex.split(command)[2].split('/')[1] for command in COMMANDS])
-def test_a_documented_run_takes_a_step_and_reaches_the_whole_student(command, monkeypatch, photos, tmp_path):
+def test_a_documented_run_trains_the_whole_student(command, monkeypatch, photos, tmp_path):
     runner = runner_of(train_arguments(command, monkeypatch), photos, tmp_path)
     runner.model.init_weights()
     model, batch = runner.model, next(iter(runner.train_dataloader))
-    for epoch in (0, 11):  # the gate shut and open, where there is one
+    for epoch in (0, 11):  # with the gate closed and open, if there is one
         model.set_epoch(epoch, warmup_epochs=10)
         model.zero_grad(set_to_none=True)
         total, _ = model.parse_losses(model(**model.data_preprocessor(batch), mode='loss'))
@@ -100,7 +100,7 @@ def test_a_documented_run_takes_a_step_and_reaches_the_whole_student(command, mo
         assert param.isfinite().all() and not torch.equal(param, before[name]), name
 
 
-def test_without_turns_every_view_is_upright(monkeypatch, photos, tmp_path):
+def test_without_turns_all_views_are_upright(monkeypatch, photos, tmp_path):
     command = 'configs/gtsa_vits16_coco.py --work-dir {} --cfg-options train_dataloader.batch_size=4'
     turned = next(iter(runner_of(
         train_arguments(command.format('on'), monkeypatch), photos, tmp_path).train_dataloader))

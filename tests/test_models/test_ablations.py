@@ -1,4 +1,4 @@
-"""What each switch of GTSA's head does to the losses; the runs of docs/gtsa.md are in test_ablation_runs.py."""
+"""Effect of each switch of GTSA's head on the losses; test_ablation_runs.py covers the runs of docs/gtsa.md."""
 import dataclasses
 
 import numpy as np
@@ -22,7 +22,7 @@ def build(**options):
 
 @pytest.fixture
 def make(default_scope):
-    """GTSA models of equal weights that differ in options of the head."""
+    """GTSA models with equal weights and different options of the head."""
     full = build()
 
     def make_model(**options):
@@ -53,7 +53,7 @@ def scene(make):
 @pytest.mark.parametrize('kind', ['global', 'local'])
 @pytest.mark.parametrize('turn', [1, 2, 3])
 def test_invariant_rotation_targets_do_not_change_with_any_turn(make, scene, kind, turn):
-    """The teacher's view turned, or the student's, or the record of their turns."""
+    """Turns the teacher's view, the student's view, or the recorded turns."""
     def turned_boxes(boxes, side):
         for _ in range(turn):
             x1, y1, x2, y2 = boxes.unbind(-1)
@@ -68,7 +68,7 @@ def test_invariant_rotation_targets_do_not_change_with_any_turn(make, scene, kin
              student_boxes_view=turned_boxes(scene.pairs[kind].student_boxes_view, side[kind])),
         dict(relative_turns=(scene.pairs[kind].relative_turns + turn) % 4)]
     invariant, sensitive = make(rotation_targets='invariant').head, make().head
-    sensitive.pooled_sizes = invariant.pooled_sizes = dict(local=3)  # by itself a map of 2 x 2 cells gives one cell
+    sensitive.pooled_sizes = invariant.pooled_sizes = dict(local=3)  # the default for a map of 2 x 2 cells is one cell
     for change in changes:
         torch.testing.assert_close(scene(invariant, kind, **change), scene(invariant, kind))
         assert ((scene(sensitive, kind, **change) - scene(sensitive, kind)).abs() > 1e-6).all()
@@ -84,7 +84,7 @@ def test_invariant_rotation_targets_average_the_loss_over_the_turns(make, scene,
 
 # rotation head
 
-def test_without_a_rotation_head_nothing_of_it_is_left(make, monkeypatch):
+def test_without_a_rotation_head_there_is_no_rotation_loss(make, monkeypatch):
     views = random_views(dtype=torch.double)
     full, ablated = make(), make(rotation_head=None)
     expected = full(views, mode='loss')
@@ -126,7 +126,7 @@ def test_crop_targets_by_kind_of_view(make, scene, invariant, pooled):
     assert not torch.equal(scene(head, invariant), scene(make().head, invariant))
 
 
-def test_without_local_crops_the_global_pairs_are_left(make):
+def test_without_local_crops_only_global_pairs_count(make):
     model, views = make(), random_views(dtype=torch.double, **VIEWS)
     few = dataclasses.replace(
         views, local_images=torch.empty(0, 3, 0, 0).double(), crop_boxes_src=views.crop_boxes_src[:, :2],
@@ -166,7 +166,7 @@ def test_without_the_gate_correspondence_counts_from_the_first_epoch(make):
         losses['match_cosine'] > 0)
 
 
-def test_without_the_crop_loss_the_others_stay(make):
+def test_without_the_crop_loss_the_other_losses_do_not_change(make):
     views = random_views(dtype=torch.double)
     expected = make()(views, mode='loss')
     losses = make(crop_loss=None, gate_correspondence=False)(views, mode='loss')
@@ -176,8 +176,8 @@ def test_without_the_crop_loss_the_others_stay(make):
 
 # decorrelation, for small data
 
-def test_decorrelation_joins_the_other_losses(make):
-    """On the backbone's patch tokens of the global views, all of them together."""
+def test_the_decorrelation_loss_is_added_to_the_other_losses(make):
+    """It uses the backbone's patch tokens of all global views together."""
     views = random_views(dtype=torch.double)
     expected = make()(views, mode='loss')
     model = make(decorrelation_loss=dict(type='mmssl_geo.DecorrelationLoss'), decorrelation_weight=4.)
@@ -190,7 +190,7 @@ def test_decorrelation_joins_the_other_losses(make):
     assert losses['loss_decorrelation'].item() > 0 and losses['loss_decorrelation'].requires_grad
 
 
-# mistakes
+# invalid options
 
 @pytest.mark.parametrize('options,message', [
     ({'rotation_targets': 'fixed'}, "head.rotation_targets must be 'turned' or 'invariant', got 'fixed'"),
@@ -205,6 +205,6 @@ def test_decorrelation_joins_the_other_losses(make):
     ({'crop_loss': None}, 'crop_loss=None leaves the predictor without a loss.*gate_correspondence=False'),
     ({'crop_loss': None, 'gate_correspondence': False, 'correspondence_loss': None, 'rotation_head': None},
      'crop_loss=None leaves the predictor without a loss.*keep model.head.correspondence_loss')])
-def test_impossible_switches_are_user_errors(default_scope, options, message):
+def test_invalid_switches_are_user_errors(default_scope, options, message):
     with pytest.raises(UserError, match=message):
         build(**{f'model.head.{key}': value for key, value in options.items()})

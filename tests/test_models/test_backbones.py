@@ -34,7 +34,7 @@ def log(monkeypatch):
 
 @pytest.fixture
 def saved(tmp_path):
-    """Writes a state dict, changed by `edit`, and gives the path."""
+    """Writes a state dict changed by `edit` and returns the path."""
     def save(edit=lambda state: None, img_size=64, prefix='', **kwargs):
         torch.manual_seed(1)
         source = make_vit(img_size, **kwargs)
@@ -47,11 +47,11 @@ def saved(tmp_path):
     return save
 
 
-def test_init_is_the_methods():
+def test_initialisation_follows_the_official_code():
     torch.manual_seed(0)
     vit = SSLVisionTransformer(arch='deit-tiny', final_norm=True, out_type='featmap')
     conv_before = vit.patch_embed.projection.weight.detach().clone()
-    with torch.no_grad():  # so that zeros and ones have to be written, not merely left
+    with torch.no_grad():  # zeros and ones must be written, not left from construction
         for module in vit.modules():
             if isinstance(module, torch.nn.LayerNorm | torch.nn.Linear):
                 for param in module.parameters():
@@ -61,7 +61,7 @@ def test_init_is_the_methods():
     norms = [m for m in vit.modules() if isinstance(m, torch.nn.LayerNorm)]
     assert len(linears) == 4 * 12 and len(norms) == 2 * 12 + 1
     for name, linear in linears.items():
-        deviation = 0.02 / math.sqrt(2 * linear.weight.numel())  # of an estimated deviation
+        deviation = 0.02 / math.sqrt(2 * linear.weight.numel())  # standard error of the estimated deviation
         assert abs(linear.weight.std().item() - 0.02) < 5 * deviation, name
         assert abs(linear.weight.mean().item()) < 5 * 0.02 / math.sqrt(linear.weight.numel()), name
         # cut at +-2, not at two deviations: 2.3 % of a normal's mass lies above two deviations
@@ -78,7 +78,7 @@ def test_init_is_the_methods():
 
 @pytest.mark.parametrize('init_cfg', [
     None, dict(type='Pretrained', checkpoint=None), dict(type='Pretrained', checkpoint='')])
-def test_random_start_is_logged(init_cfg, log):
+def test_random_initialisation_is_logged(init_cfg, log):
     make_vit(init_cfg=init_cfg).init_weights()
     assert log == ['backbone starts from random weights']
 
@@ -101,7 +101,7 @@ def test_strict_load(saved, log, stored, given):
     assert log[-1:] == [f'loaded {count} of {count} backbone tensors from {path} (strict)']
 
 
-def test_heads_of_a_whole_model_are_left_aside(saved, log):
+def test_heads_of_a_whole_model_are_ignored(saved, log):
     path = saved(lambda state: state.update({'neck.conv.weight': torch.zeros(3)}), prefix='backbone.')
     make_vit(init_cfg=pretrained(path)).init_weights()
     assert log[-1].endswith('(strict); 1 tensors of other parts left aside')
@@ -135,7 +135,7 @@ def add(state):
     (spoil, r'1 hold NaN or infinite values: layers\.0\.ln2\.bias'),
     (add, r'1 are unexpected: ln1\.weight'),
 ])
-def test_misfit_is_named(saved, edit, message):
+def test_tensors_that_do_not_fit_are_named(saved, edit, message):
     path = saved(edit)
     vit = make_vit(init_cfg=pretrained(path))
     with pytest.raises(UserError, match=message) as caught:
@@ -168,7 +168,7 @@ def test_position_embedding_without_a_square_grid_is_refused(saved):
 
 
 @pytest.mark.parametrize('package', ['mmdet', 'mmseg'])
-def test_models_of_mmdet_and_mmseg_stop(package, saved):
+def test_models_of_mmdet_and_mmseg_refuse_a_misfit(package, saved):
     backbone = dict(
         type='mmssl_geo.SSLVisionTransformer', arch=ARCH, img_size=64, out_indices=[0, 2], out_type='featmap',
         final_norm=False, init_cfg=dict(type='Pretrained', checkpoint=None))
@@ -202,7 +202,7 @@ def test_maps_of_several_blocks():
     assert not torch.equal(maps[0], maps[1])
 
 
-def test_final_norm_is_applied_only_if_asked():
+def test_final_norm_is_optional():
     image = torch.randn(1, 3, 64, 64)
     for final_norm in (True, False):
         vit = make_vit(final_norm=final_norm)

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from mmssl_geo.models import ConvProjector
 
 
-def test_forward_by_its_definition():
+def test_forward_matches_the_definition():
     neck = ConvProjector(6, out_channels=5, num_blocks=2).double()
     maps = torch.randn(2, 6, 4, 3, dtype=torch.double)
     x = maps
@@ -23,8 +23,8 @@ def test_predictor_has_no_residual():
     assert torch.equal(predictor(torch.randn(1, 6, 2, 2)), predictor.proj.bias.view(1, 5, 1, 1).expand(1, 5, 2, 2))
 
 
-def test_gradients_lie_in_memory_as_their_weights():
-    """DistributedDataParallel warns of others; those of a 1x1 convolution of channels-last maps are others."""
+def test_gradients_have_the_strides_of_their_weights():
+    """DistributedDataParallel warns otherwise, as for a 1x1 convolution of channels-last maps."""
     neck = ConvProjector(6, out_channels=5, num_blocks=1)
     neck(torch.randn(2, 6, 4, 4).to(memory_format=torch.channels_last)).sum().backward()
     assert all(weight.grad.stride() == weight.stride() for weight in neck.parameters())

@@ -51,7 +51,7 @@ def test_the_gradient_reaches_the_whole_student_and_never_the_teacher(model):
 
 @pytest.mark.parametrize('names', [BASE_VIEWS, (*BASE_VIEWS, 'x3')])
 def test_every_parameter_is_used_in_every_variant(names, default_scope):
-    """DDP waits for the gradients of all."""
+    """DDP waits for the gradients of all parameters."""
     model = MODELS.build(d3ssl_config())
     model.init_weights()
     total(model.train()(random_regions(names=names), mode='loss')).backward()
@@ -63,8 +63,8 @@ def test_a_batch_of_one_image(model):
     assert torch.isfinite(total(model(views, mode='loss')))
 
 
-def test_the_vectors_are_those_of_the_regions_of_the_view(resnet):
-    """Re-derived: C4, RoIAlign to the map's own side at 1/16, res5, mean, projector."""
+def test_region_vectors_match_a_direct_computation(resnet):
+    """C4, RoIAlign at 1/16 to the side of the map, res5, mean, projector."""
     resnet.eval()
     views = random_regions()
     for name, cells in (('x1_cut', 4), ('x2_small', 2)):
@@ -78,7 +78,7 @@ def test_the_vectors_are_those_of_the_regions_of_the_view(resnet):
         torch.testing.assert_close(resnet.project_student(views, name), torch.cat(rows), rtol=1e-4, atol=1e-5)
 
 
-def test_a_vits_region_is_the_mean_of_its_patch(default_scope):
+def test_a_vit_averages_the_patch_of_a_region(default_scope):
     backbone = MODELS.build(TINY_VIT)
     patches = torch.randn(3, 24, 4, 4)
     torch.testing.assert_close(backbone.region_vectors(patches), patches.flatten(2).sum(dim=2) / 16)
@@ -97,7 +97,7 @@ def test_pooled_sizes_can_be_set_by_view(default_scope, monkeypatch):
 
 
 @pytest.mark.parametrize('choice, expected', [('clean', {'x1', 'x2'}), ('cut', {'x1_cut', 'x2'})])
-def test_what_the_teacher_sees(choice, expected, default_scope):
+def test_views_of_the_teacher(choice, expected, default_scope):
     model, seen = build_d3ssl(teacher_x1=choice), []
     real = model.project_teacher
     model.project_teacher = lambda views, name: (seen.append(name), real(views, name))[1]
@@ -110,7 +110,7 @@ def test_what_the_teacher_sees(choice, expected, default_scope):
     assert (model(views, mode='loss')['loss_dc'] == before) == (choice == 'cut')
 
 
-def test_wrong_settings_are_named(default_scope):
+def test_invalid_settings_are_named(default_scope):
     with pytest.raises(UserError, match='teacher_x1 must be "clean" or "cut", got \'dirty\''):
         build_d3ssl(teacher_x1='dirty')
     with pytest.raises(UserError, match='pooled_sizes names unknown views: x9'):
@@ -119,7 +119,7 @@ def test_wrong_settings_are_named(default_scope):
         build_d3ssl(pooled_sizes=dict(x1=0))
 
 
-def test_views_that_fit_no_whole_cells(model):
+def test_view_sizes_must_be_multiples_of_the_stride(model):
     views = random_regions()
     views.images['x2_small'] = torch.zeros(2, 3, 40, 40)
     with pytest.raises(UserError, match='view x2_small of 40 px cannot be cut into cells of 16 px: set its size'):
@@ -151,7 +151,7 @@ def test_under_autocast(model):
 # ---- regions show the same content
 
 class AverageMap(nn.Module):
-    """A backbone whose map is the image, averaged over cells of 4 px; a region's vector is its patch as it is."""
+    """A backbone whose map is the image averaged over cells of 4 px; a region's vector is its flattened patch."""
     region_stride = 4
 
     def region_maps(self, images):
@@ -161,8 +161,8 @@ class AverageMap(nn.Module):
         return patches.flatten(1)
 
 
-def test_boxes_pick_the_same_content_in_every_view(resnet):
-    """x3 is x2 shifted by (8, -4) px, x2_small is x2 at half its size: pooled regions are the same."""
+def test_boxes_select_the_same_content_in_every_view(resnet):
+    """x3 is x2 shifted by (8, -4) px, x2_small is x2 at half its size: pooled regions are equal."""
     resnet.backbone, resnet.neck = AverageMap(), nn.Identity()
     y, x = torch.meshgrid(torch.arange(64.) + 0.5, torch.arange(64.) + 0.5, indexing='ij')
     image = torch.stack([x, y, x + 2 * y]).expand(2, 3, 64, 64)

@@ -24,7 +24,7 @@ PAIRS = (('x1_cut', 'x2'), ('x2_small', 'x1'), ('x3', 'x2'), ('x3', 'x1'))
 
 
 class AverageMap(nn.Module):
-    """A backbone whose map is the image, averaged over cells of 2 px; a region's vector is its patch as it is."""
+    """A backbone whose map is the image averaged over cells of 2 px; a region's vector is its flattened patch."""
     region_stride = 2
 
     def region_maps(self, images):
@@ -35,7 +35,7 @@ class AverageMap(nn.Module):
 
 
 class PackWithFlips(PackRegionViews):
-    """Says of every view whether it is mirrored, too."""
+    """Also packs whether each view is flipped."""
 
     def transform(self, results):
         flipped = {name: view['flipped'] for name, view in results['views'].items()}
@@ -55,12 +55,12 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def batch(folder, default_scope):
-    """The collated samples of all images, by the pipeline of a shipped config but for its photometrics."""
+    """Collated samples of all images from the pipeline of a shipped config, without photometric augmentation."""
     cfg = Config.fromfile(ROOT / 'configs/d3ssl_r18_photos.py').train_dataloader.dataset
     cfg.data_root = str(folder)
     for name in ('x1', 'x2', 'x1_cut', 'x2_small', 'x3'):
         cfg.pipeline[name].steps.photometrics = None
-    cfg.pipeline.views.same_part = True  # so that x1's boxes, too, are only what x2 shows
+    cfg.pipeline.views.same_part = True  # then x1's boxes also contain only what x2 shows
     cfg.pipeline.pack = PackWithFlips()
     dataset = DATASETS.build(cfg)
 
@@ -78,13 +78,13 @@ def model(default_scope):
 
 
 def patches(vectors, flipped):
-    """`(B, K, 3, cells, cells)`, mirrored back."""
+    """Patches (B, K, 3, cells, cells), flipped back."""
     out = vectors.unflatten(1, (3, CELLS, CELLS)).unflatten(0, (NUM_IMAGES, -1))
     return torch.where(flipped.view(-1, 1, 1, 1, 1), out.flip(-1), out)
 
 
 def compare(model, data, student, teacher):
-    """Distance of what corresponding cells show, in source pixels, of all cells, and which are the image's own."""
+    """Distance in source pixels between what corresponding cells show, and which cells show the image itself."""
     views = RegionViewDataPreprocessor(mean=(0., 0., 0.), std=(1., 1., 1.))(data)['views']
     ours = patches(model.project_student(views, student), data['flipped'][student])
     theirs = patches(model.project_teacher(views, teacher), data['flipped'][teacher])
@@ -106,8 +106,8 @@ def test_pooled_regions_show_the_same_place(student, teacher, model, batch):
     assert len(flips) == 2 if student == 'x3' and teacher == 'x2' else len(flips) > 2
 
 
-def test_the_boxes_of_x3_move_with_it(model, batch):
-    """With those of x2 in their place, regions of images that were shifted show other places."""
+def test_the_boxes_of_x3_are_shifted_with_it(model, batch):
+    """With the boxes of x2 instead, regions of shifted images show other places."""
     data = batch()
     shifted = (data['regions']['x3'] - data['regions']['x2']).abs().amax(dim=(1, 2)) >= 6
     assert shifted.any()

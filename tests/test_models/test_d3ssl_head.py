@@ -1,4 +1,4 @@
-"""What D3SSL's head compares, and its loss."""
+"""Pairs and losses of D3SSL's head."""
 import pytest
 import torch
 from torch import nn
@@ -21,7 +21,7 @@ class Identity(nn.Module):
 
 @pytest.fixture
 def head(monkeypatch):
-    """A head whose predictor gives what it gets."""
+    """A head whose predictor is the identity."""
     monkeypatch.setattr(MODELS, 'build', lambda cfg: cfg)
 
     def make(**weights):
@@ -34,8 +34,8 @@ def along(cosine, length=1.):
     return length * torch.tensor([[cosine, (1 - cosine**2)**0.5]] * 2)
 
 
-def test_the_pairs_and_their_sum_by_hand(head):
-    """x1_cut meets x2 only, x2_small x1 only, x3 both."""
+def test_pairs_of_views_and_their_sum(head):
+    """x1_cut is compared with x2 only, x2_small with x1 only, x3 with both."""
     targets = dict(x1=torch.tensor([[0., 1.]] * 2), x2=torch.tensor([[1., 0.]] * 2))
     predictions = dict(x1_cut=along(0.6, 3.), x2_small=along(0.8, 7.), x3=along(0.28))
     losses = head().loss(predictions, targets)

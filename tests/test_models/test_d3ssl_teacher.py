@@ -5,7 +5,6 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmssl_geo.models.selfsup.teacher import Teacher
-from mmssl_geo.registry import MODELS
 from tests.support.regions import TINY_RESNET, TINY_VIT, build_d3ssl, random_regions
 
 
@@ -19,7 +18,7 @@ def resnet(default_scope):
     return build_d3ssl()
 
 
-def test_teacher_update_is_the_formula_and_leaves_statistics_alone(resnet):
+def test_the_teacher_is_a_moving_average_with_its_own_statistics(resnet):
     views = random_regions()
     resnet(views, mode='loss')
     for param in (*resnet.backbone.parameters(), *resnet.neck.parameters()):
@@ -48,7 +47,7 @@ def test_teacher_normalises_by_the_batch_and_keeps_running_statistics(resnet):
     torch.testing.assert_close(normalised.mean(dim=(0, 2, 3)), torch.zeros(8), atol=1e-5, rtol=0)
 
 
-def test_the_teachers_modes(resnet):
+def test_training_mode_of_the_teacher(resnet):
     norms = [module for module in resnet.teacher.modules() if isinstance(module, _BatchNorm)]
     assert len(norms) > 10 and all(norm.training for norm in norms) and not resnet.teacher.backbone.training
     resnet.eval()
@@ -72,7 +71,7 @@ def test_dropout_stays_off_in_a_teacher_with_batch_statistics():
     assert teacher.backbone[0].training and not teacher.backbone[1].training
 
 
-def test_teacher_and_drop_path(default_scope):
+def test_the_teacher_has_no_drop_path(default_scope):
     model = build_d3ssl({**TINY_VIT, 'drop_path_rate': 0.5})
     assert max(module.drop_prob for module in model.backbone.modules() if hasattr(module, 'drop_prob')) == 0.5
     views = random_regions()
@@ -80,7 +79,7 @@ def test_teacher_and_drop_path(default_scope):
     assert not torch.equal(model.project_student(views, 'x1'), model.project_student(views, 'x1'))
 
 
-def test_reading_tokens_changes_nothing(model):
+def test_extracting_teacher_tokens_changes_no_state(model):
     views = random_regions()
     model(views, mode='loss')
     before = {name: value.clone() for name, value in model.state_dict().items()}

@@ -27,7 +27,7 @@ def test_statistics_are_not_saved():
     assert MultiViewDataPreprocessor().state_dict() == {}
 
 
-def test_photometrics_reach_their_own_views():
+def test_each_view_gets_its_own_augmentation():
     """Each view of each image has its own brightness; the views keep their places."""
     rng = np.random.default_rng(0)
     views = rng.integers(0, 256, (2, 3, 8, 8, 3), dtype=np.uint8)  # two images, two global views and a local one

@@ -29,7 +29,7 @@ def small_neck(**kwargs):
     return neck
 
 
-def test_the_necks_formula():
+def test_the_neck_matches_the_definition():
     """MLP of three layers on [CLS], then cosines with the prototypes."""
     neck, tokens = small_neck(), torch.randn(4, 5, 12)
     for param in neck.mlp.parameters():
@@ -59,8 +59,8 @@ def test_initialisation():
     assert prototypes.abs().max() <= 64 ** -0.5 and prototypes.std().item() == pytest.approx((3 * 64) ** -0.5, rel=0.03)
 
 
-def test_a_copy_is_a_neck_of_its_own():
-    """The normalised weight is computed anew in a deep copy and after loading, not kept."""
+def test_a_copied_neck_is_independent():
+    """The normalised weight is recomputed in a deep copy and after loading."""
     neck, tokens = small_neck(), torch.randn(3, 1, 12)
     before, copied, loaded = neck(tokens), copy.deepcopy(neck), small_neck()
     loaded.load_state_dict(neck.state_dict())
@@ -77,7 +77,7 @@ def test_losses_of_a_batch(model):
     assert torch.equal(total, losses['loss_dino']) and 'teacher_kl' in logs
 
 
-def test_what_is_compared_with_what(model):
+def test_scores_of_students_and_teachers_views(model):
     """Scores of every view one by one, [CLS] after the final LayerNorm; the teacher sees the global views."""
     for param in model.teacher.parameters():
         param.data.add_(0.05 * torch.randn_like(param))
@@ -98,7 +98,7 @@ def test_what_is_compared_with_what(model):
 
 
 def test_the_gradient_reaches_the_whole_student_and_never_the_teacher(model):
-    for _ in range(2):  # with the first centre, 0, the prototypes' gradient is not special
+    for _ in range(2):  # the second step has a non-zero centre
         loss = model(random_views(), mode='loss')['loss_dino']
     loss.backward()
     for name, param in model.named_parameters():
@@ -109,7 +109,7 @@ def test_the_gradient_reaches_the_whole_student_and_never_the_teacher(model):
 
 
 def test_the_teacher_averages_directions_and_magnitudes(default_scope):
-    """As the official code: the EMA runs over what is stored, not over the normalised prototypes."""
+    """As in the official code, the EMA runs over the stored parameters, not over the normalised prototypes."""
     model = MODELS.build(tiny_config(CONFIG, **{'model.neck.norm_last_layer': False}).model)
     model.init_weights()
     student, teacher = (dict(neck.named_parameters()) for neck in (model.neck, model.teacher.neck))
@@ -128,8 +128,8 @@ def test_the_teacher_starts_as_a_copy(model):
         assert torch.equal(value, model.teacher.neck.state_dict()[name])
 
 
-def test_teacher_tokens_are_patches_as_of_gtsa(model, default_scope):
-    """The collapse monitor reads the same numbers of both methods for the same backbone."""
+def test_teacher_tokens_equal_those_of_gtsa(model, default_scope):
+    """The collapse monitor computes the same values for both methods with the same backbone."""
     other = MODELS.build(tiny_config('configs/gtsa_vits16_coco.py').model)
     other.teacher.backbone.load_state_dict(model.teacher.backbone.state_dict())
     images = random_views().global_images
@@ -137,7 +137,7 @@ def test_teacher_tokens_are_patches_as_of_gtsa(model, default_scope):
     assert tokens.shape == (4, 16, 24) and torch.equal(tokens, other.teacher_tokens(images))
 
 
-def test_the_papers_net(default_scope):
+def test_the_network_of_the_paper(default_scope):
     model = MODELS.build(Config.fromfile(ROOT / CONFIG).model)
     assert model.backbone.embed_dims == 384 and len(model.backbone.layers) == 12
     widths = [(layer.in_features, layer.out_features) for layer in model.neck.mlp if hasattr(layer, 'in_features')]
@@ -161,7 +161,7 @@ def test_a_backbone_without_tokens_is_refused(default_scope, out_type):
 
 @pytest.mark.parametrize('key', ['in_channels', 'hidden_channels', 'bottleneck_channels', 'num_prototypes'])
 @pytest.mark.parametrize('value', [0, -3, 2.5, '9'])
-def test_widths_that_cannot_be(default_scope, key, value):
+def test_invalid_widths_are_refused(default_scope, key, value):
     with pytest.raises(UserError, match=rf'model\.neck\.{key} must be a positive integer, got {value!r}'):
         MODELS.build(tiny_config(CONFIG, **{f'model.neck.{key}': value}).model)
 

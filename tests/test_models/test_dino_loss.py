@@ -1,4 +1,4 @@
-"""DINO's loss and centre against the paper's algorithm 1, on cases made by hand and on random scores."""
+"""DINO's loss and centre against algorithm 1 of the paper, on hand-made cases and random scores."""
 import math
 
 import pytest
@@ -12,12 +12,12 @@ def make_head(num_prototypes, **kwargs):
     return DINOHead(num_prototypes, dict(type='mmssl_geo.DINOLoss'), **kwargs)
 
 
-def test_a_case_by_hand():
+def test_a_hand_computed_case():
     """One image, two prototypes, one global and one local view; probabilities 0.8 and 0.25 of the first prototype."""
     head = make_head(2, teacher_temperature=0.5)
     head.center.copy_(torch.tensor([1., 3.]))
     teacher = torch.tensor([[[1. + 0.5 * math.log(4.), 3.]]])  # centred and sharpened: log 4 and 0
-    student = torch.tensor([[[0., 5.]], [[0., 0.1 * math.log(3.)]]])  # the global view has no part in the loss
+    student = torch.tensor([[[0., 5.]], [[0., 0.1 * math.log(3.)]]])  # the global view does not contribute to the loss
     losses = head.loss(student, teacher)
     expected = -0.8 * math.log(0.25) - 0.2 * math.log(0.75)
     entropy = -0.8 * math.log(0.8) - 0.2 * math.log(0.2)

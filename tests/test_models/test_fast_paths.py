@@ -1,4 +1,4 @@
-"""The fast ways through a step - half precision, compilation, activation checkpointing - against the plain one."""
+"""Half precision, compilation and activation checkpointing compared with a plain step."""
 import shutil
 from types import SimpleNamespace
 
@@ -10,8 +10,8 @@ from mmssl_geo.registry import MODELS
 from mmssl_geo.utils.errors import UserError
 from tests.support.pretraining import random_views, tiny_config
 
-# against float32: every loss; all gradients together, relative to their norm, without and with the matched tokens, of
-# which some change partners where two cosines nearly tie
+# Bounds against float32: each loss; all gradients together, relative to their norm, without and with matched tokens
+# (where two cosines nearly tie, the match may change).
 BOUNDS = {torch.bfloat16: (5e-3, 2e-2, 0.1), torch.float16: (1e-3, 5e-3, 0.1)}
 
 
@@ -41,7 +41,7 @@ def gradient_error(ours, theirs):
 
 
 @pytest.mark.parametrize('dtype', [torch.bfloat16, pytest.param(torch.float16, marks=pytest.mark.slow)])
-def test_half_precision_stays_within_its_bounds(dtype, default_scope):
+def test_half_precision_stays_within_bounds(dtype, default_scope):
     model = build()
     loss_bound, *gradient_bounds = BOUNDS[dtype]
     for matching, gradient_bound in zip((False, True), gradient_bounds, strict=True):
@@ -69,7 +69,7 @@ def test_activation_checkpointing_changes_no_gradient(default_scope):
     calls = []
     recomputed.backbone.layers[1].attn.register_forward_hook(lambda *_: calls.append(torch.is_grad_enabled()))
     (losses, gradients), (expected, expected_gradients) = map(losses_and_gradients, (recomputed, plain))
-    assert len(calls) == 4, 'both kinds of views, each once more in the backward pass'
+    assert len(calls) == 4, 'both kinds of views, each recomputed in the backward pass'
     assert all(torch.equal(losses[name], expected[name]) for name in expected)
     assert gradient_error(gradients, expected_gradients) == 0
 
@@ -91,7 +91,7 @@ def test_compiled_parts_keep_names_and_values(default_scope):
     assert gradient_error(gradients, expected_gradients) < 1e-5
 
 
-def test_what_cannot_be_compiled_is_refused(default_scope):
+def test_parts_that_cannot_be_compiled_are_refused(default_scope):
     with pytest.raises(UserError, match="no part 'neck.other': correct default_hooks.compile.parts"):
         compile_parts(build(), parts=('neck.other', ))
     with pytest.raises(UserError, match='cannot compile a model that mixes patches: set model.mixing=None'):
@@ -101,7 +101,7 @@ def test_what_cannot_be_compiled_is_refused(default_scope):
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which('g++'), reason='compiling for a CPU needs a C++ compiler')
 @pytest.mark.parametrize('dtype,bound', [(torch.float32, 1e-5), (torch.bfloat16, BOUNDS[torch.bfloat16][2])])
-def test_a_compiled_step_is_the_plain_one(dtype, bound, default_scope):
+def test_a_compiled_step_equals_the_eager_one(dtype, bound, default_scope):
     plain, compiled = build(), build()
     compile_parts(compiled)
     expected, expected_gradients = losses_and_gradients(plain)

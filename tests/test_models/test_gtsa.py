@@ -39,7 +39,7 @@ def test_the_gradient_reaches_the_whole_student_and_never_the_teacher(model):
 
 
 def test_the_losses_average_over_pairs_not_over_kinds(model, monkeypatch):
-    """2 global and 6 local pairs weigh 2 : 6."""
+    """2 global and 6 local pairs are weighted 2 : 6."""
     views = random_views(num_local=3)
     crop = {'global': torch.full((4,), -1.), 'local': torch.zeros(12)}
     monkeypatch.setattr(
@@ -56,19 +56,19 @@ def test_rotation_loss_averages_over_all_views(model):
     torch.testing.assert_close(model(views, mode='loss')['loss_rotation'], expected)
 
 
-def test_the_gate_shuts_out_the_correspondence_loss(model):
+def test_the_correspondence_loss_starts_after_the_warmup(model):
     views = random_views()
     model.set_epoch(10, warmup_epochs=10)
-    shut = model(views, mode='loss')
-    assert shut['loss_correspondence'] == 0 and not shut['loss_correspondence'].requires_grad
-    assert shut['match_cosine'] > 0
+    closed = model(views, mode='loss')
+    assert closed['loss_correspondence'] == 0 and not closed['loss_correspondence'].requires_grad
+    assert closed['match_cosine'] > 0
     model.set_epoch(11, warmup_epochs=10)
     opened = model(views, mode='loss')
     assert opened['loss_correspondence'] < 0
-    torch.testing.assert_close(opened['loss_crop'], shut['loss_crop'])
+    torch.testing.assert_close(opened['loss_crop'], closed['loss_crop'])
 
 
-def test_teacher_update_is_the_formula(model):
+def test_the_teacher_is_an_exponential_moving_average(model):
     for param in model.backbone.parameters():
         param.data.add_(1.)
     teacher = {name: param.clone() for name, param in model.teacher.named_parameters()}
@@ -92,8 +92,7 @@ def test_teacher_starts_as_a_copy_without_drop_path(default_scope):
     assert max(module.drop_prob for module in model.backbone.modules() if hasattr(module, 'drop_prob')) == 0.5
 
 
-def test_views_that_show_the_same_turned_image_are_told_apart_by_their_turn(model):
-    """Sensitivity: a wrong relative turn changes the loss."""
+def test_a_wrong_relative_turn_changes_the_crop_loss(model):
     views = random_views()
     right = model(views, mode='loss')['loss_crop']
     wrong = type(views)(**{**vars(views), 'turns': (views.turns + torch.arange(4)) % 4})
@@ -115,7 +114,7 @@ def test_widths_follow_the_backbone(default_scope):
     assert model.head.rotation_head.mlp[0].weight.shape == (768, 192)
 
 
-def test_the_papers_net(default_scope):
+def test_the_network_of_the_paper(default_scope):
     model = MODELS.build(Config.fromfile(ROOT / 'configs/gtsa_vits16_coco.py').model)
     assert model.backbone.embed_dims == 384 and len(model.backbone.layers) == 12
     assert model.backbone.pos_embed.shape == (1, 197, 384)
@@ -137,7 +136,7 @@ def test_pooled_sizes_and_matches_follow_the_patch(patch_size, sizes, matches):
     assert tuple(side**2 // 2 for side in sides) == matches
 
 
-def test_the_teacher_is_never_random(default_scope):
+def test_the_teacher_has_no_dropout(default_scope):
     model = MODELS.build(tiny_config(**{'model.backbone.drop_rate': 0.5}).model)
     model.train()
     images = random_views().global_images
@@ -146,7 +145,7 @@ def test_the_teacher_is_never_random(default_scope):
     assert not torch.equal(model.extract_feat(images), model.extract_feat(images))
 
 
-def test_views_that_cannot_be_cut_into_patches(model):
+def test_view_sizes_must_be_multiples_of_the_patch_size(model):
     with pytest.raises(UserError, match='local views of 40 px cannot be cut into patches of 16 px: set .*local_size'):
         model(random_views(local_size=40), mode='loss')
 

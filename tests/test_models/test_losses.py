@@ -15,7 +15,7 @@ def test_crop_loss_of_a_patch_and_its_turned_copy_is_minus_one():
     assert (CropSimilarityLoss()(student, teacher, turns + 1) > -0.5).all()
 
 
-def test_crop_loss_by_hand():
+def test_crop_loss_of_a_hand_computed_case():
     student = torch.tensor([[[[1., 0.]], [[0., 2.]]]])  # tokens (1, 0) and (0, 2)
     teacher = torch.tensor([[[[3., 1.]], [[4., 1.]]]])  # tokens (3, 4) and (1, 1)
     # One row of two cells cannot be turned per map, so it is made square by repeating it.
@@ -24,7 +24,7 @@ def test_crop_loss_by_hand():
     assert loss.item() == pytest.approx(-(3 / 5 + math.sqrt(0.5)) / 2)
 
 
-def test_crop_loss_without_turns_averages_the_four():
+def test_crop_loss_without_turns_averages_over_the_four_turns():
     """On 2 x 2 cells every cell of the student meets each cell of the teacher once."""
     student, teacher = torch.randn(2, 3, 6, 2, 2, dtype=torch.double).unbind()
     student_tokens, teacher_tokens = (F.normalize(patches, dim=1).flatten(2) for patches in (student, teacher))
@@ -82,7 +82,7 @@ def test_match_share_out_of_range(share):
         PatchCorrespondenceLoss(share)
 
 
-def test_decorrelation_by_the_formula():
+def test_decorrelation_matches_the_formula():
     tokens = torch.randn(50, 4, dtype=torch.float64) * torch.tensor([0.2, 0.5, 1.5, 3.], dtype=torch.float64)
     expected = sum(max(0., 1 - math.sqrt(tokens[:, c].var().item() + 1e-4)) for c in range(4)) / 4
     for c in range(4):
@@ -93,7 +93,7 @@ def test_decorrelation_by_the_formula():
     assert DecorrelationLoss()(tokens).item() == pytest.approx(expected, rel=1e-12)
 
 
-def test_decorrelation_is_least_for_spread_channels_that_vary_apart():
+def test_decorrelation_is_minimal_for_uncorrelated_channels_of_unit_deviation():
     apart = torch.cat([torch.eye(4), -torch.eye(4)]).double() * 2  # deviation 1.07, no covariance
     together = apart.sum(dim=1, keepdim=True).repeat(1, 4)
     flat = torch.ones(8, 4, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""The final LayerNorm on every map that a vision transformer gives out."""
+"""The final LayerNorm on every output map of a vision transformer."""
 import pytest
 import torch
 from torch.nn import functional as F
@@ -48,6 +48,6 @@ def test_by_default_only_the_last_map_is_normalised():
 
 
 @pytest.mark.parametrize('wrong', [dict(final_norm=False), dict(out_type='cls_token')])
-def test_what_it_needs_is_said(wrong):
+def test_unsupported_outputs_are_refused(wrong):
     with pytest.raises(UserError, match="norm_every_map needs out_type='featmap' and final_norm=True"):
         make(norm_every_map=True, **wrong)

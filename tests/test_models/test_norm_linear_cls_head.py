@@ -36,7 +36,7 @@ def test_scores_are_linear_in_normalised_features(head):
     assert torch.allclose(head((other, features)), expected, atol=1e-5)  # the last stage counts
 
 
-def test_loss_is_the_one_of_the_scores(head):
+def test_loss_is_computed_from_the_scores(head):
     samples = [DataSample().set_gt_label(label) for label in (0, 6, 3)]
     features = torch.randn(3, 64)
     loss = head.loss((features, ), samples)['loss']

@@ -27,24 +27,24 @@ SOME = torch.zeros(2, 4, 4, dtype=torch.bool)
 SOME[0, 1, 2] = SOME[1, :2] = True
 
 
-def test_without_marks_it_is_the_plain_forward(backbone):
+def test_an_empty_mask_gives_the_plain_forward(backbone):
     assert torch.equal(backbone.forward_mixed(IMAGES, OTHERS, torch.zeros_like(SOME))[-1], backbone(IMAGES)[-1])
 
 
-def test_with_all_marks_it_is_the_other_images_forward(backbone):
-    """Position embedding and [CLS] are the view's own, and the same for all images."""
+def test_a_full_mask_gives_the_forward_of_the_donors(backbone):
+    """Position embedding and [CLS] are the same for all images."""
     assert torch.equal(backbone.forward_mixed(IMAGES, OTHERS, torch.ones_like(SOME))[-1], backbone(OTHERS)[-1])
 
 
-def test_marked_patches_are_the_other_images(backbone):
-    """Patches are embedded one by one, so mixed embeddings are those of the image that is mixed in pixels."""
+def test_masked_patches_come_from_the_donors(backbone):
+    """Patches are embedded independently, so mixing embeddings equals mixing pixels."""
     pixels = SOME.repeat_interleave(16, 1).repeat_interleave(16, 2).unsqueeze(1)
     mixed = backbone.forward_mixed(IMAGES, OTHERS, SOME)[-1]
     torch.testing.assert_close(mixed, backbone(torch.where(pixels, OTHERS, IMAGES))[-1])
     assert not torch.equal(mixed, backbone(IMAGES)[-1])
 
 
-def test_the_next_forward_is_plain_again_also_after_an_error(backbone):
+def test_the_hook_is_removed_even_after_an_error(backbone):
     before = backbone(IMAGES)[-1]
     backbone.forward_mixed(IMAGES, OTHERS, SOME)
     with pytest.raises(RuntimeError):
@@ -52,7 +52,7 @@ def test_the_next_forward_is_plain_again_also_after_an_error(backbone):
     assert torch.equal(backbone(IMAGES)[-1], before)
 
 
-def test_no_gradient_flows_through_other_images_embeddings(backbone):
+def test_no_gradient_flows_into_the_donors_embeddings(backbone):
     images, others = IMAGES.clone().requires_grad_(), OTHERS.clone().requires_grad_()
     backbone.forward_mixed(images, others, SOME)[-1].square().sum().backward()
     assert others.grad is None
@@ -72,7 +72,7 @@ def test_the_patch_embedding_learns_under_autocast(backbone):
 
 # ---- the draw
 
-def test_a_quarter_of_the_images_each_with_another_of_its_view():
+def test_a_quarter_of_the_images_is_mixed_with_others_of_the_same_view():
     images = torch.arange(32.).view(32, 1, 1, 1).expand(32, 3, 224, 224)  # two views of 16 images
     seen = set()
     for _ in range(20):
@@ -90,7 +90,7 @@ def test_the_number_of_images(batch_size, share, count):
     assert len(PatchMixing(share).draw(torch.zeros(batch_size, 3, 64, 64), 1, 16, GREY).index) == count
 
 
-def test_the_draw_follows_torchs_seed_and_differs_between_calls():
+def test_draws_follow_the_seed_of_torch_and_differ_between_calls():
     images = torch.randn(8, 3, 64, 64)
 
     def marks(seed):
@@ -100,8 +100,8 @@ def test_the_draw_follows_torchs_seed_and_differs_between_calls():
     assert torch.equal(first, marks(1)[0]) and not torch.equal(first, second) and not torch.equal(first, marks(2)[0])
 
 
-def test_half_of_the_views_have_the_holes_and_half_all_but_them():
-    """Holes of a small share mark few tokens, their complement many."""
+def test_every_other_mask_is_the_complement_of_the_holes():
+    """Holes of a small share cover few tokens, their complement many."""
     rng = np.random.default_rng(0)
     starts = set()
     for _ in range(10):
@@ -111,8 +111,8 @@ def test_half_of_the_views_have_the_holes_and_half_all_but_them():
     assert starts == {False, True}
 
 
-def test_shares_of_marked_tokens_are_the_official_ones():
-    """Means over draws of the authors' code with these targets; of holes and their complement, the smaller."""
+def test_shares_of_masked_tokens_match_the_official_code():
+    """Expected: means over draws of the authors' code with these targets, of the smaller of mask and complement."""
     rng = np.random.default_rng(0)
     for share, expected in ((0.2, 0.2185), (0.4, 0.4222)):
         marked = draw_masks(300, (14, 14), (share, share), rng).mean(axis=(1, 2))
@@ -121,7 +121,7 @@ def test_shares_of_marked_tokens_are_the_official_ones():
     assert np.quantile(np.minimum(shares, 1 - shares), [0.1, 0.9]) == pytest.approx([0.24, 0.4], abs=0.03)
 
 
-def test_jitter_gives_the_student_colours_of_its_own():
+def test_jitter_changes_the_colours_of_the_students_views():
     images = torch.randn(4, 3, 32, 32).clamp(-1, 1)
     plain = PatchMixing(1).draw(images, 1, 8, GREY)
     jittered = PatchMixing(1, jitter=(0.4, 0.4, 0.2, 0.1)).draw(images, 1, 8, GREY)
@@ -137,21 +137,21 @@ def test_jitter_gives_the_student_colours_of_its_own():
     (dict(weight=-1), 'mixing.weight must not be negative'), (dict(cut_share=(0, 0.5)), 'mixing.cut_share must be'),
     (dict(cut_share=(0.6, 0.5)), 'mixing.cut_share must be'), (dict(jitter=(1, 1, 1)), 'mixing.jitter must be'),
     (dict(jitter=(1, 1, 1, 0.6)), 'mixing.jitter must be')])
-def test_impossible_settings(settings, message):
+def test_invalid_settings_are_refused(settings, message):
     with pytest.raises(UserError, match=message):
         PatchMixing(**settings)
 
 
 # ---- the loss
 
-def test_every_view_counts_the_same_and_only_by_its_kept_tokens():
+def test_views_have_equal_weights_spread_over_their_kept_tokens():
     kept = torch.tensor([[[True, False], [False, False]], [[True, True], [True, False]], [[False] * 2] * 2])
     torch.testing.assert_close(
         token_weights(kept, torch.float64),
         torch.tensor([[[1, 0], [0, 0]], [[1 / 3, 1 / 3], [1 / 3, 0]], [[0, 0], [0, 0]]], dtype=torch.float64))
 
 
-def test_the_loss_by_hand():
+def test_the_loss_of_a_hand_computed_case():
     mixed = SimpleNamespace(index=range(3))
     cosines = torch.tensor([0.5, -1., 0.2])
     losses = PatchMixing(weight=0.3).losses(-2 * cosines, cosines, torch.tensor([3., 1., 0.]), mixed)
@@ -169,7 +169,7 @@ def test_half_precision_tokens_are_compared_in_float32():
 
 
 def test_pooled_vectors_are_means_of_kept_tokens():
-    """A box of whole cells, pooled cell by cell: the mean is exact."""
+    """For a box of whole cells pooled at their resolution, the mean is exact."""
     maps = torch.randn(2, 5, 4, 4)
     kept = torch.rand(2, 4, 4) < 0.5
     kept[1, 1:, 1:] = False  # the samples of a box reach half a token beyond it

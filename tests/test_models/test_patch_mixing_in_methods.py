@@ -39,7 +39,7 @@ def total(losses):
     return sum(value for name, value in losses.items() if 'loss' in name)
 
 
-def test_gtsas_loss_re_derived(default_scope):
+def test_gtsa_loss_matches_a_direct_computation(default_scope):
     """Minus 0.3 times the cosine of predictor and teacher at kept tokens of the same view."""
     model = gtsa(**{'model.mixing': MIXING}).eval()
     views = random_views(batch_size=4)
@@ -61,7 +61,7 @@ def test_gtsas_loss_re_derived(default_scope):
 
 
 @pytest.mark.parametrize('teacher_x1, name', [('clean', 'x1'), ('cut', 'x1_cut')])
-def test_d3ssls_loss_re_derived(default_scope, teacher_x1, name):
+def test_d3ssl_loss_matches_a_direct_computation(default_scope, teacher_x1, name):
     model = build(d3ssl_config({**TINY_VIT, 'patch_size': 8}, mixing=MIXING, teacher_x1=teacher_x1)).eval()
     views = random_regions(batch_size=4)
     torch.manual_seed(5)
@@ -83,8 +83,8 @@ def test_d3ssls_loss_re_derived(default_scope, teacher_x1, name):
     torch.testing.assert_close(losses['cosine_mixing'], mean)
 
 
-def test_mixing_adds_to_the_losses_and_changes_none(mixing_model):
-    """The same draws and weights, with and without: bit by bit the same other losses, no draw without."""
+def test_mixing_does_not_change_the_other_losses(mixing_model):
+    """With equal draws and weights the other losses are bitwise equal; without mixing nothing is drawn."""
     model, batch = mixing_model
     on = model(batch(), mode='loss')
     model.mixing, state = None, torch.get_rng_state()
@@ -107,13 +107,13 @@ def test_the_gradient_of_the_mixing_loss_reaches_the_student_and_not_the_teacher
     assert all(param.grad is not None for param in model.parameters() if param.requires_grad)
 
 
-def test_a_batch_of_one_is_not_mixed_and_says_so(mixing_model):
+def test_a_batch_of_one_is_not_mixed(mixing_model):
     model, batch = mixing_model
     losses = model(batch(1), mode='loss')
     assert 'loss_mixing' not in losses and losses['mixed_views'] == 0 and torch.isfinite(total(losses))
 
 
-def test_bfloat16_losses_are_float32_and_near(mixing_model):
+def test_losses_under_bfloat16_are_float32_and_close(mixing_model):
     model, batch = mixing_model
     model.eval()
     values = []

@@ -34,7 +34,7 @@ def test_normalised_by_imagenet():
     assert views.batch_size == 4 and views.regions['x3'].shape == (4, 2, 4)
 
 
-def test_another_image_stands_behind_the_foreground():
+def test_the_background_is_another_image():
     seen = set()
     for _ in range(40):
         views = RegionViewDataPreprocessor()(batch())['views']
@@ -50,14 +50,14 @@ def test_another_image_stands_behind_the_foreground():
     assert views.mixed is True and views.statistics()['mixed_share'] == 1
 
 
-def test_the_clean_views_stay():
+def test_clean_views_do_not_change():
     data = batch()
     views = RegionViewDataPreprocessor()(data)['views']
     torch.testing.assert_close(grey(views.images['x2']), data['inputs']['x2'].float(), rtol=0, atol=1e-3)
     assert views.monitor_images is views.images['x2']
 
 
-def test_the_draw_is_torchs():
+def test_the_draw_uses_the_generator_of_torch():
     images = torch.arange(50).view(50, 1, 1, 1)
     torch.manual_seed(3)
     first = roll_randomly(images)
@@ -86,7 +86,7 @@ def test_statistics():
         dict(cut_share_x3=0.4, mixed_share=1., fallback_share=0.25))
 
 
-def test_boxes_name_their_image():
+def test_boxes_have_the_index_of_their_image():
     views = RegionViewDataPreprocessor()(batch())['views']
     boxes_view, image = views.boxes_view('x2')
     assert image.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]

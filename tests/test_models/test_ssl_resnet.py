@@ -22,7 +22,7 @@ def log(monkeypatch):
 
 @pytest.fixture
 def saved(tmp_path):
-    """Writes a state dict, changed by `edit`, and gives the path."""
+    """Writes a state dict changed by `edit` and returns the path."""
     def save(edit=lambda state: None, prefix=''):
         torch.manual_seed(1)
         net = SSLResNet(**NARROW)
@@ -37,7 +37,7 @@ def saved(tmp_path):
     return save
 
 
-def test_it_is_mmpretrains_net_and_initialisation():
+def test_network_and_initialisation_are_those_of_mmpretrain():
     torch.manual_seed(0)
     ours = SSLResNet(depth=18)
     ours.init_weights()
@@ -50,7 +50,7 @@ def test_it_is_mmpretrains_net_and_initialisation():
 
 
 @pytest.mark.parametrize('deep_stem', [False, True])
-def test_the_two_parts_make_the_whole(deep_stem):
+def test_region_maps_and_region_vectors_compose_the_network(deep_stem):
     net = SSLResNet(depth=18, stem_channels=8, base_channels=8, deep_stem=deep_stem, out_indices=(2, 3)).eval()
     images = torch.randn(2, 3, 64, 96)
     c4, c5 = net(images)
@@ -60,7 +60,7 @@ def test_the_two_parts_make_the_whole(deep_stem):
     assert maps.shape[-2:] == (64 // net.region_stride, 96 // net.region_stride) and net.feature_channels == c5.shape[1]
 
 
-def test_the_papers_net():
+def test_the_network_of_the_paper():
     net = SSLResNet(depth=50).eval()
     assert (net.region_stride, net.feature_stride, net.feature_channels) == (16, 32, 2048)
     assert (net.has_cls_token, net.num_extra_tokens) == (False, 0)
@@ -72,7 +72,7 @@ def test_the_papers_net():
 
 @pytest.mark.parametrize('init_cfg', [
     None, dict(type='Pretrained', checkpoint=None), dict(type='Pretrained', checkpoint='')])
-def test_random_start_is_logged(init_cfg, log):
+def test_random_initialisation_is_logged(init_cfg, log):
     SSLResNet(init_cfg=init_cfg, **NARROW).init_weights()
     assert log == ['backbone starts from random weights']
 
@@ -121,7 +121,7 @@ def add(state):
     (spoil, r'1 hold NaN or infinite values: layer1\.0\.bn2\.running_mean'),
     (add, r'1 are unexpected: fc\.weight'),
 ])
-def test_misfit_is_named(saved, edit, message):
+def test_tensors_that_do_not_fit_are_named(saved, edit, message):
     path = saved(edit)
     with pytest.raises(UserError, match=message) as caught:
         SSLResNet(init_cfg=pretrained(path), **NARROW).init_weights()
@@ -129,7 +129,7 @@ def test_misfit_is_named(saved, edit, message):
 
 
 def test_three_stages_and_res5_share_a_file(saved, log):
-    """mmdet's C4 detectors: what one of the two leaves aside, the other loads."""
+    """mmdet's C4 detectors: each of the two loads what the other ignores."""
     path = saved()
     c4 = SSLResNet(
         num_stages=3, strides=(1, 2, 2), dilations=(1, 1, 1), out_indices=(2, ), init_cfg=pretrained(path), **NARROW)
@@ -151,12 +151,12 @@ def test_three_stages_and_res5_share_a_file(saved, log):
     (lambda state: state.pop('layer4.1.conv1.weight'), r'fit the res5: .*1 of 30 are missing: layer4\.1\.conv1'),
     (lambda state: state.update({'fc.weight': torch.ones(2)}), r'fit the res5: .*1 are unexpected: fc\.weight'),
 ])
-def test_misfit_of_res5_is_named(saved, edit, message):
+def test_tensors_that_do_not_fit_res5_are_named(saved, edit, message):
     with pytest.raises(UserError, match=message):
         SSLRes5(init_cfg=pretrained(saved(edit)), **NARROW).init_weights()
 
 
-def test_the_extra_norm_of_res5_is_new(saved, log):
+def test_the_extra_norm_of_res5_is_not_pretrained(saved, log):
     path = saved()
     plain, extra = (SSLRes5(init_cfg=pretrained(path), extra_norm=extra, **NARROW) for extra in (False, True))
     for net in (plain, extra):
@@ -170,13 +170,13 @@ def test_the_extra_norm_of_res5_is_new(saved, log):
     torch.testing.assert_close(extra(patches), (maps - mean) / (std**2 + 1e-5)**0.5)
 
 
-def test_an_extra_norm_is_not_taken_from_the_file(saved):
+def test_an_extra_norm_is_not_loaded_from_the_file(saved):
     path = saved(lambda state: state.update({'norm.weight': torch.ones(2)}))
     with pytest.raises(UserError, match=r'fit the res5: .*1 are unexpected: norm\.weight'):
         SSLRes5(init_cfg=pretrained(path), extra_norm=True, **NARROW).init_weights()
 
 
-def test_res5_starts_as_the_net_does():
+def test_res5_is_initialised_like_the_network():
     torch.manual_seed(0)
     res5 = SSLRes5(depth=18)
     res5.init_weights()

@@ -19,7 +19,7 @@ def test_sizes(rescales, sides):
     assert [tuple(x.shape) for x in outs] == [(2, 8, side, side) for side in sides]
 
 
-def test_stages_are_the_protocols():
+def test_stages_follow_the_protocol():
     stages = ViTPyramid(8, norm_cfg=dict(type='BN')).stages
     up = nn.ConvTranspose2d
     assert [type(layer) for layer in stages[0]] == [up, nn.BatchNorm2d, nn.GELU, up]
@@ -45,7 +45,7 @@ def test_number_of_maps_is_checked():
         ViTPyramid(8)([torch.zeros(1, 8, 2, 2)] * 3)
 
 
-def test_in_front_of_mmdets_fpn():
+def test_pyramid_before_the_fpn_of_mmdet():
     with DefaultScope.overwrite_default_scope('mmdet'):
         neck = MODELS.build([
             dict(type='mmssl_geo.ViTPyramid', channels=8),

@@ -5,7 +5,7 @@ from mmssl_geo.structures import ViewBatch, ViewRecord
 from tests.support.pretraining import random_views
 
 
-def test_pairs_are_all_pairs_once_and_never_a_view_with_itself():
+def test_pairs_are_all_ordered_pairs_of_different_views():
     views = random_views(batch_size=3, num_global=3, num_local=2)
     groups = views.pairs()
     pairs = []
@@ -18,7 +18,7 @@ def test_pairs_are_all_pairs_once_and_never_a_view_with_itself():
     assert sorted(pairs) == [(q, v) for q in range(3) for v in range(5) if v != q]
 
 
-def test_boxes_and_turns_of_a_pair_are_those_of_its_views():
+def test_pairs_have_the_boxes_and_turns_of_their_views():
     views = random_views(batch_size=2, num_global=2, num_local=3)
     boxes = pair_boxes(views.crop_boxes_src, views.turns, [(64, 64)] * 2 + [(32, 32)] * 3, 2)
     group = views.pairs()['local']
@@ -47,7 +47,7 @@ def test_kinds_without_views_or_pairs_are_left_out():
     assert set(views.images()) == set(views.pairs()) == set(views.turns_by_kind()) == {'global'}
 
 
-def test_a_record_turns_size_and_boxes():
+def test_a_record_rotates_size_and_boxes():
     record = ViewRecord((10., 20., 30., 60.), (80, 40), 1, True)
     assert record.view_size == (40, 80)
     assert record.boxes_to_view(torch.tensor([10., 20., 20., 40.])).tolist() == [0, 20, 40, 40]
