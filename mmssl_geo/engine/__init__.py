@@ -1,4 +1,5 @@
 """Hooks, loops and optimizer wrappers, registered in the scope `mmssl_geo`."""
+
 from .hooks import (
     CollapseMonitorHook,
     CompileHook,
@@ -25,8 +26,24 @@ from .optimizers import (
 )
 
 __all__ = [
-    'CollapseMonitorHook', 'CompileHook', 'DecayGroupsConstructor', 'DeferredInfoHook', 'FiniteHook',
-    'FreezeLastLayerHook', 'LayerDecayConstructor', 'PerTensorClipAmpOptimWrapper', 'PerTensorClipOptimWrapper',
-    'PortableAmpOptimWrapper', 'ProbeHook', 'ReplicaCheckHook', 'ResumableEpochLoop', 'ScheduleHook', 'StepSeedHook',
-    'StrictLoadHook', 'TeacherTemperatureHook', 'TeacherUpdateHook', 'ThroughputHook', 'UnreadableImagesHook'
+    'CollapseMonitorHook',
+    'CompileHook',
+    'DecayGroupsConstructor',
+    'DeferredInfoHook',
+    'FiniteHook',
+    'FreezeLastLayerHook',
+    'LayerDecayConstructor',
+    'PerTensorClipAmpOptimWrapper',
+    'PerTensorClipOptimWrapper',
+    'PortableAmpOptimWrapper',
+    'ProbeHook',
+    'ReplicaCheckHook',
+    'ResumableEpochLoop',
+    'ScheduleHook',
+    'StepSeedHook',
+    'StrictLoadHook',
+    'TeacherTemperatureHook',
+    'TeacherUpdateHook',
+    'ThroughputHook',
+    'UnreadableImagesHook',
 ]

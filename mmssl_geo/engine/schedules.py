@@ -1,16 +1,17 @@
-"""Schedules as pure functions of a step and the number of steps."""
+"""Schedules as pure functions of the step and the number of steps."""
+
 import math
 
 
-def warmup_cosine(step, total, peak, end, warmup=0):
-    """Value of a linear warm-up from exactly 0 followed by half a cosine (official GTSA and DINO code).
+def warmup_cosine(step: int, total: int, peak: float, end: float, warmup: int = 0) -> float:
+    """Computes a linear warm-up from exactly 0 followed by half a cosine (official GTSA and DINO code).
 
     Args:
         step: 0-based optimizer step, below `total`.
-        total: number of optimizer steps of the run.
-        peak: value at the end of the warm-up.
-        end: value that the cosine tends to.
-        warmup: number of warm-up steps, below `total`; the last of them has the value `peak` (a single one has 0).
+        total: Number of optimizer steps of the run.
+        peak: Value at the end of the warm-up.
+        end: Value that the cosine approaches.
+        warmup: Number of warm-up steps, below `total`. The last of them has the value `peak`; a single one has 0.
     """
     if step < warmup:
         return peak * step / max(1, warmup - 1)
@@ -18,6 +19,6 @@ def warmup_cosine(step, total, peak, end, warmup=0):
     return end + 0.5 * (peak - end) * (1 + math.cos(math.pi * progress))
 
 
-def shortened_warmup(warmup_epochs, max_epochs, share=0.1):
-    """Warm-up epochs that leave room for the cosine: `share` of the run if the warm-up would fill it (our choice)."""
-    return warmup_epochs if warmup_epochs < max_epochs else share * max_epochs
+def shortened_warmup(warmup_epochs: float, max_epochs: int, fraction: float = 0.1) -> float:
+    """Returns the warm-up epochs, or a fraction of the run if they are not fewer than its epochs (our choice)."""
+    return warmup_epochs if warmup_epochs < max_epochs else fraction * max_epochs

@@ -181,7 +181,7 @@ def test_the_collapse_monitor_reads_dinos_patches(default_scope):
     data = dict(
         inputs={'global': images, 'local': torch.empty(4, 0, 3, 0, 0)},
         crop_boxes_src=torch.zeros(4, 2, 4), turns=torch.zeros(4, 2).long(), flipped=torch.ones(4, 2).bool())
-    spread, rank = CollapseMonitorHook().read(model, data)
+    spread, rank = CollapseMonitorHook().measure(model, data)
     images = MultiViewDataPreprocessor()(data)['views'].global_images
     patches = model.teacher.backbone(images)[-1][:, 1:].flatten(0, 1)  # 16 a view: all of them are read
     unit = torch.nn.functional.normalize(patches, dim=1)

@@ -137,7 +137,7 @@ def test_a_loss_that_is_not_finite_stops_any_run():
         hook.after_train_iter(None, 0, outputs=dict(loss=1., loss_cls=torch.tensor(float('inf'))))
 
 
-def test_spoilt_weights_are_not_saved():
+def test_non_finite_weights_are_not_saved():
     good = dict(state_dict=dict(a=torch.ones(2), b=torch.tensor(1)))
     FiniteHook().before_save_checkpoint(None, good)
     good['state_dict']['c'] = torch.tensor([0., float('nan')])

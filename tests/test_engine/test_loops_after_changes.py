@@ -54,11 +54,11 @@ def test_checkpoint_of_the_stock_loop_in_another_batch_size(tmp_path, make_runne
     runner._train_loop = loop
     runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     loop._epoch, loop._iter = 1, 30
-    loop._find_place_in_data_stream()
+    loop._restore_position()
     assert (loop.epoch, loop.iter) == (1, 8)
     runner.message_hub.pop_info('data_stream')
     loop._epoch, loop._iter = 1, 11
-    loop._find_place_in_data_stream()
+    loop._restore_position()
     assert (loop.epoch, loop.iter) == (1, 11)
 
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from mmssl_geo.engine import DecayGroupsConstructor, PerTensorClipAmpOptimWrapper
 from mmssl_geo.engine.optimizers import optim_wrappers
-from mmssl_geo.engine.optimizers.decay_groups import fused_on_gpu
+from mmssl_geo.engine.optimizers.decay_groups import with_fused_kernel
 from mmssl_geo.engine.optimizers.optim_wrappers import clip_each_
 from mmssl_geo.utils.errors import UserError
 
@@ -125,7 +125,7 @@ def test_mixed_precision_without_a_gpu_is_float32():
 @pytest.mark.skipif(torch.cuda.is_available(), reason='bfloat16 on the CPU')
 @pytest.mark.parametrize('kind', ['mmssl_geo.AmpOptimWrapper', 'mmssl_geo.PerTensorClipAmpOptimWrapper'])
 def test_bfloat16_is_kept_on_a_cpu_that_multiplies_in_it(kind, monkeypatch):
-    monkeypatch.setattr(optim_wrappers, 'multiplies_bfloat16', lambda: True)
+    monkeypatch.setattr(optim_wrappers, 'cpu_supports_bfloat16', lambda: True)
     net = Net()
     wrapper = build(net, kind, clip_grad=dict(max_norm=3.), dtype='bfloat16')
     with wrapper.optim_context(net):
@@ -161,9 +161,9 @@ def test_a_checkpoint_from_a_cpu_resumes_with_a_live_loss_scaler():
     (dict(type='AdamW'), True), (dict(type='mmpretrain.LARS'), None), (dict(type='AdamW', fused=False), False),
     (dict(type='AdamW', foreach=True), None)])
 def test_the_fused_optimizer_is_taken_on_a_gpu(options, expected):
-    on_gpu, on_cpu = [('a', SimpleNamespace(is_cuda=True))], [('a', torch.ones(2))]
-    assert fused_on_gpu(options, on_gpu).get('fused') is expected
-    assert fused_on_gpu(options, on_cpu) == options
+    on_gpu, on_cpu = [SimpleNamespace(is_cuda=True)], [torch.ones(2)]
+    assert with_fused_kernel(options, on_gpu).get('fused') is expected
+    assert with_fused_kernel(options, on_cpu) == options
 
 
 def test_lars_adapts_and_decays_weights_and_leaves_1d_parameters_to_plain_momentum():

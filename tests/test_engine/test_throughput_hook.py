@@ -6,7 +6,7 @@ from mmengine.logging import MessageHub
 
 from mmssl_geo.engine import ThroughputHook
 from mmssl_geo.engine.hooks import throughput_hook
-from mmssl_geo.engine.hooks.throughput_hook import advice, cores_per_process
+from mmssl_geo.engine.hooks.throughput_hook import bottleneck_advice, cores_per_process
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_the_share_is_of_all_seconds_and_leaves_the_start_of_the_workers_out(run
 
 def test_a_slow_loader_is_named_once_in_an_interval(runner, on_cpu, monkeypatch):
     monkeypatch.setattr(throughput_hook, 'cores_per_process', lambda: 8)
-    hook = ThroughputHook(interval=3, max_share=0.2)
+    hook = ThroughputHook(interval=3, max_wait_fraction=0.2)
     iterate(hook, runner, [(9., 9.)] + [(0.6, 1.)] * 6)
     assert len(runner.warnings) == 2
     # 2 workers deliver a batch a second, and must in 0.4 s
@@ -71,7 +71,7 @@ def test_the_first_iteration_of_a_resumed_epoch_is_left_out_as_well(runner, on_c
     (0.5, 4, 8, 'num_workers=8 (now 4, 8 cores)'),
 ])
 def test_the_number_of_workers_to_try(share, workers, cores, said):
-    assert said in advice(share, workers, cores)
+    assert said in bottleneck_advice(share, workers, cores)
 
 
 def test_cores_are_shared_by_the_processes_of_a_machine(monkeypatch):

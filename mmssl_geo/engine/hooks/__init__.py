@@ -14,7 +14,18 @@ from .throughput_hook import ThroughputHook
 from .unreadable_images_hook import UnreadableImagesHook
 
 __all__ = [
-    'CollapseMonitorHook', 'CompileHook', 'DeferredInfoHook', 'FiniteHook', 'FreezeLastLayerHook', 'ProbeHook',
-    'ReplicaCheckHook', 'ScheduleHook', 'StepSeedHook', 'StrictLoadHook', 'TeacherTemperatureHook',
-    'TeacherUpdateHook', 'ThroughputHook', 'UnreadableImagesHook'
+    'CollapseMonitorHook',
+    'CompileHook',
+    'DeferredInfoHook',
+    'FiniteHook',
+    'FreezeLastLayerHook',
+    'ProbeHook',
+    'ReplicaCheckHook',
+    'ScheduleHook',
+    'StepSeedHook',
+    'StrictLoadHook',
+    'TeacherTemperatureHook',
+    'TeacherUpdateHook',
+    'ThroughputHook',
+    'UnreadableImagesHook',
 ]

@@ -1,5 +1,11 @@
-"""Keeps a head's last layer as it is while training begins."""
+"""Freezes the last layer at the beginning of training."""
+
+from typing import Any
+
 from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from torch.optim import Optimizer
+from torch.utils.hooks import RemovableHandle
 
 from mmssl_geo.engine.runner_state import unwrapped_model
 from mmssl_geo.registry import HOOKS
@@ -8,25 +14,27 @@ from mmssl_geo.utils.errors import UserError
 
 @HOOKS.register_module()
 class FreezeLastLayerHook(Hook):
-    """Takes a layer's gradients away before every optimizer step of the first epochs (DINO, official code).
+    """Removes a layer's gradients before every optimizer step of the first epochs (DINO, official code).
 
-    They are removed after clipping, right before the step, so the layer is neither moved nor decayed and the
-    optimizer keeps no moments of it. Nothing but the runner's epoch decides, so a resumed run does the same.
+    They are removed after clipping, right before the step, so the layer is neither updated nor decayed and the
+    optimizer keeps no moments of it. The freeze depends on the runner's epoch only, so a resumed run does the same.
 
     Args:
-        epochs: how many epochs the layer is frozen.
-        layer: name of the layer in the model.
+        epochs: Number of epochs for which the layer is frozen.
+        layer: Name of the layer in the model.
 
     Raises:
-        UserError: when the training begins, if the model has no such layer or it has no parameters.
+        UserError: In `before_train`, if the model has no such layer or the layer has no parameters.
     """
+
     priority = 'NORMAL'
 
-    def __init__(self, epochs=1, layer='neck.last_layer'):
+    def __init__(self, epochs: int = 1, layer: str = 'neck.last_layer') -> None:
         self.epochs = epochs
         self.layer = layer
+        self._handle: RemovableHandle | None = None
 
-    def before_train(self, runner):
+    def before_train(self, runner: Runner) -> None:
         try:
             params = list(unwrapped_model(runner).get_submodule(self.layer).parameters())
         except AttributeError as error:
@@ -34,12 +42,13 @@ class FreezeLastLayerHook(Hook):
         if not params:
             raise UserError(f'FreezeLastLayerHook: the layer {self.layer!r} has no parameters: correct `layer`')
 
-        def drop_gradients(optimizer, args, kwargs):
+        def drop_gradients(optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             if runner.epoch < self.epochs:
                 for param in params:
                     param.grad = None
 
         self._handle = runner.optim_wrapper.optimizer.register_step_pre_hook(drop_gradients)
 
-    def after_train(self, runner):
-        self._handle.remove()
+    def after_train(self, runner: Runner) -> None:
+        if self._handle is not None:
+            self._handle.remove()

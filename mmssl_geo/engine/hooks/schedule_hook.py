@@ -1,7 +1,12 @@
-"""Learning rate, weight decay and loss gates, set before every iteration."""
-from mmengine.hooks import Hook
+"""Sets learning rate, weight decay and loss gates before every iteration."""
 
-from mmssl_geo.engine.runner_state import unwrapped_model, optimizer_steps, total_batch_size
+from collections.abc import Mapping
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmssl_geo.engine.runner_state import optimizer_steps, total_batch_size, unwrapped_model
 from mmssl_geo.engine.schedules import shortened_warmup, warmup_cosine
 from mmssl_geo.registry import HOOKS
 
@@ -10,39 +15,44 @@ from mmssl_geo.registry import HOOKS
 class ScheduleHook(Hook):
     """Sets learning rate and weight decay as functions of the optimizer step (GTSA, official code).
 
-    It keeps no state: a resumed run computes the same values. The learning rate is `base * total batch / batch`,
+    It keeps no state: a resumed run computes the same values. The peak learning rate is `base * total batch / batch`,
     where the total batch counts processes and gradient accumulation. Weight decay applies to the parameter groups
-    that `DecayGroupsConstructor` marks. If the model has `set_epoch(epoch, warmup_epochs)`, it is told the epoch.
+    that `DecayGroupsConstructor` marks. If the model has `set_epoch(epoch, warmup_epochs)`, the hook calls it.
 
     Args:
-        learning_rate: `dict(base=..., batch=..., end=...)`; `batch=None` takes `base` as it is.
+        learning_rate: `dict(base=..., batch=..., end=...)`; with `batch=None` the peak is `base`.
         weight_decay: `dict(start=..., end=...)`.
-        warmup_epochs: linear warm-up of the learning rate from 0. One that is not shorter than the run is cut to a
-            tenth of it, with a warning.
+        warmup_epochs: Number of epochs of the linear warm-up of the learning rate from 0. A warm-up that is not shorter
+            than the run is reduced to a tenth of it, with a warning.
     """
+
     priority = 'HIGHEST'  # before RuntimeInfoHook logs the learning rate
 
-    def __init__(self, learning_rate, weight_decay, warmup_epochs):
-        self.learning_rate = dict(learning_rate)
+    def __init__(
+        self, learning_rate: Mapping[str, float | None], weight_decay: Mapping[str, float], warmup_epochs: float
+    ) -> None:
+        self.learning_rate: dict[str, Any] = dict(learning_rate)
         self.weight_decay = dict(weight_decay)
         self.warmup_epochs = warmup_epochs
 
-    def before_train(self, runner):
+    def before_train(self, runner: Runner) -> None:
         warmup_epochs = shortened_warmup(self.warmup_epochs, runner.max_epochs)
         if warmup_epochs != self.warmup_epochs:
             runner.logger.warning(
                 f'the warm-up of {self.warmup_epochs} epochs is not shorter than the run of {runner.max_epochs}; '
-                f'it is shortened to {warmup_epochs:g}')
+                f'it is shortened to {warmup_epochs:g}'
+            )
         runner.logger.info(
             f'learning rate {self.peak(runner):.3g} at its peak, '
-            f'for {total_batch_size(runner)} images per optimizer step')
+            f'for {total_batch_size(runner)} images per optimizer step'
+        )
 
-    def peak(self, runner):
-        """Learning rate at the end of the warm-up."""
+    def peak(self, runner: Runner) -> float:
+        """Computes the learning rate at the end of the warm-up."""
         base, batch = self.learning_rate['base'], self.learning_rate.get('batch')
         return base if batch is None else base * total_batch_size(runner) / batch
 
-    def before_train_iter(self, runner, batch_idx, data_batch=None):
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict[str, Any] | None = None) -> None:
         step, total = optimizer_steps(runner)
         warmup_epochs = shortened_warmup(self.warmup_epochs, runner.max_epochs)
         warmup_steps = int(total * warmup_epochs / runner.max_epochs)
@@ -50,7 +60,7 @@ class ScheduleHook(Hook):
         weight_decay = warmup_cosine(step, total, self.weight_decay['start'], self.weight_decay['end'])
         for group in runner.optim_wrapper.param_groups:
             group['lr'] = learning_rate
-            if group.get('decayed'):  # mmengine's extra group of base settings does not say
+            if group.get('decayed'):  # mmengine's extra group of base settings has no such key
                 group['weight_decay'] = weight_decay
         model = unwrapped_model(runner)
         if hasattr(model, 'set_epoch'):

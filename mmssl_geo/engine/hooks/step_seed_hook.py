@@ -1,9 +1,12 @@
-"""Global random states as a function of the iteration."""
+"""Seeds the global random generators as a function of the iteration."""
+
 import random
+from typing import Any
 
 import numpy as np
 import torch
 from mmengine.hooks import Hook
+from mmengine.runner import Runner
 
 from mmssl_geo.registry import HOOKS
 
@@ -12,22 +15,24 @@ from mmssl_geo.registry import HOOKS
 class StepSeedHook(Hook):
     """Seeds torch (CPU and GPUs), numpy and `random` before every iteration, from seed, iteration and rank.
 
-    So drop path and dropout draw the same after a resume as in a run that was never interrupted, without random
-    states in the checkpoint. The data do not depend on it: our transforms draw from seed, epoch and image index, and
+    Drop path and dropout therefore draw the same values in a resumed and in an uninterrupted run, without random states
+    in the checkpoint. The data does not depend on it: our transforms draw from seed, epoch and image index, and
     mmengine seeds its worker processes itself.
 
     Args:
-        seed (int, optional): None: the runner's.
+        seed: Seed; None: the runner's.
     """
+
     priority = 'VERY_HIGH'
 
-    def __init__(self, seed=None):
+    def __init__(self, seed: int | None = None) -> None:
         self.seed = seed
 
-    def before_train_iter(self, runner, batch_idx, data_batch=None):
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict[str, Any] | None = None) -> None:
         seed = runner.seed if self.seed is None else self.seed
         torch_seed, numpy_seed, python_seed = map(
-            int, np.random.SeedSequence((seed, runner.iter, runner.rank)).generate_state(3))
+            int, np.random.SeedSequence((seed, runner.iter, runner.rank)).generate_state(3)
+        )
         torch.manual_seed(torch_seed)
         np.random.seed(numpy_seed)
         random.seed(python_seed)

@@ -1,6 +1,11 @@
-"""Stops a run whose checkpoint does not fit the backbone."""
+"""Stops a run whose checkpoint does not fit the model."""
+
+from collections.abc import Iterator
+from typing import Any
+
 from mmengine.hooks import Hook
 from mmengine.model import PretrainedInit
+from mmengine.runner import Runner
 
 from mmssl_geo.checkpoints import read_checkpoint
 from mmssl_geo.engine.runner_state import unwrapped_model
@@ -8,71 +13,101 @@ from mmssl_geo.models.backbones.strict_init import BACKBONE_PREFIX, check_weight
 from mmssl_geo.registry import HOOKS
 from mmssl_geo.utils.errors import UserError
 
-ADVICE = ('For fine-tuning give the pretrained file as `model.backbone.init_cfg.checkpoint`, exported by `python '
-          'tools/convert_checkpoint.py {source} OUT.pth --to mmdet` (or mmseg, mmpretrain); `load_from` is for '
-          'checkpoints of the whole model.')
+ADVICE = (
+    'For fine-tuning, set `model.backbone.init_cfg.checkpoint` to the pretrained file, exported by `python '
+    'tools/convert_checkpoint.py {source} OUT.pth --to mmdet` (or mmseg, mmpretrain); `load_from` is for '
+    'checkpoints of the whole model.'
+)
 
 
 @HOOKS.register_module()
 class StrictLoadHook(Hook):
-    """Makes `load_from`, `resume` and a model's own `init_cfg` fail where mmengine would only log.
+    """Makes `load_from`, `resume` and a model's own `init_cfg` fail where mmengine only logs.
 
-    mmengine loads with `strict=False` and reads a file that needs code by running that code. This hook reads the
-    file safely before mmengine does, and wants every tensor of the model's `backbone.` to be in it with its shape. A
-    resumed run and a test want every tensor of the model. `SSLVisionTransformer` guards the backbone's `init_cfg`.
+    mmengine loads with `strict=False`, and reads a file that needs code by running that code. This hook reads the file
+    safely before mmengine does, and requires every tensor of the model's `backbone.` with its shape. To resume and to
+    test, it requires every tensor of the model. The backbone checks its own `init_cfg`.
 
     Args:
-        allow_code: read files that need code to be run (mmengine then runs it): for files of your own making only.
+        allow_code: Whether to read files that run code when they load; only for files you trust.
     """
 
     priority = 'VERY_HIGH'
 
-    def __init__(self, allow_code=False):
+    def __init__(self, allow_code: bool = False) -> None:
         self.allow_code = allow_code
-        self._unfit_for_test = None
+        self._error_in_test: UserError | None = None
 
-    def before_run(self, runner):
-        """Raises UserError if the file to load is missing, unsafe or no checkpoint."""
-        for source, to_check in _sources(runner):
+    def before_run(self, runner: Runner) -> None:
+        """Reads the files that mmengine will load.
+
+        Raises:
+            UserError: If a file is missing, unsafe or not a checkpoint.
+        """
+        for source, check_backbone in _sources(runner):
             checkpoint = read_checkpoint(source, allow_code=self.allow_code)
-            if to_check:
+            if check_backbone:
                 _check_backbone(runner, checkpoint, source)
 
-    def after_load_checkpoint(self, runner, checkpoint):
-        """Raises UserError if a tensor of the backbone (of a resumed run: of the model) does not fit."""
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Checks the loaded tensors.
+
+        Raises:
+            UserError: If a tensor of the backbone (of a resumed run: of the model) is missing or has another shape.
+        """
         source = getattr(runner, '_load_from', None) or f'of {runner.work_dir}'
         if getattr(runner, '_resume', False):
-            check_weights(unwrapped_model(runner).state_dict(), stored_weights(checkpoint), source, 'model to resume',
-                          'A run is resumed with the config that it began with; start anew without --resume.')
+            check_weights(
+                unwrapped_model(runner).state_dict(),
+                stored_weights(checkpoint),
+                source,
+                'model to resume',
+                'Resume a run with the config it began with, or start a new run without --resume.',
+            )
         _check_backbone(runner, checkpoint, source)
         try:
             _check_model(runner, checkpoint, source)
-            self._unfit_for_test = None
+            self._error_in_test = None
         except UserError as error:
-            self._unfit_for_test = error
+            self._error_in_test = error
 
-    def before_test(self, runner):
-        """Raises UserError if the model to test was loaded from a file that holds only a part of it."""
-        if self._unfit_for_test is not None:
-            raise self._unfit_for_test
+    def before_test(self, runner: Runner) -> None:
+        """Checks that the file held the whole model.
+
+        Raises:
+            UserError: If the model to test was loaded from a file that holds only a part of it.
+        """
+        if self._error_in_test is not None:
+            raise self._error_in_test
 
 
-def _sources(runner):
-    """Files that this run reads, and whether their keys must be checked here (mmengine's loader does not ask us)."""
+def _sources(runner: Runner) -> Iterator[tuple[str, bool]]:
+    """Yields the files that the run reads, and whether `before_run` must check their tensors.
+
+    mmengine calls no hook after it loads the file of an `init_cfg`.
+    """
     if runner._load_from is not None:
         yield runner._load_from, False
-    init_cfg = getattr(unwrapped_model(runner), 'init_cfg', None)
+    init_cfg: Any = getattr(unwrapped_model(runner), 'init_cfg', None)
     for cfg in init_cfg if isinstance(init_cfg, (list, tuple)) else [init_cfg]:
         if cfg and cfg.get('type') in ('Pretrained', PretrainedInit):
             yield cfg['checkpoint'], True
 
 
-def _check_backbone(runner, checkpoint, source):
-    expected = {key: value for key, value in unwrapped_model(runner).state_dict().items() if key.startswith(BACKBONE_PREFIX)}
-    check_weights(expected, stored_weights(checkpoint), source, 'backbone', ADVICE.format(source=source),
-                  allow_unexpected=True)
+def _check_backbone(runner: Runner, checkpoint: dict[str, Any], source: str) -> None:
+    state = unwrapped_model(runner).state_dict()
+    expected = {key: value for key, value in state.items() if key.startswith(BACKBONE_PREFIX)}
+    check_weights(
+        expected, stored_weights(checkpoint), source, 'backbone', ADVICE.format(source=source), allow_unexpected=True
+    )
 
 
-def _check_model(runner, checkpoint, source):
-    check_weights(unwrapped_model(runner).state_dict(), stored_weights(checkpoint), source, 'model',
-                  'A test needs the checkpoint of a fine-tuned model, made by this config.', allow_unexpected=True)
+def _check_model(runner: Runner, checkpoint: dict[str, Any], source: str) -> None:
+    check_weights(
+        unwrapped_model(runner).state_dict(),
+        stored_weights(checkpoint),
+        source,
+        'model',
+        'Test with a checkpoint of a fine-tuned model of this config.',
+        allow_unexpected=True,
+    )

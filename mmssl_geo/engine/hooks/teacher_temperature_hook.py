@@ -1,13 +1,17 @@
-"""The temperature of the teacher's targets."""
+"""Sets the temperature of the teacher's targets."""
+
 import math
+from typing import Any
 
 from mmengine.hooks import Hook
+from mmengine.runner import Runner
 
 from mmssl_geo.engine.runner_state import unwrapped_model
 from mmssl_geo.engine.schedules import shortened_warmup
 from mmssl_geo.registry import HOOKS
 
-SHARE = 0.3  # of a run that the warm-up would fill; the full warm-up is 30 of 100 epochs
+SHORTENED_WARMUP = 0.3
+"""Fraction of the run, as in a warm-up of 30 of 100 epochs."""
 
 
 @HOOKS.register_module()
@@ -17,34 +21,37 @@ class TeacherTemperatureHook(Hook):
     Epoch 0 has `start`; epoch `warmup_epochs - 1` and all later ones have `end`.
 
     Args:
-        start, end: temperatures.
-        warmup_epochs: whole number of epochs; 0 takes `end` at once. A warm-up that is not shorter than the run is
-            cut to three tenths of it, rounded up, with a warning (our choice; the official code fails then).
+        start: Initial temperature.
+        end: Final temperature.
+        warmup_epochs: Number of warm-up epochs; with 0 all epochs have `end`. A warm-up that is not shorter than the
+            run is reduced to three tenths of it, rounded up, with a warning (our choice; the official code fails).
     """
+
     priority = 'VERY_HIGH'
 
-    def __init__(self, start=0.04, end=0.07, warmup_epochs=30):
+    def __init__(self, start: float = 0.04, end: float = 0.07, warmup_epochs: int = 30) -> None:
         self.start = start
         self.end = end
         self.warmup_epochs = warmup_epochs
 
-    def before_train(self, runner):
-        warmup_epochs = self._warmup(runner)
+    def before_train(self, runner: Runner) -> None:
+        warmup_epochs = self._shortened_warmup(runner)
         if warmup_epochs != self.warmup_epochs:
             runner.logger.warning(
                 f"the warm-up of the teacher's temperature, {self.warmup_epochs} epochs, is not shorter than the run "
-                f'of {runner.max_epochs}; it is shortened to {warmup_epochs}')
+                f'of {runner.max_epochs}; it is shortened to {warmup_epochs}'
+            )
 
-    def before_train_iter(self, runner, batch_idx, data_batch=None):
-        temperature = self.value(runner.epoch, self._warmup(runner))
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict[str, Any] | None = None) -> None:
+        temperature = self.temperature(runner.epoch, self._shortened_warmup(runner))
         unwrapped_model(runner).set_teacher_temperature(temperature)
         runner.message_hub.update_scalar('train/teacher_temperature', temperature)
 
-    def value(self, epoch, warmup_epochs):
-        """Temperature of a 0-based epoch."""
+    def temperature(self, epoch: int, warmup_epochs: int) -> float:
+        """Computes the temperature of a 0-based epoch."""
         if epoch >= warmup_epochs:
             return self.end
         return self.start + (self.end - self.start) * epoch / max(1, warmup_epochs - 1)
 
-    def _warmup(self, runner):
-        return math.ceil(shortened_warmup(self.warmup_epochs, runner.max_epochs, SHARE))
+    def _shortened_warmup(self, runner: Runner) -> int:
+        return math.ceil(shortened_warmup(self.warmup_epochs, runner.max_epochs, SHORTENED_WARMUP))

@@ -1,27 +1,33 @@
-"""The one place where the EMA teacher moves."""
-from mmengine.hooks import Hook
+"""Updates the EMA teacher."""
 
-from mmssl_geo.engine.runner_state import accumulative_counts, unwrapped_model, optimizer_steps
+from collections.abc import Mapping
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmssl_geo.engine.runner_state import accumulative_counts, optimizer_steps, unwrapped_model
 from mmssl_geo.engine.schedules import warmup_cosine
 from mmssl_geo.registry import HOOKS
 
 
 @HOOKS.register_module()
 class TeacherUpdateHook(Hook):
-    """One EMA step of the teacher per optimizer step, before the student's forward.
+    """Makes one EMA step of the teacher per optimizer step, before the student's forward pass.
 
-    At step t the teacher has been moved with `momentum[t]` towards the student after t optimizer steps (GTSA,
-    official code, where the update stands between the two forwards of step t: the same values).
+    At step t the teacher is updated with the momentum of step t towards the student after t optimizer steps. In the
+    official GTSA code the update is between the two forward passes of step t, which gives the same values.
 
     Args:
-        momentum: `dict(start=..., end=...)`, cosine over the run's optimizer steps.
+        momentum: `dict(start=..., end=...)`, a cosine over the optimizer steps of the run.
     """
+
     priority = 'VERY_HIGH'
 
-    def __init__(self, momentum):
+    def __init__(self, momentum: Mapping[str, float]) -> None:
         self.momentum = dict(momentum)
 
-    def before_train_iter(self, runner, batch_idx, data_batch=None):
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict[str, Any] | None = None) -> None:
         step, total = optimizer_steps(runner)
         momentum = warmup_cosine(step, total, self.momentum['start'], self.momentum['end'])
         if runner.iter % accumulative_counts(runner) == 0:

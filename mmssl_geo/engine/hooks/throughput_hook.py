@@ -1,106 +1,121 @@
-"""Images per second, and whether the loader holds the training up."""
+"""Measures images per second and the time spent waiting for data."""
+
 import math
 import os
 from collections import deque
+from typing import Any
 
 import torch
 from mmengine.hooks import Hook
+from mmengine.runner import Runner
 
 from mmssl_geo.registry import HOOKS
 
 
 @HOOKS.register_module()
 class ThroughputHook(Hook):
-    """Logs `images_per_s` of all processes together and `data_wait_fraction`, the fraction of the time spent waiting for data.
+    """Logs `images_per_s` of all processes and `data_wait_fraction`, the fraction of the time spent waiting for data.
 
-    On a GPU that is how long the device itself was idle between two steps, by its own clock: the host is ahead of it,
-    and waits for data without harm. On a CPU it is mmengine's `data_time`. Where the share is high, a warning says so
-    once in `interval` iterations, with the number of workers to try.
+    On a GPU the waiting time is the device's idle time between two steps, measured on the device: the host runs ahead
+    and may wait for data without loss. On a CPU it is mmengine's `data_time`. If the fraction is high, a warning is
+    logged once every `interval` iterations, with the number of workers to try.
 
     Args:
-        interval: iterations over which the share is taken.
-        max_share: above this share a warning is logged.
+        interval: Number of iterations over which the fraction is averaged.
+        max_wait_fraction: Fraction above which a warning is logged.
     """
+
     priority = 'NORMAL'  # after IterTimerHook (registered earlier), before LoggerHook
 
-    def __init__(self, interval=200, max_share=0.1):
+    def __init__(self, interval: int = 200, max_wait_fraction: float = 0.1) -> None:
         self.interval = interval
-        self.max_share = max_share
-        self._start_anew()
-        self._first = True  # iteration of an epoch, or of what a resumed run has left of it
-        self._step_end = None
-        self._gaps = deque()  # (end of a step, arrival of the next batch), not yet read
+        self.max_wait_fraction = max_wait_fraction
+        self._reset()
+        self._is_first = True  # of an epoch, or of the rest of an epoch after a resume
+        self._step_end: torch.cuda.Event | None = None
+        self._gaps: deque[tuple[torch.cuda.Event, torch.cuda.Event]] = deque()  # end of a step, start of the next one
 
-    def before_train_epoch(self, runner):
-        self._first = True
+    def before_train_epoch(self, runner: Runner) -> None:
+        self._is_first = True
 
-    def before_train_iter(self, runner, batch_idx, data_batch=None):
-        if torch.cuda.is_available() and not self._first:
-            self._gaps.append((self._step_end, _mark()))
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict[str, Any] | None = None) -> None:
+        if torch.cuda.is_available() and not self._is_first and self._step_end is not None:
+            self._gaps.append((self._step_end, _record_event()))
 
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict[str, Any] | None = None,
+        outputs: dict[str, Any] | None = None,
+    ) -> None:
         hub = runner.message_hub
         seconds = hub.get_scalar('train/time').current()
         images = runner.train_dataloader.batch_size * runner.world_size
         hub.update_scalar('train/images_per_s', images / seconds)
         if torch.cuda.is_available():
-            self._step_end = _mark()
-        if self._first:
-            self._first = False
-            return  # workers start
+            self._step_end = _record_event()
+        if self._is_first:
+            self._is_first = False
+            return  # the first iteration includes the start of the workers
         self._seconds += seconds
-        self._waited += self._idle_seconds() if torch.cuda.is_available() else hub.get_scalar(
-            'train/data_time').current()
+        self._seconds_waited += (
+            self._idle_seconds() if torch.cuda.is_available() else hub.get_scalar('train/data_time').current()
+        )
         self._iterations += 1
-        share = self._waited / self._seconds
-        hub.update_scalar('train/data_wait_fraction', share)
+        fraction = self._seconds_waited / self._seconds
+        hub.update_scalar('train/data_wait_fraction', fraction)
         if self._iterations >= self.interval:
-            if share > self.max_share:
-                runner.logger.warning(advice(
-                    share, runner.train_dataloader.num_workers, cores_per_process()))
-            self._start_anew()
+            if fraction > self.max_wait_fraction:
+                advice = bottleneck_advice(fraction, runner.train_dataloader.num_workers, cores_per_process())
+                runner.logger.warning(advice)
+            self._reset()
 
-    def _start_anew(self):
-        self._iterations, self._seconds, self._waited = 0, 0., 0.
+    def _reset(self) -> None:
+        self._iterations, self._seconds, self._seconds_waited = 0, 0.0, 0.0
 
-    def _idle_seconds(self):
-        """Idle time of the device between steps, of those gaps that it has passed by now."""
-        seconds = 0.
+    def _idle_seconds(self) -> float:
+        """Sums the device's idle time in the gaps that it has passed since the last call."""
+        seconds = 0.0
         while self._gaps and self._gaps[0][1].query():
-            end, arrival = self._gaps.popleft()
-            seconds += end.elapsed_time(arrival) / 1000
+            end, start = self._gaps.popleft()
+            seconds += end.elapsed_time(start) / 1000
         return seconds
 
 
-def advice(share, num_workers, cores):
-    """What to say of a loader that is waited for.
+def bottleneck_advice(wait_fraction: float, num_workers: int, cores: int) -> str:
+    """Describes a data loader that is the bottleneck, and what to change.
 
     Args:
-        share: share of the time that is spent waiting, below 1.
-        num_workers: of the loader.
-        cores: that this process has.
+        wait_fraction: Fraction of the time spent waiting, below 1.
+        num_workers: Number of workers of the loader.
+        cores: Number of cores available to this process.
     """
-    busy = 1 - share
-    # n workers deliver a batch in the whole time of a step, and have to in its busy part; without workers loading and
-    # computing take turns
-    needed = math.ceil(max(1, num_workers) * (1 if num_workers else share) / max(busy, 1e-3))
-    said = f'the data loader is the bottleneck: {share:.0%} of the time is spent waiting for it'
+    busy = 1 - wait_fraction
+    # n workers deliver a batch in the whole time of a step but have to in its busy part; without workers, loading and
+    # computing alternate
+    needed = math.ceil(max(1, num_workers) * (1 if num_workers else wait_fraction) / max(busy, 1e-3))
+    text = f'the data loader is the bottleneck: {wait_fraction:.0%} of the time is spent waiting for it'
     if needed <= cores:
-        return f'{said}; try train_dataloader.num_workers={needed} (now {num_workers}, {cores} cores)'
+        return f'{text}; try train_dataloader.num_workers={needed} (now {num_workers}, {cores} cores)'
     if num_workers < cores:
-        return (f'{said}; try train_dataloader.num_workers={cores} (now {num_workers}), all cores of this process; '
-                f'{needed} would be needed')
-    return (f'{said}; all {cores} cores of this process are in use ({num_workers} workers), {needed} would be needed: '
-            'take cheaper views (docs/speed.md) or a machine with more cores per GPU')
+        return (
+            f'{text}; try train_dataloader.num_workers={cores} (now {num_workers}), all cores of this process; '
+            f'{needed} would be needed'
+        )
+    return (
+        f'{text}; all {cores} cores of this process are in use ({num_workers} workers), {needed} would be needed: '
+        'use cheaper views (docs/speed.md) or a machine with more cores per GPU'
+    )
 
 
-def cores_per_process():
-    """Cores that each process of this machine has to itself, at least one."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+def cores_per_process() -> int:
+    """Returns the number of cores available to each process of this machine, at least one."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
     return max(1, cores // int(os.environ.get('LOCAL_WORLD_SIZE', 1)))
 
 
-def _mark():
+def _record_event() -> torch.cuda.Event:
     event = torch.cuda.Event(enable_timing=True)
     event.record()
     return event

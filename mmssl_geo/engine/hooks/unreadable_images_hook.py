@@ -1,55 +1,68 @@
-"""Names the images that cannot be read, and stops a run that has too many of them."""
+"""Logs unreadable images and stops a run that has too many of them."""
+
+from typing import Any
+
 from mmengine.dist import all_gather_object
 from mmengine.hooks import Hook
+from mmengine.runner import Runner
 
 from mmssl_geo.registry import HOOKS
 from mmssl_geo.utils.errors import UserError
 
-NAMED_IN_ERROR = 3
+NUM_LISTED = 3
 
 
 @HOOKS.register_module()
 class UnreadableImagesHook(Hook):
-    """Logs each unreadable image once, and stops when they are more than a share of the dataset.
+    """Logs each unreadable image once, and stops the run if they exceed a fraction of the dataset.
 
-    Reads `data_batch['unreadable']`, a list of strings as `ImageListDataset` gives them. Each process checks what it
-    has met itself after every iteration; what all of them have met is put together after every epoch. A resumed run
-    counts anew.
+    Reads `data_batch['unreadable']`, a list of strings from `ImageListDataset`. Each process checks its own images
+    after every iteration; the images of all processes are merged after every epoch. A resumed run counts anew.
 
     Args:
-        max_unreadable (float, optional): the share. None: the dataset's own `max_unreadable`.
+        max_unreadable: The fraction; None: the dataset's own `max_unreadable`.
 
     Raises:
-        UserError: more different files than this share of the dataset are unreadable.
+        UserError: If more than this fraction of the files are unreadable.
     """
 
-    def __init__(self, max_unreadable=None):
+    def __init__(self, max_unreadable: float | None = None) -> None:
         self.max_unreadable = max_unreadable
-        self.found = set()
+        self.unreadable: set[str] = set()
 
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        lines = {line for sample in data_batch['unreadable'] for line in sample.split('\n') if line}
-        fresh = sorted(lines - self.found)
-        for line in fresh:
-            runner.logger.warning(f'image skipped, it cannot be read: {line}')
-        self.found.update(fresh)
-        if fresh:
-            self._check_share(runner)
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict[str, Any] | None = None,
+        outputs: dict[str, Any] | None = None,
+    ) -> None:
+        samples = (data_batch or {})['unreadable']
+        lines = {line for sample in samples for line in sample.split('\n') if line}
+        new_lines = sorted(lines - self.unreadable)
+        for line in new_lines:
+            runner.logger.warning(f'unreadable image skipped: {line}')
+        self.unreadable.update(new_lines)
+        if new_lines:
+            self._check_fraction(runner)
 
-    def after_train_epoch(self, runner):
-        # each process has met only its own images, those that it was given as substitutes included
-        self.found = set().union(*all_gather_object(self.found))
-        if self.found:
+    def after_train_epoch(self, runner: Runner) -> None:
+        # each process has seen only its own images, including substitutes
+        self.unreadable = set().union(*all_gather_object(self.unreadable))
+        if self.unreadable:
             runner.logger.warning(
-                f'{len(self.found)} of {len(runner.train_dataloader.dataset)} images could not be read so far')
-        self._check_share(runner)
+                f'{len(self.unreadable)} of {len(runner.train_dataloader.dataset)} images could not be read so far'
+            )
+        self._check_fraction(runner)
 
-    def _check_share(self, runner):
+    def _check_fraction(self, runner: Runner) -> None:
         dataset = runner.train_dataloader.dataset
         limit = dataset.max_unreadable if self.max_unreadable is None else self.max_unreadable
-        if len(self.found) > limit * len(dataset):
-            first = '; '.join(sorted(self.found)[:NAMED_IN_ERROR])
+        count = len(self.unreadable)
+        if count > limit * len(dataset):
+            first = '; '.join(sorted(self.unreadable)[:NUM_LISTED])
             raise UserError(
-                f'{len(self.found)} of {len(dataset)} images ({len(self.found) / len(dataset):.1%}) cannot be read, '
-                f'more than the {limit:.1%} allowed, such as: {first}; mend or remove them, or raise '
-                'train_dataloader.dataset.max_unreadable')
+                f'{count} of {len(dataset)} images ({count / len(dataset):.1%}) cannot be read, '
+                f'more than the {limit:.1%} allowed, such as: {first}; repair or remove them, or raise '
+                'train_dataloader.dataset.max_unreadable'
+            )

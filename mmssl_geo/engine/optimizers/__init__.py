@@ -3,5 +3,9 @@ from .layer_decay import LayerDecayConstructor
 from .optim_wrappers import PerTensorClipAmpOptimWrapper, PerTensorClipOptimWrapper, PortableAmpOptimWrapper
 
 __all__ = [
-    'DecayGroupsConstructor', 'LayerDecayConstructor', 'PerTensorClipAmpOptimWrapper', 'PerTensorClipOptimWrapper',
-    'PortableAmpOptimWrapper']
+    'DecayGroupsConstructor',
+    'LayerDecayConstructor',
+    'PerTensorClipAmpOptimWrapper',
+    'PerTensorClipOptimWrapper',
+    'PortableAmpOptimWrapper',
+]

@@ -1,5 +1,8 @@
-"""Layer-wise learning rates in models of any package."""
+"""Layer-wise learning rates for models of any OpenMMLab package."""
+
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from mmpretrain.engine.optimizers import LearningRateDecayOptimWrapperConstructor
 
@@ -8,18 +11,25 @@ from mmssl_geo.registry import OPTIM_WRAPPER_CONSTRUCTORS
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class LayerDecayConstructor(LearningRateDecayOptimWrapperConstructor):
-    """mmpretrain's layer decay, asking the backbone for depths, because detectors and segmenters do not know them.
+    """mmpretrain's layer decay with the layer depths of the backbone, which detectors and segmenters do not provide.
 
-    With n blocks, block i (from 0) learns at `rate ** (n - i)` of the base rate, embeddings at `rate ** (n + 1)`, and
-    everything behind the blocks at the base rate (BEiT's rule, which iBOT follows). mmdet's own constructor knows
-    ConvNeXt only, mmseg's goes by class names.
+    With n blocks, block i (from 0) has the learning rate `rate ** (n - i)` times the base rate, embeddings
+    `rate ** (n + 1)`, and everything after the blocks the base rate (BEiT's rule, used by iBOT). mmdet's own
+    constructor supports ConvNeXt only; mmseg's depends on class names.
 
     Args:
-        paramwise_cfg: as of mmpretrain's: `layer_decay_rate`, `norm_decay_mult`, `bias_decay_mult`, ...
+        paramwise_cfg: As in mmpretrain: `layer_decay_rate`, `norm_decay_mult`, `bias_decay_mult`, ...
     """
 
-    def add_params(self, params, module, prefix='', get_layer_depth=None, **kwargs):
-        """Adds the parameters of `module`; the first call is with the whole model, whose backbone is asked."""
+    def add_params(
+        self,
+        params: list[dict[str, Any]],
+        module: Any,  # noqa: ANN401  (a model with a `backbone`, or one of its modules)
+        prefix: str = '',
+        get_layer_depth: Callable[..., tuple[int, int]] | None = None,
+        **kwargs: Any,  # noqa: ANN401
+    ) -> None:
+        """Adds the parameters of `module`; the first call, without `get_layer_depth`, is for the whole model."""
         if get_layer_depth is None:
             get_layer_depth = partial(module.backbone.get_layer_depth, prefix='backbone.')
         super().add_params(params, module, prefix=prefix, get_layer_depth=get_layer_depth, **kwargs)
