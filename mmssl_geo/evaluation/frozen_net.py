@@ -7,6 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from mmssl_geo.models.backbones.base import has_cls_token
 from mmssl_geo.utils.constants import IMAGENET_MEAN, IMAGENET_STD
 from mmssl_geo.utils.errors import UserError
 
@@ -34,11 +35,11 @@ def frozen_copy(backbone: nn.Module, output: Output = 'map') -> nn.Module:
     Raises:
         UserError: If the backbone has no [CLS] token.
     """
+    if output == 'cls' and not has_cls_token(backbone):
+        raise UserError(f'{type(backbone).__name__} has no [CLS] token: use the mean of its feature map (pool mean)')
     net: Any = copy.deepcopy(backbone).requires_grad_(False)  # mmpretrain has no types
     if hasattr(net, 'out_type'):  # only vision transformers have it
         net.out_type = {'map': 'featmap', 'cls': 'cls_token'}[output]
-    elif output == 'cls':
-        raise UserError(f'{type(net).__name__} has no [CLS] token: use the mean of its feature map (pool mean)')
     net.eval()  # mmpretrain's `train` and `eval` return None
     return net
 

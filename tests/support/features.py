@@ -24,7 +24,7 @@ def noise_image(number, height=120, width=120):
 def content(images):
     """Cells that follow the content: waves of the mean colour of a cell's pixels, `(B, 25, h, w)`.
 
-    On a `coordinate_image` the colour is the place in the source; waves let cosines tell any two places apart.
+    On a `coordinate_image` the colour is the place in the source; waves give any two positions different directions.
     """
     colours = (images * torch.tensor(IMAGENET_STD).view(3, 1, 1) + torch.tensor(IMAGENET_MEAN).view(3, 1, 1)) / 255
     x, y = F.avg_pool2d(colours, CELL)[:, :2].unbind(dim=1)
@@ -32,8 +32,8 @@ def content(images):
     return torch.stack([f(wave) for wave in waves for f in (torch.cos, torch.sin)], dim=1)
 
 
-def place_code(images):
-    """Cells that tell their place in the view and nothing else: a random code for each, `(B, 256, h, w)`."""
+def position_code(images):
+    """Cells that encode only their position in the view, by a random code for each, `(B, 256, h, w)`."""
     code = torch.randn(256, CELLS, CELLS, generator=torch.Generator().manual_seed(0))
     return code.expand(len(images), -1, -1, -1)
 
@@ -44,5 +44,5 @@ def constant(images):
 
 
 def image_code(images):
-    """`(B, 3, h, w)`: tells images apart, but neither places nor turns."""
+    """`(B, 3, h, w)`: differs between images, but not between positions or rotations."""
     return images.double().mean(dim=(-2, -1), keepdim=True).float().expand(-1, -1, CELLS, CELLS)

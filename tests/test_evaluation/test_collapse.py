@@ -13,7 +13,7 @@ def test_spread_of_equal_and_of_isotropic_features():
 
 @pytest.mark.parametrize('num', [6, 400])
 def test_effective_rank_of_known_covariances(num):
-    """Features on k orthogonal axes, alike strong, have rank k; fewer features than channels included."""
+    """Features on k orthogonal axes, equally strong, have rank k; fewer features than channels included."""
     k = 3
     signs = torch.tensor([[1.0, -1.0]]).repeat(k, num // (2 * k)).view(k, -1)
     blocks = torch.block_diag(*[row[:, None] for row in signs])

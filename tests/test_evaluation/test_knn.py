@@ -31,5 +31,5 @@ def test_chunks_change_nothing(monkeypatch):
     assert all(torch.equal(whole[k], parts[k]) for k in whole)
 
 
-def test_chance_is_the_share_of_the_voters_commonest_class():
+def test_chance_is_the_share_of_the_most_frequent_class():
     assert majority_class_accuracy(torch.tensor([3, 8, 8]), torch.tensor([8, 3, 3, 8, 8])) == pytest.approx(0.6)

@@ -74,8 +74,8 @@ def test_a_feature_that_hardly_varies_does_not_drown_the_others():
     features, targets = torch.randn(60, 20).relu(), torch.randn(60, 2)
     features[:, 0] = 0.0
     features[0, 0] = 1e-6
-    told = fit_ridge(features, targets, 1.0)(torch.randn(200, 20).relu())
-    assert told.abs().max() < 10
+    predictions = fit_ridge(features, targets, 1.0)(torch.randn(200, 20).relu())
+    assert predictions.abs().max() < 10
 
 
 def test_logistic_works_where_gradients_are_switched_off():

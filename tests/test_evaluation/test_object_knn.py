@@ -25,7 +25,7 @@ def test_random_features_are_right_by_chance():
 
 
 def test_votes_are_weighted_by_the_cosine_and_k_limits_them():
-    # centred at 0: the one voter of class 0 is at the cosine 1, those of class 1 at 0.8
+    # centred at 0: the one neighbour of class 0 is at the cosine 1, those of class 1 at 0.8
     near = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.8, 0.6], [-2.6, -1.2]])
     labels = torch.tensor([0, 1, 1, 2, 0])
     features = torch.cat([near, torch.tensor([[2.0, 0.0]])])
@@ -38,12 +38,12 @@ def test_votes_are_weighted_by_the_cosine_and_k_limits_them():
     assert accuracies == [1.0, 1.0, 0.0]  # exp(0.2 / 0.07) = 17.4 votes of class 1 outweigh it
 
 
-def test_chance_is_the_voters_most_frequent_class():
+def test_chance_is_the_most_frequent_training_class():
     labels = torch.tensor([5, 5, 5, 2, 2, 2, 2, 5])
     assert object_knn(torch.randn(8, 3), labels, torch.arange(5), torch.arange(5, 8))[1] == pytest.approx(1 / 3)
 
 
-def test_rare_classes_neither_vote_nor_are_asked():
+def test_rare_classes_are_excluded():
     labels = torch.tensor([1, 1, 2, 1, 2, 3])
     image = torch.tensor([0, 0, 1, 2, 3, 3])
     neighbours, queries, num_excluded = split_objects(labels, image, torch.tensor([0, 1]), torch.tensor([2, 3]))

@@ -99,7 +99,7 @@ def test_options_reach_the_measures(run, tmp_path, photos, checkpoints):
     assert chances[1] > 1.5 * chances[0]
 
 
-def test_equal_file_names_are_told_apart_by_their_folders(run, tmp_path, photos, checkpoints):
+def test_equal_file_names_are_distinguished_by_their_folders(run, tmp_path, photos, checkpoints):
     other = tmp_path / 'other' / 'epoch_1.pth'
     other.parent.mkdir()
     torch.save(dict(state_dict=state(3)), other)
@@ -171,7 +171,7 @@ def test_an_empty_folder_is_refused(run, tmp_path, checkpoints):
         run(checkpoints[1], '--images', tmp_path / 'empty', *FAST)
 
 
-def test_the_command_says_a_mistake_in_one_sentence(tmp_path):
+def test_the_command_reports_a_mistake_in_one_sentence(tmp_path):
     done = subprocess.run(
         [sys.executable, str(TOOL), 'nowhere.pth', '--images', str(tmp_path)],
         capture_output=True,

@@ -95,7 +95,7 @@ def test_a_mistake_is_refused(run, photos, args, sentence):
         run(CONFIG, '--images', photos, *args)
 
 
-def test_the_command_says_a_mistake_in_one_sentence(tmp_path):
+def test_the_command_reports_a_mistake_in_one_sentence(tmp_path):
     done = subprocess.run(
         [sys.executable, str(TOOL), str(CONFIG), '--images', 'nowhere'], capture_output=True, text=True, cwd=tmp_path
     )

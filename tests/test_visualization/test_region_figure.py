@@ -38,7 +38,7 @@ def pixels(axes):
     return np.asarray(axes.images[0].get_array())
 
 
-def test_every_view_is_shown_with_its_facts(sample):
+def test_every_view_is_shown_with_its_properties(sample):
     figure = region_figure(sample, 'a title')
     figure.canvas.draw()
     assert figure.get_figwidth() * figure.dpi == 1500 and len(figure.axes) == 5
@@ -104,6 +104,6 @@ def test_background_shows_behind_the_foreground_only(sample):
     assert (pixels(panel(figure, 'x1_cut')) == sample['views']['x1_cut']['img']).all()
 
 
-def test_fallback_is_said(sample):
+def test_fallback_is_stated(sample):
     assert any('boxes of a random grid' in text for text in texts(region_figure({**sample, 'regions_fallback': True})))
     assert not any('boxes of a random grid' in text for text in texts(region_figure(sample)))

@@ -11,7 +11,7 @@ from mmssl_geo.evaluation.geometry import (
 )
 from mmssl_geo.geometry import rotate_maps
 from mmssl_geo.utils.errors import UserError
-from tests.support.features import SIZE, constant, content, coordinate_image, image_code, noise_image, place_code
+from tests.support.features import SIZE, constant, content, coordinate_image, image_code, noise_image, position_code
 
 
 def views_and_features(function, images):
@@ -35,13 +35,13 @@ def test_features_that_follow_the_content_are_equivariant():
     assert crops < 0.02  # a larger crop's cells see more of the image, and waves are not linear within them
 
 
-def test_place_codes_are_not_equivariant():
-    turns, crops = errors(place_code, [noise_image(n) for n in range(16)])
+def test_position_codes_are_not_equivariant():
+    turns, crops = errors(position_code, [noise_image(n) for n in range(16)])
     assert turns == pytest.approx(1, abs=0.05)
     assert crops == pytest.approx(1, abs=0.05)
 
 
-def test_places_as_features_are_worse_than_unrelated():
+def test_positions_as_features_are_worse_than_unrelated():
     """A cell's (x, y) from the middle is orthogonal to its place after one turn, opposite after two."""
     maps = torch.stack(torch.meshgrid(torch.arange(-3.0, 4), torch.arange(-3.0, 4), indexing='ij'))
     # Cosines of a cell with its counterpart: 0, -1, 0, and 0 for the middle cell, which is the centre itself.
@@ -53,7 +53,7 @@ def test_places_as_features_are_worse_than_unrelated():
 
 
 @pytest.mark.parametrize('function', [constant, image_code])
-def test_features_that_tell_no_places_count_as_unrelated(function):
+def test_features_without_positions_count_as_unrelated(function):
     assert errors(function, [noise_image(n) for n in range(4)]) == pytest.approx((1, 1), abs=1e-6)
 
 
@@ -64,7 +64,7 @@ def test_noise_is_unrelated():
     assert crop_equivariance_error(maps[0], maps[1], boxes, torch.zeros(32)) == pytest.approx(1, abs=0.05)
 
 
-def test_every_turn_counts():
+def test_every_rotation_counts():
     """Maps that follow two of the three turns and are unrelated in one have a third of the error."""
     maps = torch.randn(200, 16, 4, 4)
     for broken in (1, 2, 3):
@@ -107,12 +107,12 @@ def test_maps_of_one_direction_count_as_unrelated():
     assert equivariance_error(cells, cells) == 1
 
 
-def test_every_cell_counts_alike_and_a_lone_one_does_not():
+def test_every_cell_has_the_same_weight_and_a_single_one_has_none():
     cells = torch.eye(4).expand(3, 4, 4)
     others = torch.stack([torch.eye(4), torch.eye(4).roll(1, 0), torch.eye(4)])
-    asked = torch.tensor([[True, True, True, True], [True, True, False, False], [True, False, False, False]])
+    mask = torch.tensor([[True, True, True, True], [True, True, False, False], [True, False, False, False]])
     # Counterparts: 4 times 1, twice 0. Others: 0, but for cell 0 of the second image, whose one other is itself.
-    assert equivariance_error(cells, others, asked) == pytest.approx((1 - 4 / 6) / (1 - 1 / 6))
+    assert equivariance_error(cells, others, mask) == pytest.approx((1 - 4 / 6) / (1 - 1 / 6))
 
 
 def test_crops_that_move_nothing_are_refused():

@@ -13,7 +13,7 @@ from mmssl_geo.evaluation.geometry import (
     position_probe,
     rotation_probe,
 )
-from tests.support.features import SIZE, constant, content, coordinate_image, image_code, noise_image, place_code
+from tests.support.features import SIZE, constant, content, coordinate_image, image_code, noise_image, position_code
 
 
 def measured(function, images, **options):
@@ -31,8 +31,8 @@ def test_content_that_moves_is_found_everywhere():
     assert results['upright_precision'] > 0.99 and results['rotated_precision'] > 0.99
 
 
-def test_places_alone_are_read_and_nothing_else():
-    results = means(measured(place_code, [noise_image(n) for n in range(24)]))
+def test_position_codes_predict_positions_and_nothing_else():
+    results = means(measured(position_code, [noise_image(n) for n in range(24)]))
     assert results['position_error'] < 0.03 and results['rotation_accuracy'] == 0.25
     assert results['rotation_equivariance_error'] == pytest.approx(1, abs=0.05)
     assert results['crop_equivariance_error'] == pytest.approx(1, abs=0.05)
@@ -45,7 +45,7 @@ def test_features_without_geometry_are_at_chance_in_everything(function):
         assert result.mean == pytest.approx(result.chance, rel=1e-5), name
 
 
-def test_halves_are_disjoint_and_of_the_seed():
+def test_halves_are_disjoint_and_depend_on_the_seed():
     train, test = split_images(9, 1)
     assert sorted(torch.cat([train, test]).tolist()) == list(range(9)) and len(train) == 4
     assert torch.equal(train, split_images(9, 1)[0]) and not torch.equal(train, split_images(9, 2)[0])
@@ -57,9 +57,9 @@ def test_every_seed_has_its_split_and_the_table_their_mean_and_deviation():
     features = extract_features(
         lambda images: torch.randn(len(images), 6, 7, 7, generator=generator) + images[:, :1, :1, :1], views
     )
-    said = []
-    results = measure_geometry(features, views, [3, 8, 5], 1.5, lambda *args: said.append(args))
-    assert list(results) == list(GEOMETRY_MEASURES) and said == list(results.items())
+    reported = []
+    results = measure_geometry(features, views, [3, 8, 5], 1.5, lambda *args: reported.append(args))
+    assert list(results) == list(GEOMETRY_MEASURES) and reported == list(results.items())
     splits = [split_images(16, seed) for seed in (3, 8, 5)]
 
     def precision(train, test):

@@ -139,7 +139,7 @@ def test_cls_is_for_vision_transformers(tmp_path):
         frozen_copy(SSLResNet(18, stem_channels=8, base_channels=8), 'cls')
 
 
-def test_sizes_have_to_be_whole_cells():
+def test_sizes_must_be_multiples_of_the_stride():
     resnet = SSLResNet(18, stem_channels=8, base_channels=8)
     for net, size, stride in ((tiny_vit(), 72, 16), (resnet, 48, 32)):
         check_view_size(2 * stride, net.feature_stride)

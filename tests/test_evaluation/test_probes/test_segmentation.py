@@ -60,7 +60,7 @@ def test_scores_are_those_of_mmseg():
     assert (ours['mIoU'][0], ours['mAcc'][0], ours['aAcc'][0]) == pytest.approx((iou, accuracy, float(theirs['aAcc'])))
 
 
-def test_colours_that_tell_the_class_are_segmented(tmp_path):
+def test_colours_that_encode_the_class_are_segmented(tmp_path):
     # blocks of 16 x 16 pixels of 48 x 64 are more than 2 x 2 cells of the view
     (result,) = probe(tmp_path).evaluate(MeanColour(), [0])
     # all but the blur of upsampling, at most half a cell at each border
@@ -80,7 +80,7 @@ def test_pixels_of_one_class_an_image_are_all_right(tmp_path):
     )
 
 
-def test_labels_without_relation_to_the_image_are_told_by_chance(tmp_path):
+def test_labels_unrelated_to_the_image_are_predicted_at_chance(tmp_path):
     for part, seed in (('train', 0), ('val', 5)):
         folders = write_label_maps(tmp_path / part, 12, seed)
         write_label_maps(tmp_path / 'other', 12, seed + 1)

@@ -13,7 +13,7 @@ from mmssl_geo.evaluation.regions.measures import REGION_MEASURES, measure_regio
 from mmssl_geo.evaluation.regions.pastes import extract_region_features, paste, round_to_cells, sample_pastes
 from mmssl_geo.utils.constants import IMAGENET_MEAN, IMAGENET_STD
 from mmssl_geo.utils.errors import UserError
-from tests.support.features import CELL, CELLS, SIZE, constant, image_code, place_code
+from tests.support.features import CELL, CELLS, SIZE, constant, image_code, position_code
 
 NUM = 24
 
@@ -43,15 +43,15 @@ def measured(features, images):
     return results
 
 
-def test_colours_owe_nothing_to_surroundings_or_place(images):
+def test_colours_depend_on_neither_surroundings_nor_position(images):
     results = measured(colours, images)
     assert results['coupling'].mean == pytest.approx(0, abs=1e-5)
     assert results['shift_bias'].mean == pytest.approx(0, abs=1e-5)
     assert results['region_position_error'].mean > 0.9 * results['region_position_error'].chance
 
 
-def test_a_code_of_the_place_is_all_bias_and_no_coupling(images):
-    results = measured(place_code, images)
+def test_position_codes_have_bias_but_no_coupling(images):
+    results = measured(position_code, images)
     assert results['coupling'].mean == pytest.approx(0, abs=1e-5)
     assert results['shift_bias'].mean > 0.5
     cell = torch.tensor([[(x + 0.5) / CELLS, (y + 0.5) / CELLS] for y in range(CELLS) for x in range(CELLS)])
@@ -85,7 +85,7 @@ def test_relative_distance_by_hand():
     image, background = torch.tensor([0, 1]), torch.tensor([2, 3])
     # own: cosines 0, -1; others: east with west, east with north
     assert relative_distance(first, second, image, background) == pytest.approx(1.0)
-    assert relative_distance(first, first, image, background) == 1.0  # all alike: nothing to tell
+    assert relative_distance(first, first, image, background) == 1.0  # all alike
     second = torch.tensor([east, north])
     assert relative_distance(torch.tensor([east, north]), second, image, background) == 0
     third = torch.tensor([east, north, [0.0, 0.0, 1.0]])

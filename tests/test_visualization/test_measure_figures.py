@@ -55,7 +55,7 @@ def test_chance_and_deviation_are_drawn_at_every_bar():
     assert np.allclose(ends, [[8, 12], [18, 22]])
 
 
-def test_texts_say_the_values_and_scales_start_at_zero():
+def test_texts_give_the_values_and_axes_start_at_zero():
     axes = geometry_figure(rows(2)).axes
     assert [text.get_text() for text in axes[0].texts if text.get_text()[0].isdigit()] == ['10.0', '20.0']
     assert [text.get_text() for text in axes[1].texts if text.get_text()[0].isdigit()] == ['0.110', '0.210']
@@ -82,7 +82,7 @@ def test_one_seed_has_no_deviation():
     assert not geometry_figure(one).axes[0].collections
 
 
-def test_a_measure_that_was_not_taken_is_said():
+def test_a_missing_measure_is_labelled():
     one = rows(2)
     del one[1][1]['rotation_accuracy']
     axes = geometry_figure(one).axes[0]
