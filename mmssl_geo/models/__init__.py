@@ -3,6 +3,7 @@
 A new loss, head, neck, backbone or method is a module that its package's `__init__` imports and lists in `__all__`;
 this file collects the lists.
 """
+
 from mmssl_geo.utils.versions import check_versions
 
 check_versions(['mmpretrain'])
@@ -16,4 +17,10 @@ from .necks import *  # noqa: E402, F403
 from .selfsup import *  # noqa: E402, F403
 
 __all__ = [
-    *backbones.__all__, *data_preprocessors.__all__, *heads.__all__, *losses.__all__, *necks.__all__, *selfsup.__all__]
+    *backbones.__all__,
+    *data_preprocessors.__all__,
+    *heads.__all__,
+    *losses.__all__,
+    *necks.__all__,
+    *selfsup.__all__,
+]

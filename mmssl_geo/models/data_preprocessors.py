@@ -1,4 +1,5 @@
 """From collated samples to a batch of normalised views on the device."""
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,14 +24,12 @@ class NormalisingDataPreprocessor(BaseDataPreprocessor):
         std: Standard deviation per RGB channel, in grey levels.
         non_blocking: Whether copies to the device run asynchronously.
     """
+
     mean: Tensor
     std: Tensor
 
     def __init__(
-        self,
-        mean: Sequence[float] = IMAGENET_MEAN,
-        std: Sequence[float] = IMAGENET_STD,
-        non_blocking: bool = True,
+        self, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD, non_blocking: bool = True
     ) -> None:
         super().__init__(non_blocking=non_blocking)
         self.register_buffer('mean', torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
@@ -87,11 +86,14 @@ class MultiViewDataPreprocessor(NormalisingDataPreprocessor):
             rows = {'global': _view_major(rows[:, :num_global]), 'local': _view_major(rows[:, num_global:])}
             images = {kind: self.augment(views, rows[kind]) if len(views) else views for kind, views in images.items()}
         records = {**data, 'flipped': flipped}
-        return dict(views=ViewBatch(
-            global_images=self.normalise(images['global']),
-            local_images=self.normalise(images['local']),
-            num_global=num_global,
-            **{name: records[name] for name in RECORD_FIELDS}))
+        return dict(
+            views=ViewBatch(
+                global_images=self.normalise(images['global']),
+                local_images=self.normalise(images['local']),
+                num_global=num_global,
+                **{name: records[name] for name in RECORD_FIELDS},
+            )
+        )
 
 
 @MODELS.register_module()
@@ -122,12 +124,15 @@ class RegionViewDataPreprocessor(NormalisingDataPreprocessor):
         if mixed:
             backgrounds = roll_randomly(images['x2'])
             images = {**images, 'x3': mix_background(images['x3'], data['foreground'], backgrounds)}
-        return dict(views=RegionBatch(
-            images={name: self.normalise(views) for name, views in images.items()},
-            regions=data['regions'],
-            mixed=mixed,
-            fallback_share=data['regions_fallback'].float().mean(),
-            cut_shares={name: shares.float().mean() for name, shares in data['region_shares'].items()}))
+        return dict(
+            views=RegionBatch(
+                images={name: self.normalise(views) for name, views in images.items()},
+                regions=data['regions'],
+                mixed=mixed,
+                fallback_share=data['regions_fallback'].float().mean(),
+                cut_shares={name: shares.float().mean() for name, shares in data['region_shares'].items()},
+            )
+        )
 
 
 def roll_randomly(images: Tensor) -> Tensor:

@@ -1,4 +1,5 @@
 """A batch of views that show the same regions, on the device."""
+
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +20,7 @@ class RegionBatch:
         fallback_share: Share of the images that had no usable region and got grid boxes, scalar.
         cut_shares: Mean share of a region that is cut out, scalar, by name of the views that have holes.
     """
+
     images: dict[str, Tensor]
     regions: dict[str, Tensor]
     mixed: bool | None

@@ -1,4 +1,5 @@
 """A batch of multi-crop views on the device, and the pairs of views that the losses compare."""
+
 from dataclasses import dataclass
 
 import torch
@@ -24,6 +25,7 @@ class PairGroup:
         student_boxes_view: Common part of both views in pixels of v, shape (Q, B, V, 4), xyxy.
         relative_turns: Counter-clockwise quarter turns from q's orientation to v's.
     """
+
     teacher_index: Tensor
     student_index: Tensor
     teacher_boxes_view: Tensor
@@ -42,6 +44,7 @@ class ViewBatch(StackedRecords):
         local_images: Normalised local views, shape (L * B, 3, s, s); L may be 0.
         num_global: Number G of global views per image.
     """
+
     global_images: Tensor
     local_images: Tensor
     num_global: int
@@ -71,7 +74,7 @@ class ViewBatch(StackedRecords):
     def turns_by_kind(self) -> dict[str, Tensor]:
         """Returns the view-major quarter turns by kind, shapes (G * B,) and (L * B,)."""
         turns = self.turns.t()
-        by_kind = {'global': turns[:self.num_global].flatten(), 'local': turns[self.num_global:].flatten()}
+        by_kind = {'global': turns[: self.num_global].flatten(), 'local': turns[self.num_global :].flatten()}
         return {kind: by_kind[kind] for kind in self.images()}
 
     def pairs(self) -> dict[str, PairGroup]:
@@ -83,10 +86,14 @@ class ViewBatch(StackedRecords):
         if self.any_flipped:
             raise UserError(
                 'some views are flipped, but this method compares places of views, which only follow crops and quarter '
-                'turns: drop the flips (train_dataloader.dataset.pipeline.flips=None)')
-        sizes = torch.cat([  # created on the device: a copy from the host would wait for it
-            self.crop_boxes_src.new_full((self.num_global, 2), self.global_images.shape[-1]),
-            self.crop_boxes_src.new_full((self.num_local, 2), self.local_images.shape[-1])])
+                'turns: drop the flips (train_dataloader.dataset.pipeline.flips=None)'
+            )
+        sizes = torch.cat(
+            [  # created on the device: a copy from the host would wait for it
+                self.crop_boxes_src.new_full((self.num_global, 2), self.global_images.shape[-1]),
+                self.crop_boxes_src.new_full((self.num_local, 2), self.local_images.shape[-1]),
+            ]
+        )
         boxes = pair_boxes(self.crop_boxes_src, self.turns, sizes, self.num_global)
         # Views are square (the turns could not share a batch otherwise), so sizes before and after the turn agree.
         return self.pairs_from_boxes(boxes.teacher_boxes_view, boxes.student_boxes_view)
@@ -100,8 +107,8 @@ class ViewBatch(StackedRecords):
         """
         device, views = self.turns.device, torch.arange(self.turns.shape[1], device=self.turns.device)
         q = torch.arange(self.num_global, device=device)
-        others = torch.stack([torch.cat([views[:i], views[i + 1:self.num_global]]) for i in range(self.num_global)])
-        partners = {'global': others, 'local': views[self.num_global:].expand(self.num_global, -1)}
+        others = torch.stack([torch.cat([views[:i], views[i + 1 : self.num_global]]) for i in range(self.num_global)])
+        partners = {'global': others, 'local': views[self.num_global :].expand(self.num_global, -1)}
         groups = {}
         for kind, v in partners.items():
             if v.shape[1]:
@@ -110,7 +117,7 @@ class ViewBatch(StackedRecords):
         return groups
 
     def _group(
-        self, q: Tensor, v: Tensor, first: int, teacher_boxes_view: Tensor, student_boxes_view: Tensor,
+        self, q: Tensor, v: Tensor, first: int, teacher_boxes_view: Tensor, student_boxes_view: Tensor
     ) -> PairGroup:
         """Groups the view pairs `q, v`, both of shape (Q, V); `first` is the first view of v's kind."""
         image = torch.arange(self.batch_size, device=q.device)[None, :, None]
@@ -120,4 +127,5 @@ class ViewBatch(StackedRecords):
             student_index=(v - first) * self.batch_size + image,
             teacher_boxes_view=teacher_boxes_view[image, q, v],
             student_boxes_view=student_boxes_view[image, q, v],
-            relative_turns=(self.turns[image, v] - self.turns[image, q]) % 4)
+            relative_turns=(self.turns[image, v] - self.turns[image, q]) % 4,
+        )

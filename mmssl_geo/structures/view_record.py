@@ -1,4 +1,5 @@
 """The record of one view, written where the view is made, and the records of many views as tensors."""
+
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -19,6 +20,7 @@ class ViewRecord:
         is_global: Whether the view counts as global.
         flipped: Whether the resized crop was flipped left to right, before the turn.
     """
+
     crop_box_src: tuple[float, float, float, float]
     size: tuple[int, int]
     turn: int
@@ -59,6 +61,7 @@ class StackedRecords:
         turns: Counter-clockwise quarter turns, int64, shape (V,).
         flipped: Whether the view is flipped left to right, bool, shape (V,).
     """
+
     crop_boxes_src: Tensor
     turns: Tensor
     flipped: Tensor
@@ -72,5 +75,6 @@ def stack_records(records: Sequence[ViewRecord]) -> dict[str, Tensor]:
     stacked = StackedRecords(
         crop_boxes_src=torch.tensor([record.crop_box_src for record in records], dtype=torch.float32),
         turns=torch.tensor([record.turn for record in records]),
-        flipped=torch.tensor([record.flipped for record in records]))
+        flipped=torch.tensor([record.flipped for record in records]),
+    )
     return {name: getattr(stacked, name) for name in RECORD_FIELDS}

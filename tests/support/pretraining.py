@@ -1,4 +1,5 @@
 """Small configs and batches of views for several tests."""
+
 import random
 from pathlib import Path
 
@@ -11,14 +12,14 @@ from tests.support import ROOT
 
 TINY = {
     'model.backbone.img_size': 64,
-    'model.backbone.drop_path_rate': 0.,
+    'model.backbone.drop_path_rate': 0.0,
     'model.neck.out_channels': 16,
     'model.head.predictor.out_channels': 16,
     'model.head.rotation_head.hidden_channels': [16, 16, 8],
 }
 TINY_DINO = {
     'model.backbone.img_size': 64,
-    'model.backbone.drop_path_rate': 0.,
+    'model.backbone.drop_path_rate': 0.0,
     'model.neck.hidden_channels': 32,
     'model.neck.bottleneck_channels': 16,
     'model.neck.num_prototypes': 24,
@@ -42,13 +43,15 @@ def tiny_config(path='configs/gtsa_vits16_coco.py', **overrides):
 def random_views(batch_size=2, num_global=2, num_local=2, global_size=64, local_size=32, seed=0, dtype=torch.float32):
     """A `ViewBatch` of noise with crop boxes from the sampler."""
     generator = torch.Generator().manual_seed(seed)
-    groups, rng = (CropGroup(num_global, (0.3, 1.)), CropGroup(num_local, (0.1, 0.3))), random.Random(seed)
+    groups, rng = (CropGroup(num_global, (0.3, 1.0)), CropGroup(num_local, (0.1, 0.3))), random.Random(seed)
     boxes = torch.tensor([sample_crops((120, 160), *groups, rng) for _ in range(batch_size)])
     return ViewBatch(
         global_images=torch.randn(
-            num_global * batch_size, 3, global_size, global_size, generator=generator, dtype=dtype),
+            num_global * batch_size, 3, global_size, global_size, generator=generator, dtype=dtype
+        ),
         local_images=torch.randn(num_local * batch_size, 3, local_size, local_size, generator=generator, dtype=dtype),
         num_global=num_global,
         crop_boxes_src=boxes.to(dtype),
         turns=torch.randint(4, (batch_size, num_global + num_local), generator=generator),
-        flipped=torch.zeros(batch_size, num_global + num_local, dtype=torch.bool))
+        flipped=torch.zeros(batch_size, num_global + num_local, dtype=torch.bool),
+    )

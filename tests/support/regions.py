@@ -1,4 +1,5 @@
 """Small D3SSL models and batches of regions for several tests."""
+
 import numpy as np
 import torch
 from mmengine.config import Config
@@ -14,8 +15,13 @@ from tests.support import ROOT
 
 TINY_RESNET = dict(type='mmssl_geo.SSLResNet', depth=18, stem_channels=8, base_channels=8)
 TINY_VIT = dict(
-    type='mmssl_geo.SSLVisionTransformer', img_size=64, patch_size=16, out_type='featmap', final_norm=True,
-    arch=dict(embed_dims=24, num_layers=2, num_heads=2, feedforward_channels=48))
+    type='mmssl_geo.SSLVisionTransformer',
+    img_size=64,
+    patch_size=16,
+    out_type='featmap',
+    final_norm=True,
+    arch=dict(embed_dims=24, num_layers=2, num_heads=2, feedforward_channels=48),
+)
 SIDES = dict(x1=64, x2=64, x1_cut=64, x2_small=32, x3=64)
 
 
@@ -23,9 +29,12 @@ def d3ssl_config(backbone=None, **options):
     """Config of a D3SSL model that takes milliseconds per step on a CPU core."""
     mlp = dict(type='mmssl_geo.RegionProjector', hidden_channels=32, out_channels=16)
     return dict(
-        type='mmssl_geo.D3SSL', backbone=backbone or TINY_RESNET, neck=mlp,
+        type='mmssl_geo.D3SSL',
+        backbone=backbone or TINY_RESNET,
+        neck=mlp,
         head=dict(type='mmssl_geo.D3SSLHead', predictor=mlp, loss=dict(type='mmssl_geo.RegionSimilarityLoss')),
-        **options)
+        **options,
+    )
 
 
 def random_regions(batch_size=2, num_regions=3, names=tuple(SIDES), seed=0):
@@ -57,17 +66,26 @@ def make_runs_start_quickly(monkeypatch):
 
 def tiny_run(name, photos, work_dir, **options):
     """A shipped config with a net of one or two blocks, on 64 px views of a few photos."""
-    cfg = load_config(ROOT / f'configs/{name}.py', {
-        'train_dataloader.dataset.data_prefix': '', 'train_dataloader.dataset.data_root': str(photos),
-        'train_dataloader.dataset.ann_file': None,
-        'model.neck.hidden_channels': 32, 'model.neck.out_channels': 16,
-        'model.head.predictor.hidden_channels': 32, 'model.head.predictor.out_channels': 16, **options},
-        work_dir=str(work_dir))
+    cfg = load_config(
+        ROOT / f'configs/{name}.py',
+        {
+            'train_dataloader.dataset.data_prefix': '',
+            'train_dataloader.dataset.data_root': str(photos),
+            'train_dataloader.dataset.ann_file': None,
+            'model.neck.hidden_channels': 32,
+            'model.neck.out_channels': 16,
+            'model.head.predictor.hidden_channels': 32,
+            'model.head.predictor.out_channels': 16,
+            **options,
+        },
+        work_dir=str(work_dir),
+    )
     if cfg.model.backbone.type == 'mmssl_geo.SSLResNet':
         cfg.model.backbone.update(stem_channels=8, base_channels=8)
     else:
         cfg.model.backbone.update(
-            arch=dict(embed_dims=24, num_layers=1, num_heads=2, feedforward_channels=48), img_size=64, patch_size=16)
+            arch=dict(embed_dims=24, num_layers=1, num_heads=2, feedforward_channels=48), img_size=64, patch_size=16
+        )
     pipeline = cfg.train_dataloader.dataset.pipeline
     pipeline.regions = dict(type='mmssl_geo.GridRegions')  # instead of a file of proposals
     pipeline.views.size, pipeline.x2_small.size = 64, 32

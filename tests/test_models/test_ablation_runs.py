@@ -1,4 +1,5 @@
 """The command lines of docs/gtsa.md's ablations, from the spelling of each key to a training step."""
+
 import importlib.util
 import re
 import shlex
@@ -43,18 +44,21 @@ def runner_of(args, photos, tmp_path):
     cfg = load_config(path, {}, work_dir=str(tmp_path / args.work_dir))
     cfg.model.backbone.pop('arch')
     cfg.model.backbone.arch = dict(embed_dims=24, num_layers=1, num_heads=2, feedforward_channels=48)
-    cfg.merge_from_dict({
-        **TINY,
-        'train_dataloader.dataset.data_root': str(photos),
-        'train_dataloader.dataset.data_prefix': '',
-        'train_dataloader.dataset.pipeline.crop.global_size': 64,
-        'train_dataloader.dataset.pipeline.crop.local_size': 32,
-        'train_dataloader.dataset.pipeline.crop.num_local': 2,
-        'train_dataloader.batch_size': 4,
-        'train_dataloader.num_workers': 0,
-        'train_cfg.max_epochs': 1,
-        'default_hooks.schedule.warmup_epochs': 0,  # the first learning rate is not 0
-        'experiment_name': f'ablation_{args.work_dir}'.replace('/', '_')})
+    cfg.merge_from_dict(
+        {
+            **TINY,
+            'train_dataloader.dataset.data_root': str(photos),
+            'train_dataloader.dataset.data_prefix': '',
+            'train_dataloader.dataset.pipeline.crop.global_size': 64,
+            'train_dataloader.dataset.pipeline.crop.local_size': 32,
+            'train_dataloader.dataset.pipeline.crop.num_local': 2,
+            'train_dataloader.batch_size': 4,
+            'train_dataloader.num_workers': 0,
+            'train_cfg.max_epochs': 1,
+            'default_hooks.schedule.warmup_epochs': 0,  # the first learning rate is not 0
+            'experiment_name': f'ablation_{args.work_dir}'.replace('/', '_'),
+        }
+    )
     cfg.merge_from_dict(args.cfg_options)
     return build_runner(cfg)
 
@@ -74,7 +78,8 @@ def test_every_key_of_the_table_has_a_run():
         'train_dataloader.dataset.pipeline.crop.num_local=0',
         'model.head.correspondence_loss=None',
         'model.head.gate_correspondence=False',
-        'model.head.crop_loss=None']
+        'model.head.crop_loss=None',
+    ]
     assert {word for command in COMMANDS for word in command.split('--cfg-options')[1].split()} == set(TABLE_KEYS)
     work_dirs = [shlex.split(command)[2] for command in COMMANDS]
     assert len(set(work_dirs)) == len(COMMANDS) == 12
@@ -102,11 +107,18 @@ def test_a_documented_run_trains_the_whole_student(command, monkeypatch, photos,
 
 def test_without_turns_all_views_are_upright(monkeypatch, photos, tmp_path):
     command = 'configs/gtsa_vits16_coco.py --work-dir {} --cfg-options train_dataloader.batch_size=4'
-    turned = next(iter(runner_of(
-        train_arguments(command.format('on'), monkeypatch), photos, tmp_path).train_dataloader))
-    upright = next(iter(runner_of(train_arguments(
-        command.format('off') + ' train_dataloader.dataset.pipeline.turns=None', monkeypatch),
-        photos, tmp_path).train_dataloader))
+    turned = next(
+        iter(runner_of(train_arguments(command.format('on'), monkeypatch), photos, tmp_path).train_dataloader)
+    )
+    upright = next(
+        iter(
+            runner_of(
+                train_arguments(command.format('off') + ' train_dataloader.dataset.pipeline.turns=None', monkeypatch),
+                photos,
+                tmp_path,
+            ).train_dataloader
+        )
+    )
     assert turned['turns'].unique().tolist() == [0, 1, 2, 3] and upright['turns'].unique().tolist() == [0]
     assert torch.equal(turned['crop_boxes_src'], upright['crop_boxes_src'])
     for kind, first in (('global', 0), ('local', 2)):

@@ -1,4 +1,5 @@
 """Effect of each switch of GTSA's head on the losses; test_ablation_runs.py covers the runs of docs/gtsa.md."""
+
 import dataclasses
 
 import numpy as np
@@ -50,10 +51,12 @@ def scene(make):
 
 # rotation sensitivity
 
+
 @pytest.mark.parametrize('kind', ['global', 'local'])
 @pytest.mark.parametrize('turn', [1, 2, 3])
 def test_invariant_rotation_targets_do_not_change_with_any_turn(make, scene, kind, turn):
     """Turns the teacher's view, the student's view, or the recorded turns."""
+
     def turned_boxes(boxes, side):
         for _ in range(turn):
             x1, y1, x2, y2 = boxes.unbind(-1)
@@ -62,11 +65,16 @@ def test_invariant_rotation_targets_do_not_change_with_any_turn(make, scene, kin
 
     side = {'global': 64, 'local': 32}
     changes = [
-        dict(teacher=torch.rot90(scene.teacher, turn, (2, 3)),
-             teacher_boxes_view=turned_boxes(scene.pairs[kind].teacher_boxes_view, 64)),
-        dict(maps={kind: torch.rot90(scene.maps[kind], turn, (2, 3))},
-             student_boxes_view=turned_boxes(scene.pairs[kind].student_boxes_view, side[kind])),
-        dict(relative_turns=(scene.pairs[kind].relative_turns + turn) % 4)]
+        dict(
+            teacher=torch.rot90(scene.teacher, turn, (2, 3)),
+            teacher_boxes_view=turned_boxes(scene.pairs[kind].teacher_boxes_view, 64),
+        ),
+        dict(
+            maps={kind: torch.rot90(scene.maps[kind], turn, (2, 3))},
+            student_boxes_view=turned_boxes(scene.pairs[kind].student_boxes_view, side[kind]),
+        ),
+        dict(relative_turns=(scene.pairs[kind].relative_turns + turn) % 4),
+    ]
     invariant, sensitive = make(rotation_targets='invariant').head, make().head
     sensitive.pooled_sizes = invariant.pooled_sizes = dict(local=3)  # the default for a map of 2 x 2 cells is one cell
     for change in changes:
@@ -84,6 +92,7 @@ def test_invariant_rotation_targets_average_the_loss_over_the_turns(make, scene,
 
 # rotation head
 
+
 def test_without_a_rotation_head_there_is_no_rotation_loss(make, monkeypatch):
     views = random_views(dtype=torch.double)
     full, ablated = make(), make(rotation_head=None)
@@ -92,16 +101,20 @@ def test_without_a_rotation_head_there_is_no_rotation_loss(make, monkeypatch):
     losses = ablated(views, mode='loss')
     assert set(expected) - set(losses) == {'loss_rotation', 'rotation_accuracy'}
     assert all(torch.equal(losses[name], expected[name]) for name in losses)
-    assert {name for name in full.state_dict() if name not in ablated.state_dict()} == {
-        name for name in full.state_dict() if name.startswith('head.rotation_head.')} != set()
+    assert (
+        {name for name in full.state_dict() if name not in ablated.state_dict()}
+        == {name for name in full.state_dict() if name.startswith('head.rotation_head.')}
+        != set()
+    )
 
 
 # crop sensitivity
 
+
 @pytest.mark.parametrize('kind', ['global', 'local'])
 def test_invariant_crop_targets_do_not_change_with_the_boxes(make, scene, kind):
     invariant, sensitive = make(crop_targets='invariant').head, make().head
-    moved = torch.tensor([1., 2., 30., 25.]).double().expand_as(scene.pairs[kind].teacher_boxes_view)
+    moved = torch.tensor([1.0, 2.0, 30.0, 25.0]).double().expand_as(scene.pairs[kind].teacher_boxes_view)
     for change in (dict(teacher_boxes_view=moved), dict(student_boxes_view=moved)):
         assert torch.equal(scene(invariant, kind, **change), scene(invariant, kind))
         assert ((scene(sensitive, kind, **change) - scene(sensitive, kind)).abs() > 1e-4).all()
@@ -129,8 +142,11 @@ def test_crop_targets_by_kind_of_view(make, scene, invariant, pooled):
 def test_without_local_crops_only_global_pairs_count(make):
     model, views = make(), random_views(dtype=torch.double, **VIEWS)
     few = dataclasses.replace(
-        views, local_images=torch.empty(0, 3, 0, 0).double(), crop_boxes_src=views.crop_boxes_src[:, :2],
-        turns=views.turns[:, :2])
+        views,
+        local_images=torch.empty(0, 3, 0, 0).double(),
+        crop_boxes_src=views.crop_boxes_src[:, :2],
+        turns=views.turns[:, :2],
+    )
     losses, features = model(few, mode='loss'), model.extract_feat(views.global_images)
     predictions, teacher = model.head.predictor(model.neck(features)), model.teacher(views.global_images)
     pairs = views.pairs()['global']
@@ -144,6 +160,7 @@ def test_without_local_crops_only_global_pairs_count(make):
 
 
 # patch correspondence and its gate
+
 
 def test_without_correspondence_it_is_not_computed(make, monkeypatch):
     views = random_views(dtype=torch.double)
@@ -163,7 +180,8 @@ def test_without_the_gate_correspondence_counts_from_the_first_epoch(make):
     losses = ungated(views, mode='loss')
     assert losses['loss_correspondence'].requires_grad
     assert losses['loss_correspondence'].item() == pytest.approx(-losses['match_cosine'].item() / 2) and (
-        losses['match_cosine'] > 0)
+        losses['match_cosine'] > 0
+    )
 
 
 def test_without_the_crop_loss_the_other_losses_do_not_change(make):
@@ -176,11 +194,12 @@ def test_without_the_crop_loss_the_other_losses_do_not_change(make):
 
 # decorrelation, for small data
 
+
 def test_the_decorrelation_loss_is_added_to_the_other_losses(make):
     """It uses the backbone's patch tokens of all global views together."""
     views = random_views(dtype=torch.double)
     expected = make()(views, mode='loss')
-    model = make(decorrelation_loss=dict(type='mmssl_geo.DecorrelationLoss'), decorrelation_weight=4.)
+    model = make(decorrelation_loss=dict(type='mmssl_geo.DecorrelationLoss'), decorrelation_weight=4.0)
     losses = model(views, mode='loss')
     assert set(losses) - set(expected) == {'loss_decorrelation'}
     assert all(torch.equal(losses[name], expected[name]) for name in expected)
@@ -192,19 +211,32 @@ def test_the_decorrelation_loss_is_added_to_the_other_losses(make):
 
 # invalid options
 
-@pytest.mark.parametrize('options,message', [
-    ({'rotation_targets': 'fixed'}, "head.rotation_targets must be 'turned' or 'invariant', got 'fixed'"),
-    ({'rotation_targets': None}, "head.rotation_targets must be 'turned' or 'invariant', got None"),
-    ({'crop_targets': 'invarant'}, "head.crop_targets must be 'pooled' or 'invariant' or .*, got 'invarant'"),
-    ({'crop_targets': None}, "crop_targets .* or 'local_invariant' or 'global_invariant', got None"),
-    ({'crop_targets.local': 'invariant'}, "crop_targets .*, got {'local': 'invariant'}"),
-    ({'rotation_head': False}, 'head.rotation_head must be a config, or None .*, got False: .*head.rotation_head=None'),
-    ({'crop_loss': False}, 'head.crop_loss must be a config, or None .*, got False: .*head.crop_loss=None'),
-    ({'correspondence_loss': 'none'}, "head.correspondence_loss must be .*, got 'none': .*correspondence_loss=None"),
-    ({'gate_correspondence': 'off'}, "head.gate_correspondence must be True or False, got 'off'"),
-    ({'crop_loss': None}, 'crop_loss=None leaves the predictor without a loss.*gate_correspondence=False'),
-    ({'crop_loss': None, 'gate_correspondence': False, 'correspondence_loss': None, 'rotation_head': None},
-     'crop_loss=None leaves the predictor without a loss.*keep model.head.correspondence_loss')])
+
+@pytest.mark.parametrize(
+    'options,message',
+    [
+        ({'rotation_targets': 'fixed'}, "head.rotation_targets must be 'turned' or 'invariant', got 'fixed'"),
+        ({'rotation_targets': None}, "head.rotation_targets must be 'turned' or 'invariant', got None"),
+        ({'crop_targets': 'invarant'}, "head.crop_targets must be 'pooled' or 'invariant' or .*, got 'invarant'"),
+        ({'crop_targets': None}, "crop_targets .* or 'local_invariant' or 'global_invariant', got None"),
+        ({'crop_targets.local': 'invariant'}, "crop_targets .*, got {'local': 'invariant'}"),
+        (
+            {'rotation_head': False},
+            'head.rotation_head must be a config, or None .*, got False: .*head.rotation_head=None',
+        ),
+        ({'crop_loss': False}, 'head.crop_loss must be a config, or None .*, got False: .*head.crop_loss=None'),
+        (
+            {'correspondence_loss': 'none'},
+            "head.correspondence_loss must be .*, got 'none': .*correspondence_loss=None",
+        ),
+        ({'gate_correspondence': 'off'}, "head.gate_correspondence must be True or False, got 'off'"),
+        ({'crop_loss': None}, 'crop_loss=None leaves the predictor without a loss.*gate_correspondence=False'),
+        (
+            {'crop_loss': None, 'gate_correspondence': False, 'correspondence_loss': None, 'rotation_head': None},
+            'crop_loss=None leaves the predictor without a loss.*keep model.head.correspondence_loss',
+        ),
+    ],
+)
 def test_invalid_switches_are_user_errors(default_scope, options, message):
     with pytest.raises(UserError, match=message):
         build(**{f'model.head.{key}': value for key, value in options.items()})

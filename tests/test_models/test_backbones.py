@@ -17,7 +17,8 @@ ARCH = dict(embed_dims=32, num_layers=3, num_heads=2, feedforward_channels=64)
 
 def make_vit(img_size=64, **kwargs):
     return SSLVisionTransformer(
-        **{**dict(arch=ARCH, img_size=img_size, out_type='featmap', final_norm=False), **kwargs})
+        **{**dict(arch=ARCH, img_size=img_size, out_type='featmap', final_norm=False), **kwargs}
+    )
 
 
 def pretrained(path, **kwargs):
@@ -35,6 +36,7 @@ def log(monkeypatch):
 @pytest.fixture
 def saved(tmp_path):
     """Writes a state dict changed by `edit` and returns the path."""
+
     def save(edit=lambda state: None, img_size=64, prefix='', **kwargs):
         torch.manual_seed(1)
         source = make_vit(img_size, **kwargs)
@@ -44,6 +46,7 @@ def saved(tmp_path):
         path = tmp_path / 'weights.pth'
         torch.save(dict(state_dict=state), path)
         return path
+
     return save
 
 
@@ -55,7 +58,7 @@ def test_initialisation_follows_the_official_code():
         for module in vit.modules():
             if isinstance(module, torch.nn.LayerNorm | torch.nn.Linear):
                 for param in module.parameters():
-                    param.fill_(7.)
+                    param.fill_(7.0)
     vit.init_weights()
     linears = {name: m for name, m in vit.named_modules() if isinstance(m, torch.nn.Linear)}
     norms = [m for m in vit.modules() if isinstance(m, torch.nn.LayerNorm)]
@@ -76,21 +79,23 @@ def test_initialisation_follows_the_official_code():
     assert conv_before.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.02)
 
 
-@pytest.mark.parametrize('init_cfg', [
-    None, dict(type='Pretrained', checkpoint=None), dict(type='Pretrained', checkpoint='')])
+@pytest.mark.parametrize(
+    'init_cfg', [None, dict(type='Pretrained', checkpoint=None), dict(type='Pretrained', checkpoint='')]
+)
 def test_random_initialisation_is_logged(init_cfg, log):
     make_vit(init_cfg=init_cfg).init_weights()
     assert log == ['backbone starts from random weights']
 
 
-@pytest.mark.parametrize('init_cfg', [dict(type='TruncNormal', std=1.), dict(type='Pretrained', checkpint='x.pth')])
+@pytest.mark.parametrize('init_cfg', [dict(type='TruncNormal', std=1.0), dict(type='Pretrained', checkpint='x.pth')])
 def test_other_init_cfg_is_refused(init_cfg):
     with pytest.raises(UserError, match='init_cfg: only None or'):
         make_vit(init_cfg=init_cfg)
 
 
-@pytest.mark.parametrize('stored, given', [
-    ('', None), ('backbone.', None), ('backbone.', 'backbone'), ('net.', 'net.')])
+@pytest.mark.parametrize(
+    'stored, given', [('', None), ('backbone.', None), ('backbone.', 'backbone'), ('net.', 'net.')]
+)
 def test_strict_load(saved, log, stored, given):
     path = saved(prefix=stored)
     vit = make_vit(init_cfg=pretrained(path, prefix=given))
@@ -104,7 +109,7 @@ def test_strict_load(saved, log, stored, given):
 def test_heads_of_a_whole_model_are_ignored(saved, log):
     path = saved(lambda state: state.update({'neck.conv.weight': torch.zeros(3)}), prefix='backbone.')
     make_vit(init_cfg=pretrained(path)).init_weights()
-    assert log[-1].endswith('(strict); 1 tensors of other parts left aside')
+    assert log[-1].endswith('(strict); 1 tensors of other parts ignored')
 
 
 def drop(state):
@@ -128,13 +133,16 @@ def add(state):
     state['ln1.weight'] = torch.ones(32)
 
 
-@pytest.mark.parametrize('edit, message', [
-    (drop, r'1 of 40 are missing: layers\.1\.attn\.qkv\.weight\. Export'),
-    (rename_all, r'40 of 40 are missing: cls_token, pos_embed, .*, and 30 more; 40 are unexpected: blocks\.'),
-    (reshape, r'1 have another shape: layers\.2\.ln1\.weight \(file \(48,\), model \(32,\)\)'),
-    (spoil, r'1 hold NaN or infinite values: layers\.0\.ln2\.bias'),
-    (add, r'1 are unexpected: ln1\.weight'),
-])
+@pytest.mark.parametrize(
+    'edit, message',
+    [
+        (drop, r'1 of 40 are missing: layers\.1\.attn\.qkv\.weight\. Export'),
+        (rename_all, r'40 of 40 are missing: cls_token, pos_embed, .*, and 30 more; 40 are unexpected: blocks\.'),
+        (reshape, r'1 have another shape: layers\.2\.ln1\.weight \(file \(48,\), model \(32,\)\)'),
+        (spoil, r'1 hold NaN or infinite values: layers\.0\.ln2\.bias'),
+        (add, r'1 are unexpected: ln1\.weight'),
+    ],
+)
 def test_tensors_that_do_not_fit_are_named(saved, edit, message):
     path = saved(edit)
     vit = make_vit(init_cfg=pretrained(path))
@@ -163,15 +171,22 @@ def test_position_embedding_follows_img_size(saved, log):
 def test_position_embedding_without_a_square_grid_is_refused(saved):
     def cut(state):
         state['pos_embed'] = state['pos_embed'][:, :-2]
+
     with pytest.raises(UserError, match=r'pos_embed \(file \(1, 15, 32\), model \(1, 17, 32\)\)'):
         make_vit(init_cfg=pretrained(saved(cut))).init_weights()
 
 
 @pytest.mark.parametrize('package', ['mmdet', 'mmseg'])
-def test_models_of_mmdet_and_mmseg_refuse_a_misfit(package, saved):
+def test_models_of_mmdet_and_mmseg_refuse_other_weights(package, saved):
     backbone = dict(
-        type='mmssl_geo.SSLVisionTransformer', arch=ARCH, img_size=64, out_indices=[0, 2], out_type='featmap',
-        final_norm=False, init_cfg=dict(type='Pretrained', checkpoint=None))
+        type='mmssl_geo.SSLVisionTransformer',
+        arch=ARCH,
+        img_size=64,
+        out_indices=[0, 2],
+        out_type='featmap',
+        final_norm=False,
+        init_cfg=dict(type='Pretrained', checkpoint=None),
+    )
     cfg = Config(dict(model=MODELS_AROUND[package] | dict(backbone=backbone)))
     cfg.merge_from_dict({'model.backbone.init_cfg.checkpoint': str(saved(drop))})
     registry = importlib.import_module(f'{package}.registry')
@@ -187,11 +202,17 @@ def test_models_of_mmdet_and_mmseg_refuse_a_misfit(package, saved):
 
 
 MODELS_AROUND = dict(
-    mmdet=dict(type='FCOS', neck=dict(type='FPN', in_channels=[32, 32], out_channels=8, num_outs=2),
-               bbox_head=dict(type='FCOSHead', num_classes=2, in_channels=8, feat_channels=8, strides=[16, 32],
-                              norm_cfg=None)),
-    mmseg=dict(type='EncoderDecoder', test_cfg=dict(mode='whole'),
-               decode_head=dict(type='FCNHead', in_channels=32, channels=8, num_classes=2)))
+    mmdet=dict(
+        type='FCOS',
+        neck=dict(type='FPN', in_channels=[32, 32], out_channels=8, num_outs=2),
+        bbox_head=dict(type='FCOSHead', num_classes=2, in_channels=8, feat_channels=8, strides=[16, 32], norm_cfg=None),
+    ),
+    mmseg=dict(
+        type='EncoderDecoder',
+        test_cfg=dict(mode='whole'),
+        decode_head=dict(type='FCNHead', in_channels=32, channels=8, num_classes=2),
+    ),
+)
 
 
 def test_maps_of_several_blocks():
@@ -215,7 +236,7 @@ def test_final_norm_is_optional():
 @pytest.mark.parametrize('dtype, bound', [(torch.float32, 1e-6), (torch.bfloat16, 2e-2)])
 def test_attention_is_softmax_of_scaled_products(dtype, bound):
     query, key, value = torch.randn(3, 2, 3, 7, 16, dtype=torch.float64)
-    expected = torch.softmax(query @ key.mT / 16 ** 0.5, dim=-1) @ value
+    expected = torch.softmax(query @ key.mT / 16**0.5, dim=-1) @ value
     found = attention(query.to(dtype), key.to(dtype), value.to(dtype))
     assert found.dtype == dtype
     torch.testing.assert_close(found.double(), expected, atol=bound, rtol=bound)

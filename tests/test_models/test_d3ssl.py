@@ -28,6 +28,7 @@ def total(losses):
 
 # ---- the algorithm
 
+
 def test_losses_of_a_batch(model):
     losses = model(random_regions(), mode='loss')
     assert set(losses) == {'loss_dc', 'loss_dp', 'cosine_dc', 'cosine_dp', 'mixed_share', 'fallback_share'}
@@ -73,7 +74,7 @@ def test_region_vectors_match_a_direct_computation(resnet):
         rows = []
         for image in range(2):
             for box in views.regions[name][image]:
-                patch = pool_boxes(maps[image:image + 1], box[None] / 16, torch.tensor([0]), cells)
+                patch = pool_boxes(maps[image : image + 1], box[None] / 16, torch.tensor([0]), cells)
                 rows.append(resnet.neck(resnet.backbone.layer4(patch).mean(dim=(2, 3))))
         torch.testing.assert_close(resnet.project_student(views, name), torch.cat(rows), rtol=1e-4, atol=1e-5)
 
@@ -86,11 +87,13 @@ def test_a_vit_averages_the_patch_of_a_region(default_scope):
 
 def test_pooled_sizes_can_be_set_by_view(default_scope, monkeypatch):
     from mmssl_geo.models.selfsup import d3ssl
+
     model, seen = build_d3ssl(pooled_sizes=dict(x2_small=3)), []
 
     def spy(maps, boxes, index, size):
         seen.append(size)
         return pool_boxes(maps, boxes, index, size)
+
     monkeypatch.setattr(d3ssl, 'pool_boxes', spy)
     model(random_regions(), mode='loss')
     assert seen == [4, 3, 4, 4, 4]  # x1_cut, x2_small, x3; x1, x2
@@ -150,8 +153,10 @@ def test_under_autocast(model):
 
 # ---- regions show the same content
 
+
 class AverageMap(nn.Module):
     """A backbone whose map is the image averaged over cells of 4 px; a region's vector is its flattened patch."""
+
     region_stride = 4
 
     def region_maps(self, images):
@@ -164,13 +169,13 @@ class AverageMap(nn.Module):
 def test_boxes_select_the_same_content_in_every_view(resnet):
     """x3 is x2 shifted by (8, -4) px, x2_small is x2 at half its size: pooled regions are equal."""
     resnet.backbone, resnet.neck = AverageMap(), nn.Identity()
-    y, x = torch.meshgrid(torch.arange(64.) + 0.5, torch.arange(64.) + 0.5, indexing='ij')
+    y, x = torch.meshgrid(torch.arange(64.0) + 0.5, torch.arange(64.0) + 0.5, indexing='ij')
     image = torch.stack([x, y, x + 2 * y]).expand(2, 3, 64, 64)
-    boxes = torch.tensor([[12., 20., 36., 44.], [16., 16., 48., 30.], [22., 13., 41., 57.]]).expand(2, 3, 4)
+    boxes = torch.tensor([[12.0, 20.0, 36.0, 44.0], [16.0, 16.0, 48.0, 30.0], [22.0, 13.0, 41.0, 57.0]]).expand(2, 3, 4)
     images = dict(x2=image, x3=image.roll((-4, 8), dims=(2, 3)), x2_small=F.avg_pool2d(image, 2))
-    regions = dict(x2=boxes, x3=boxes + torch.tensor([8., -4., 8., -4.]), x2_small=boxes / 2)
+    regions = dict(x2=boxes, x3=boxes + torch.tensor([8.0, -4.0, 8.0, -4.0]), x2_small=boxes / 2)
     resnet.pooled_sizes = dict.fromkeys(images, 8)
-    views = RegionBatch(images, regions, False, torch.tensor(0.), {})
+    views = RegionBatch(images, regions, False, torch.tensor(0.0), {})
     vectors = {name: resnet.project_student(views, name) for name in images}
     torch.testing.assert_close(vectors['x3'], vectors['x2'])
     torch.testing.assert_close(vectors['x2_small'], vectors['x2'])

@@ -3,6 +3,7 @@
 Red is the column of a source pixel, green its row, blue the number of the image: what is filled, or another image, has
 another blue.
 """
+
 import numpy as np
 import pytest
 import torch
@@ -25,6 +26,7 @@ PAIRS = (('x1_cut', 'x2'), ('x2_small', 'x1'), ('x3', 'x2'), ('x3', 'x1'))
 
 class AverageMap(nn.Module):
     """A backbone whose map is the image averaged over cells of 2 px; a region's vector is its flattened patch."""
+
     region_stride = 2
 
     def region_maps(self, images):
@@ -66,6 +68,7 @@ def batch(folder, default_scope):
 
     def load(epoch=0):
         return default_collate([dataset[index, epoch] for index in range(NUM_IMAGES)])
+
     return load
 
 
@@ -85,10 +88,10 @@ def patches(vectors, flipped):
 
 def compare(model, data, student, teacher):
     """Distance in source pixels between what corresponding cells show, and which cells show the image itself."""
-    views = RegionViewDataPreprocessor(mean=(0., 0., 0.), std=(1., 1., 1.))(data)['views']
+    views = RegionViewDataPreprocessor(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))(data)['views']
     ours = patches(model.project_student(views, student), data['flipped'][student])
     theirs = patches(model.project_teacher(views, teacher), data['flipped'][teacher])
-    blue = 20. * torch.arange(NUM_IMAGES).view(-1, 1, 1, 1)
+    blue = 20.0 * torch.arange(NUM_IMAGES).view(-1, 1, 1, 1)
     assert (theirs[:, :, 2] - blue).abs().max() < 0.01, 'the teacher sees whole regions'
     return (ours - theirs)[:, :, :2].norm(dim=2), (ours[:, :, 2] - blue).abs() < 0.01
 
@@ -120,11 +123,15 @@ def test_the_boxes_of_x3_are_shifted_with_it(model, batch):
 
 def test_the_background_of_x3_is_another_image(batch):
     data = batch()
-    views = RegionViewDataPreprocessor(mean=(0., 0., 0.), std=(1., 1., 1.))(data)['views']
+    views = RegionViewDataPreprocessor(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))(data)['views']
     blue = views.images['x3'][:, 2]
     behind = torch.stack([image[~mask].mode().values for image, mask in zip(blue, data['foreground'], strict=True)])
-    own = 20. * torch.arange(NUM_IMAGES)
+    own = 20.0 * torch.arange(NUM_IMAGES)
     torch.testing.assert_close(behind.sort().values, own, rtol=0, atol=0.01)
     assert ((behind - own).abs() > 10).all()
-    assert all(((image - value).abs() < 1).all() for image, value in zip(
-        (image[mask] for image, mask in zip(blue, data['foreground'], strict=True)), own, strict=True))
+    assert all(
+        ((image - value).abs() < 1).all()
+        for image, value in zip(
+            (image[mask] for image, mask in zip(blue, data['foreground'], strict=True)), own, strict=True
+        )
+    )

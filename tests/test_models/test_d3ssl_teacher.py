@@ -1,4 +1,5 @@
 """D3SSL's teacher: its update, its modes, its statistics."""
+
 import pytest
 import torch
 from torch import nn
@@ -22,11 +23,13 @@ def test_the_teacher_is_a_moving_average_with_its_own_statistics(resnet):
     views = random_regions()
     resnet(views, mode='loss')
     for param in (*resnet.backbone.parameters(), *resnet.neck.parameters()):
-        param.data.add_(1.)
+        param.data.add_(1.0)
     teacher = {name: param.clone() for name, param in resnet.teacher.named_parameters()}
     buffers = {name: value.clone() for name, value in resnet.teacher.named_buffers()}
-    student = {**{f'backbone.{n}': p for n, p in resnet.backbone.named_parameters()},
-               **{f'neck.{n}': p for n, p in resnet.neck.named_parameters()}}
+    student = {
+        **{f'backbone.{n}': p for n, p in resnet.backbone.named_parameters()},
+        **{f'neck.{n}': p for n, p in resnet.neck.named_parameters()},
+    }
     resnet.update_teacher(0.75)
     for name, param in resnet.teacher.named_parameters():
         torch.testing.assert_close(param, 0.75 * teacher[name] + 0.25 * student[name])
@@ -60,8 +63,8 @@ def test_a_teacher_without_batch_statistics_stays_in_evaluation_mode_and_copies_
     nets = [nn.Sequential(nn.BatchNorm1d(2), nn.Dropout(0.5)) for _ in range(4)]
     teacher = Teacher(nets[0], nets[1]).train()
     assert not any(module.training for module in teacher.modules())
-    nets[2][0].running_mean.fill_(7.)
-    teacher.update(nets[2], nets[3], 1.)
+    nets[2][0].running_mean.fill_(7.0)
+    teacher.update(nets[2], nets[3], 1.0)
     assert (teacher.backbone[0].running_mean == 7).all()
 
 

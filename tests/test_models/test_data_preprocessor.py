@@ -11,9 +11,12 @@ def test_view_major_order_and_normalisation():
     images = label[..., None, None, None].expand(-1, -1, 3, 8, 8).to(torch.uint8)
     data = dict(
         inputs={'global': images[:, :num_global], 'local': images[:, num_global:, :, :4, :4]},
-        crop_boxes_src=torch.rand(batch, 6, 4), turns=torch.randint(4, (batch, 6)),
-        flipped=torch.zeros(batch, 6).bool(), img_path=['a', 'b', 'c'])
-    preprocessor = MultiViewDataPreprocessor(mean=(1., 2., 3.), std=(2., 4., 8.))
+        crop_boxes_src=torch.rand(batch, 6, 4),
+        turns=torch.randint(4, (batch, 6)),
+        flipped=torch.zeros(batch, 6).bool(),
+        img_path=['a', 'b', 'c'],
+    )
+    preprocessor = MultiViewDataPreprocessor(mean=(1.0, 2.0, 3.0), std=(2.0, 4.0, 8.0))
     views = preprocessor(data)['views']
     assert views.global_images.shape == (6, 3, 8, 8) and views.local_images.shape == (12, 3, 4, 4)
     assert (views.batch_size, views.num_global, views.num_local) == (3, 2, 4)
@@ -31,14 +34,19 @@ def test_each_view_gets_its_own_augmentation():
     """Each view of each image has its own brightness; the views keep their places."""
     rng = np.random.default_rng(0)
     views = rng.integers(0, 256, (2, 3, 8, 8, 3), dtype=np.uint8)  # two images, two global views and a local one
-    draws = [[PhotometricParams((('brightness', 0.3 + 0.1 * (3 * image + view)),), False, 0.) for view in range(3)]
-             for image in range(2)]
+    draws = [
+        [PhotometricParams((('brightness', 0.3 + 0.1 * (3 * image + view)),), False, 0.0) for view in range(3)]
+        for image in range(2)
+    ]
     tensors = torch.from_numpy(views).permute(0, 1, 4, 2, 3)
     data = dict(
-        inputs={'global': tensors[:, :2], 'local': tensors[:, 2:]}, crop_boxes_src=torch.zeros(2, 3, 4),
-        turns=torch.zeros(2, 3).long(), flipped=torch.zeros(2, 3).bool(),
-        photometrics=torch.from_numpy(np.array([[draw.row() for draw in row] for row in draws])))
-    batch = MultiViewDataPreprocessor(mean=(0., 0., 0.), std=(1., 1., 1.))(data)['views']
+        inputs={'global': tensors[:, :2], 'local': tensors[:, 2:]},
+        crop_boxes_src=torch.zeros(2, 3, 4),
+        turns=torch.zeros(2, 3).long(),
+        flipped=torch.zeros(2, 3).bool(),
+        photometrics=torch.from_numpy(np.array([[draw.row() for draw in row] for row in draws])),
+    )
+    batch = MultiViewDataPreprocessor(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))(data)['views']
     got = torch.cat([batch.global_images, batch.local_images]).permute(0, 2, 3, 1).numpy()
     places = [(image, view) for view in range(3) for image in range(2)]  # view-major
     expected = np.stack([apply_photometrics(views[image, view], draws[image][view]) for image, view in places])

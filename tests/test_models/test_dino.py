@@ -56,7 +56,7 @@ def test_initialisation():
     for layer in neck.mlp[::2]:
         assert layer.weight.std().item() == pytest.approx(0.02, rel=0.06) and layer.bias.abs().max() == 0
     prototypes = dict(neck.named_parameters())[PROTOTYPES]
-    assert prototypes.abs().max() <= 64 ** -0.5 and prototypes.std().item() == pytest.approx((3 * 64) ** -0.5, rel=0.03)
+    assert prototypes.abs().max() <= 64**-0.5 and prototypes.std().item() == pytest.approx((3 * 64) ** -0.5, rel=0.03)
 
 
 def test_a_copied_neck_is_independent():

@@ -1,4 +1,5 @@
 """DINO's loss and centre against algorithm 1 of the paper, on hand-made cases and random scores."""
+
 import math
 
 import pytest
@@ -15,9 +16,11 @@ def make_head(num_prototypes, **kwargs):
 def test_a_hand_computed_case():
     """One image, two prototypes, one global and one local view; probabilities 0.8 and 0.25 of the first prototype."""
     head = make_head(2, teacher_temperature=0.5)
-    head.center.copy_(torch.tensor([1., 3.]))
-    teacher = torch.tensor([[[1. + 0.5 * math.log(4.), 3.]]])  # centred and sharpened: log 4 and 0
-    student = torch.tensor([[[0., 5.]], [[0., 0.1 * math.log(3.)]]])  # the global view does not contribute to the loss
+    head.center.copy_(torch.tensor([1.0, 3.0]))
+    teacher = torch.tensor([[[1.0 + 0.5 * math.log(4.0), 3.0]]])  # centred and sharpened: log 4 and 0
+    student = torch.tensor(
+        [[[0.0, 5.0]], [[0.0, 0.1 * math.log(3.0)]]]
+    )  # the global view does not contribute to the loss
     losses = head.loss(student, teacher)
     expected = -0.8 * math.log(0.25) - 0.2 * math.log(0.75)
     entropy = -0.8 * math.log(0.8) - 0.2 * math.log(0.2)
@@ -25,7 +28,7 @@ def test_a_hand_computed_case():
     assert losses['teacher_entropy'].item() == pytest.approx(entropy, abs=1e-6)
     assert losses['teacher_kl'].item() == pytest.approx(expected - entropy, abs=1e-6)
     assert [name for name in losses if 'loss' in name] == ['loss_dino']
-    assert head.center.tolist() == pytest.approx([0.9 + 0.1 * (1 + 0.5 * math.log(4.)), 3.])
+    assert head.center.tolist() == pytest.approx([0.9 + 0.1 * (1 + 0.5 * math.log(4.0)), 3.0])
 
 
 def paper_loss(student, teacher, center, teacher_temperature, student_temperature=0.1):
@@ -58,13 +61,14 @@ def test_steps_of_the_published_algorithm(num_global, num_views):
 
 def test_the_centre_takes_in_all_processes(monkeypatch):
     """The other process's mean is (5, 1): the mean over both is (3, 2)."""
+
     def all_reduce(value, op):
         assert op == 'mean'
-        value.add_(torch.tensor([5., 1.])).div_(2)
+        value.add_(torch.tensor([5.0, 1.0])).div_(2)
 
     monkeypatch.setattr(dino_head, 'all_reduce', all_reduce)
     head = make_head(2, center_momentum=0.75)
-    head.update_center(torch.tensor([[[0., 2.], [2., 4.]]]))
+    head.update_center(torch.tensor([[[0.0, 2.0], [2.0, 4.0]]]))
     assert head.center.tolist() == [0.75, 0.5]
 
 
@@ -81,7 +85,7 @@ def test_the_monitored_values_show_collapse():
     """Constant scores: the target is uniform once centred, one prototype if not; the student follows it either way."""
     head = make_head(8)
     constant = torch.zeros(8)
-    constant[3] = 20.
+    constant[3] = 20.0
     one = head.loss(constant.expand(4, 2, 8), constant.expand(2, 2, 8))
     assert one['teacher_entropy'] < 1e-5 and one['teacher_kl'] < 1e-5
     head.center.copy_(constant)

@@ -1,4 +1,5 @@
 """A new backbone, loss and method, as users add them: what the package's own parts expect of them."""
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,7 @@ from tests.support.regions import TINY_RESNET, TINY_VIT, d3ssl_config, random_re
 
 class PatchConv(nn.Module):
     """A backbone of one convolution that meets the contract and nothing more."""
+
     feature_stride, feature_channels, has_cls_token, num_extra_tokens = 8, 12, False, 0
     region_stride = 8
 
@@ -22,7 +24,7 @@ class PatchConv(nn.Module):
         self.conv = nn.Conv2d(3, 12, 8, 8)
 
     def forward(self, images):
-        return (self.conv(images), )
+        return (self.conv(images),)
 
     def region_maps(self, images):
         return self(images)[-1]
@@ -68,8 +70,10 @@ def step(model, views):
 
 def test_a_new_method_and_loss(registered):
     model = MeanTeacher(
-        backbone={**TINY_VIT, 'drop_path_rate': 0.1}, neck=dict(type='ConvProjector', out_channels=8),
-        head=dict(type='MeanSquare'))
+        backbone={**TINY_VIT, 'drop_path_rate': 0.1},
+        neck=dict(type='ConvProjector', out_channels=8),
+        head=dict(type='MeanSquare'),
+    )
     assert set(step(model, random_views())) == {'loss_mean'}
     assert isinstance(model.data_preprocessor, MultiViewDataPreprocessor)
 
@@ -102,7 +106,10 @@ def test_backbones_describe_themselves(default_scope):
 
 
 def test_records_are_stacked_by_the_fields_of_a_batch():
-    records = [ViewRecord((0., 1., 20., 30.), (8, 8), 3, True, True), ViewRecord((5., 5., 9., 9.), (4, 4), 0, False)]
+    records = [
+        ViewRecord((0.0, 1.0, 20.0, 30.0), (8, 8), 3, True, True),
+        ViewRecord((5.0, 5.0, 9.0, 9.0), (4, 4), 0, False),
+    ]
     stacked = stack_records(records)
     assert tuple(stacked) == RECORD_FIELDS == ('crop_boxes_src', 'turns', 'flipped')
     assert stacked['crop_boxes_src'].tolist() == [[0, 1, 20, 30], [5, 5, 9, 9]]

@@ -1,4 +1,5 @@
 """Half precision, compilation and activation checkpointing compared with a plain step."""
+
 import shutil
 from types import SimpleNamespace
 
@@ -76,8 +77,7 @@ def test_activation_checkpointing_changes_no_gradient(default_scope):
 
 def compile_parts(model, **options):
     messages = []
-    CompileHook(**options).before_train(SimpleNamespace(
-        model=model, logger=SimpleNamespace(info=messages.append)))
+    CompileHook(**options).before_train(SimpleNamespace(model=model, logger=SimpleNamespace(info=messages.append)))
     return messages
 
 
@@ -93,7 +93,7 @@ def test_compiled_parts_keep_names_and_values(default_scope):
 
 def test_parts_that_cannot_be_compiled_are_refused(default_scope):
     with pytest.raises(UserError, match="no part 'neck.other': correct default_hooks.compile.parts"):
-        compile_parts(build(), parts=('neck.other', ))
+        compile_parts(build(), parts=('neck.other',))
     with pytest.raises(UserError, match='cannot compile a model that mixes patches: set model.mixing=None'):
         compile_parts(build(**{'model.mixing': dict(type='mmssl_geo.PatchMixing')}))
 

@@ -22,8 +22,7 @@ def total(losses):
 
 def test_losses_of_a_batch(model):
     losses = model(random_views(), mode='loss')
-    assert set(losses) == {
-        'loss_crop', 'loss_correspondence', 'loss_rotation', 'match_cosine', 'rotation_accuracy'}
+    assert set(losses) == {'loss_crop', 'loss_correspondence', 'loss_rotation', 'match_cosine', 'rotation_accuracy'}
     assert -1 <= losses['loss_crop'] <= 1
     assert losses['loss_correspondence'].item() == pytest.approx(-0.5 * losses['match_cosine'].item())
     assert 0 < losses['loss_rotation'] < 2
@@ -41,9 +40,8 @@ def test_the_gradient_reaches_the_whole_student_and_never_the_teacher(model):
 def test_the_losses_average_over_pairs_not_over_kinds(model, monkeypatch):
     """2 global and 6 local pairs are weighted 2 : 6."""
     views = random_views(num_local=3)
-    crop = {'global': torch.full((4,), -1.), 'local': torch.zeros(12)}
-    monkeypatch.setattr(
-        gtsa_head.GTSAHead, 'crop_losses', lambda self, kind, *args: crop[kind])
+    crop = {'global': torch.full((4,), -1.0), 'local': torch.zeros(12)}
+    monkeypatch.setattr(gtsa_head.GTSAHead, 'crop_losses', lambda self, kind, *args: crop[kind])
     assert model(views, mode='loss')['loss_crop'].item() == pytest.approx(-2 / 8)
 
 
@@ -70,14 +68,16 @@ def test_the_correspondence_loss_starts_after_the_warmup(model):
 
 def test_the_teacher_is_an_exponential_moving_average(model):
     for param in model.backbone.parameters():
-        param.data.add_(1.)
+        param.data.add_(1.0)
     teacher = {name: param.clone() for name, param in model.teacher.named_parameters()}
-    student = {**{f'backbone.{n}': p for n, p in model.backbone.named_parameters()},
-               **{f'neck.{n}': p for n, p in model.neck.named_parameters()}}
+    student = {
+        **{f'backbone.{n}': p for n, p in model.backbone.named_parameters()},
+        **{f'neck.{n}': p for n, p in model.neck.named_parameters()},
+    }
     model.update_teacher(0.9)
     for name, param in model.teacher.named_parameters():
         torch.testing.assert_close(param, 0.9 * teacher[name] + 0.1 * student[name])
-    model.update_teacher(1.)
+    model.update_teacher(1.0)
     for name, param in model.teacher.named_parameters():
         torch.testing.assert_close(param, 0.9 * teacher[name] + 0.1 * student[name])
 
@@ -101,7 +101,7 @@ def test_a_wrong_relative_turn_changes_the_crop_loss(model):
 
 def test_a_loss_that_is_not_finite_stops_the_run(model):
     with pytest.raises(NonFiniteLossError, match='loss_crop is not finite.*--resume'):
-        model.parse_losses(dict(loss_crop=torch.tensor(float('nan')), loss_rotation=torch.tensor(1.)))
+        model.parse_losses(dict(loss_crop=torch.tensor(float('nan')), loss_rotation=torch.tensor(1.0)))
 
 
 def test_widths_follow_the_backbone(default_scope):
@@ -159,7 +159,7 @@ def test_pooled_sizes_can_be_set_in_a_config(default_scope):
     cfg = tiny_config(**{'model.head.pooled_sizes': (5, 3)})
     assert '(' in cfg.pretty_text  # mmengine writes it into every log and checkpoint
     assert MODELS.build(cfg.model).head.pooled_sizes == {'global': 5, 'local': 3}
-    for wrong in ((5, ), (5, 0), (5, 2.5)):
+    for wrong in ((5,), (5, 0), (5, 2.5)):
         cfg.model.head.pooled_sizes = wrong
         with pytest.raises(UserError, match='pooled_sizes must be None or two positive integers'):
             MODELS.build(cfg.model)

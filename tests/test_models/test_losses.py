@@ -16,8 +16,8 @@ def test_crop_loss_of_a_patch_and_its_turned_copy_is_minus_one():
 
 
 def test_crop_loss_of_a_hand_computed_case():
-    student = torch.tensor([[[[1., 0.]], [[0., 2.]]]])  # tokens (1, 0) and (0, 2)
-    teacher = torch.tensor([[[[3., 1.]], [[4., 1.]]]])  # tokens (3, 4) and (1, 1)
+    student = torch.tensor([[[[1.0, 0.0]], [[0.0, 2.0]]]])  # tokens (1, 0) and (0, 2)
+    teacher = torch.tensor([[[[3.0, 1.0]], [[4.0, 1.0]]]])  # tokens (3, 4) and (1, 1)
     # One row of two cells cannot be turned per map, so it is made square by repeating it.
     student, teacher = student.expand(1, 2, 2, 2), teacher.expand(1, 2, 2, 2)
     loss = CropSimilarityLoss()(student, teacher, torch.tensor([0]))
@@ -34,7 +34,7 @@ def test_crop_loss_without_turns_averages_over_the_four_turns():
 
 def reference_correspondence(student, teacher, num_matches):
     """One pair, token by token: `student (N_s, C)`, `teacher (N_t, C)`."""
-    total = 0.
+    total = 0.0
     for mine, other in ((student, teacher), (teacher, student)):
         best = sorted((max(F.cosine_similarity(a, b, dim=0).item() for b in other) for a in mine), reverse=True)
         total += sum(best[:num_matches]) / num_matches / 2
@@ -65,7 +65,7 @@ def test_correspondence_ignores_the_order_of_tokens_and_their_length():
     loss = PatchCorrespondenceLoss()
     shuffled = 7 * student[:, :, :, torch.randperm(8)], 0.1 * teacher[:, :, torch.randperm(8)]
     torch.testing.assert_close(loss(student, teacher), loss(*shuffled))
-    torch.testing.assert_close(loss(teacher[:, :, None], teacher), torch.full((1, 1, 1), -1.))
+    torch.testing.assert_close(loss(teacher[:, :, None], teacher), torch.full((1, 1, 1), -1.0))
 
 
 def test_only_kept_tokens_get_a_gradient():
@@ -76,15 +76,15 @@ def test_only_kept_tokens_get_a_gradient():
     assert (student.grad[0, 0, 0, 2:] == 0).all()
 
 
-@pytest.mark.parametrize('share', [0., 1.5])
+@pytest.mark.parametrize('share', [0.0, 1.5])
 def test_match_share_out_of_range(share):
     with pytest.raises(ValueError, match='match_share must be in'):
         PatchCorrespondenceLoss(share)
 
 
 def test_decorrelation_matches_the_formula():
-    tokens = torch.randn(50, 4, dtype=torch.float64) * torch.tensor([0.2, 0.5, 1.5, 3.], dtype=torch.float64)
-    expected = sum(max(0., 1 - math.sqrt(tokens[:, c].var().item() + 1e-4)) for c in range(4)) / 4
+    tokens = torch.randn(50, 4, dtype=torch.float64) * torch.tensor([0.2, 0.5, 1.5, 3.0], dtype=torch.float64)
+    expected = sum(max(0.0, 1 - math.sqrt(tokens[:, c].var().item() + 1e-4)) for c in range(4)) / 4
     for c in range(4):
         for d in range(4):
             if c != d:

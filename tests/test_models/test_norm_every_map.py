@@ -1,4 +1,5 @@
 """The final LayerNorm on every output map of a vision transformer."""
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -33,7 +34,7 @@ def test_every_map_is_normalised_once_by_the_same_layer(out_indices):
         maps, raw = vit(images), plain(images)
     assert len(maps) == len(out_indices)
     for x, y in zip(maps, raw, strict=True):
-        expected = F.layer_norm(y.permute(0, 2, 3, 1), (32, ), vit.ln1.weight, vit.ln1.bias, 1e-6).permute(0, 3, 1, 2)
+        expected = F.layer_norm(y.permute(0, 2, 3, 1), (32,), vit.ln1.weight, vit.ln1.bias, 1e-6).permute(0, 3, 1, 2)
         assert x.shape == (2, 32, 3, 4)
         assert torch.allclose(x, expected, atol=1e-5)
         assert not torch.allclose(x, y, atol=0.1)

@@ -18,7 +18,11 @@ def head():
 
 def test_both_layers_start_near_zero(head):
     assert {name: tuple(p.shape) for name, p in head.named_parameters()} == {
-        'fc.weight': (7, 64), 'fc.bias': (7, ), 'norm.weight': (64, ), 'norm.bias': (64, )}
+        'fc.weight': (7, 64),
+        'fc.bias': (7,),
+        'norm.weight': (64,),
+        'norm.bias': (64,),
+    }
     for layer in (head.fc, head.norm):
         assert layer.weight.std().item() == pytest.approx(2e-5, rel=0.3) and layer.weight.abs().max() < 1e-4
         assert (layer.bias == 0).all()
@@ -39,5 +43,5 @@ def test_scores_are_linear_in_normalised_features(head):
 def test_loss_is_computed_from_the_scores(head):
     samples = [DataSample().set_gt_label(label) for label in (0, 6, 3)]
     features = torch.randn(3, 64)
-    loss = head.loss((features, ), samples)['loss']
-    assert torch.allclose(loss, F.cross_entropy(head((features, )), torch.tensor([0, 6, 3])))
+    loss = head.loss((features,), samples)['loss']
+    assert torch.allclose(loss, F.cross_entropy(head((features,)), torch.tensor([0, 6, 3])))

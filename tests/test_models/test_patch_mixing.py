@@ -9,10 +9,11 @@ from mmssl_geo.registry import MODELS
 from mmssl_geo.utils.errors import UserError
 from tests.support.regions import TINY_VIT
 
-GREY = SimpleNamespace(mean=torch.full((1, 3, 1, 1), 100.), std=torch.full((1, 3, 1, 1), 50.))
+GREY = SimpleNamespace(mean=torch.full((1, 3, 1, 1), 100.0), std=torch.full((1, 3, 1, 1), 50.0))
 
 
 # ---- the backbone's forward with mixed patches
+
 
 @pytest.fixture
 def backbone(default_scope):
@@ -72,8 +73,9 @@ def test_the_patch_embedding_learns_under_autocast(backbone):
 
 # ---- the draw
 
+
 def test_a_quarter_of_the_images_is_mixed_with_others_of_the_same_view():
-    images = torch.arange(32.).view(32, 1, 1, 1).expand(32, 3, 224, 224)  # two views of 16 images
+    images = torch.arange(32.0).view(32, 1, 1, 1).expand(32, 3, 224, 224)  # two views of 16 images
     seen = set()
     for _ in range(20):
         mixed = PatchMixing().draw(images, 2, 16, GREY)
@@ -96,6 +98,7 @@ def test_draws_follow_the_seed_of_torch_and_differ_between_calls():
     def marks(seed):
         torch.manual_seed(seed)
         return [PatchMixing().draw(images, 1, 8, GREY).mask for _ in range(2)]
+
     first, second = marks(1)
     assert torch.equal(first, marks(1)[0]) and not torch.equal(first, second) and not torch.equal(first, marks(2)[0])
 
@@ -132,11 +135,18 @@ def test_jitter_changes_the_colours_of_the_students_views():
     assert (moved.abs().mean(dim=(1, 2, 3)) > 0.01).all() and not torch.allclose(moved[0], moved[1], atol=0.05)
 
 
-@pytest.mark.parametrize('settings, message', [
-    (dict(share=0), 'mixing.share must be above 0'), (dict(share=1.2), 'mixing.share must be'),
-    (dict(weight=-1), 'mixing.weight must not be negative'), (dict(cut_share=(0, 0.5)), 'mixing.cut_share must be'),
-    (dict(cut_share=(0.6, 0.5)), 'mixing.cut_share must be'), (dict(jitter=(1, 1, 1)), 'mixing.jitter must be'),
-    (dict(jitter=(1, 1, 1, 0.6)), 'mixing.jitter must be')])
+@pytest.mark.parametrize(
+    'settings, message',
+    [
+        (dict(share=0), 'mixing.share must be above 0'),
+        (dict(share=1.2), 'mixing.share must be'),
+        (dict(weight=-1), 'mixing.weight must not be negative'),
+        (dict(cut_share=(0, 0.5)), 'mixing.cut_share must be'),
+        (dict(cut_share=(0.6, 0.5)), 'mixing.cut_share must be'),
+        (dict(jitter=(1, 1, 1)), 'mixing.jitter must be'),
+        (dict(jitter=(1, 1, 1, 0.6)), 'mixing.jitter must be'),
+    ],
+)
 def test_invalid_settings_are_refused(settings, message):
     with pytest.raises(UserError, match=message):
         PatchMixing(**settings)
@@ -144,17 +154,19 @@ def test_invalid_settings_are_refused(settings, message):
 
 # ---- the loss
 
+
 def test_views_have_equal_weights_spread_over_their_kept_tokens():
     kept = torch.tensor([[[True, False], [False, False]], [[True, True], [True, False]], [[False] * 2] * 2])
     torch.testing.assert_close(
         token_weights(kept, torch.float64),
-        torch.tensor([[[1, 0], [0, 0]], [[1 / 3, 1 / 3], [1 / 3, 0]], [[0, 0], [0, 0]]], dtype=torch.float64))
+        torch.tensor([[[1, 0], [0, 0]], [[1 / 3, 1 / 3], [1 / 3, 0]], [[0, 0], [0, 0]]], dtype=torch.float64),
+    )
 
 
 def test_the_loss_of_a_hand_computed_case():
     mixed = SimpleNamespace(index=range(3))
-    cosines = torch.tensor([0.5, -1., 0.2])
-    losses = PatchMixing(weight=0.3).losses(-2 * cosines, cosines, torch.tensor([3., 1., 0.]), mixed)
+    cosines = torch.tensor([0.5, -1.0, 0.2])
+    losses = PatchMixing(weight=0.3).losses(-2 * cosines, cosines, torch.tensor([3.0, 1.0, 0.0]), mixed)
     assert losses['loss_mixing'].item() == pytest.approx(0.3 * -2 * (0.5 * 0.75 - 0.25))
     assert losses['cosine_mixing'].item() == pytest.approx(0.125) and losses['mixed_views'] == 3
     nothing = PatchMixing().losses(cosines, cosines, torch.zeros(3), mixed)
@@ -162,7 +174,7 @@ def test_the_loss_of_a_hand_computed_case():
 
 
 def test_half_precision_tokens_are_compared_in_float32():
-    maps = torch.full((1, 256, 2, 2), 200., dtype=torch.float16)  # 200^2 x 256 overflows float16
+    maps = torch.full((1, 256, 2, 2), 200.0, dtype=torch.float16)  # 200^2 x 256 overflows float16
     cosines = token_cosines(maps, maps)
     assert cosines.dtype == torch.float32
     torch.testing.assert_close(cosines, torch.ones(1, 2, 2))
@@ -174,10 +186,10 @@ def test_pooled_vectors_are_means_of_kept_tokens():
     kept = torch.rand(2, 4, 4) < 0.5
     kept[1, 1:, 1:] = False  # the samples of a box reach half a token beyond it
     kept[1, 0, 0] = True
-    boxes = torch.tensor([[0., 0, 4, 4], [2, 2, 4, 4]])
+    boxes = torch.tensor([[0.0, 0, 4, 4], [2, 2, 4, 4]])
     vectors, shares = pool_kept(maps, kept, boxes, torch.tensor([0, 1]), 4)
     torch.testing.assert_close(vectors[0], maps[0][:, kept[0]].mean(dim=1))
-    torch.testing.assert_close(shares, torch.tensor([kept[0].float().mean(), 0.]))
+    torch.testing.assert_close(shares, torch.tensor([kept[0].float().mean(), 0.0]))
     torch.testing.assert_close(vectors[1], maps[1][:, kept[1]].mean(dim=1))  # of the whole map
-    maps[~kept.unsqueeze(1).expand_as(maps)] = 100.
+    maps[~kept.unsqueeze(1).expand_as(maps)] = 100.0
     assert torch.equal(pool_kept(maps, kept, boxes, torch.tensor([0, 1]), 4)[0], vectors)

@@ -50,9 +50,10 @@ def test_gtsa_loss_matches_a_direct_computation(default_scope):
     rows = []
     for row, image in enumerate(mixed.index):
         maps = model.backbone.forward_mixed(
-            mixed.images[row:row + 1], mixed.donors[row:row + 1], mixed.mask[row:row + 1])[-1]
+            mixed.images[row : row + 1], mixed.donors[row : row + 1], mixed.mask[row : row + 1]
+        )[-1]
         student = model.head.predictor(model.neck(maps))[0]
-        teacher = model.teacher(views.global_images[image:image + 1])[0]
+        teacher = model.teacher(views.global_images[image : image + 1])[0]
         kept = ~mixed.mask[row]
         rows.append(F.cosine_similarity(student[:, kept], teacher[:, kept], dim=0).mean())
     assert mixed.mask.any(dim=(1, 2)).all() and len(rows) == 4
@@ -74,8 +75,12 @@ def test_d3ssl_loss_matches_a_direct_computation(default_scope, teacher_x1, name
         view = (name, 'x2')[image // 4]
         targets = model.project_teacher(views, view).view(4, 3, -1)[image % 4]
         vectors, kept = pool_kept(
-            maps[row:row + 1], mixed.kept[row:row + 1], views.regions[view][image % 4] / 8,
-            torch.zeros(3, dtype=torch.long), 8)
+            maps[row : row + 1],
+            mixed.kept[row : row + 1],
+            views.regions[view][image % 4] / 8,
+            torch.zeros(3, dtype=torch.long),
+            8,
+        )
         cosines.append(F.cosine_similarity(model.head.predictor(model.neck(vectors)), targets, dim=1))
         shares.append(kept)
     mean = (torch.cat(cosines) * torch.cat(shares)).sum() / torch.cat(shares).sum()

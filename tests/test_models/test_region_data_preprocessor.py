@@ -13,13 +13,18 @@ def batch(batch_size=4, side=6, **extra):
     values = torch.arange(batch_size, dtype=torch.uint8).view(-1, 1, 1, 1)
     filled = torch.ones(batch_size, 3, side, side, dtype=torch.uint8)
     foreground = torch.zeros(batch_size, side, side, dtype=torch.bool)
-    foreground[:, :, :side // 2] = True
+    foreground[:, :, : side // 2] = True
     inputs = dict(x1=filled * 7, x2=filled * (10 * values + 5), x3=filled * (200 + values))
     return dict(
-        inputs=inputs, regions={name: torch.rand(batch_size, 2, 4) for name in inputs}, foreground=foreground,
+        inputs=inputs,
+        regions={name: torch.rand(batch_size, 2, 4) for name in inputs},
+        foreground=foreground,
         regions_fallback=torch.tensor([True] + [False] * (batch_size - 1)),
-        region_shares=dict(x3=torch.full((batch_size, 2), 0.4)), img_path=['a'] * batch_size,
-        sample_idx=torch.arange(batch_size), **extra)
+        region_shares=dict(x3=torch.full((batch_size, 2), 0.4)),
+        img_path=['a'] * batch_size,
+        sample_idx=torch.arange(batch_size),
+        **extra,
+    )
 
 
 def grey(images):
@@ -29,8 +34,7 @@ def grey(images):
 
 def test_normalised_by_imagenet():
     views = RegionViewDataPreprocessor()(batch())['views']
-    np.testing.assert_allclose(
-        views.images['x1'][2, :, 3, 3], (7 - np.array(MEAN)) / np.array(STD), rtol=1e-5)
+    np.testing.assert_allclose(views.images['x1'][2, :, 3, 3], (7 - np.array(MEAN)) / np.array(STD), rtol=1e-5)
     assert views.batch_size == 4 and views.regions['x3'].shape == (4, 2, 4)
 
 
@@ -39,7 +43,7 @@ def test_the_background_is_another_image():
     for _ in range(40):
         views = RegionViewDataPreprocessor()(batch())['views']
         x3 = grey(views.images['x3'])
-        own = torch.arange(4).view(4, 1, 1, 1) + 200.
+        own = torch.arange(4).view(4, 1, 1, 1) + 200.0
         torch.testing.assert_close(x3[..., :3], own.expand(4, 3, 6, 3), rtol=0, atol=1e-3)
         behind = (x3[:, 0, 0, 5] - 5) / 10
         torch.testing.assert_close(x3[..., 3:], (10 * behind + 5).view(4, 1, 1, 1).expand(4, 3, 6, 3))
@@ -83,7 +87,8 @@ def test_without_x3():
 def test_statistics():
     statistics = RegionViewDataPreprocessor()(batch())['views'].statistics()
     assert {name: float(value) for name, value in statistics.items()} == pytest.approx(
-        dict(cut_share_x3=0.4, mixed_share=1., fallback_share=0.25))
+        dict(cut_share_x3=0.4, mixed_share=1.0, fallback_share=0.25)
+    )
 
 
 def test_boxes_have_the_index_of_their_image():

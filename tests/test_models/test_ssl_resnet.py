@@ -23,17 +23,19 @@ def log(monkeypatch):
 @pytest.fixture
 def saved(tmp_path):
     """Writes a state dict changed by `edit` and returns the path."""
+
     def save(edit=lambda state: None, prefix=''):
         torch.manual_seed(1)
         net = SSLResNet(**NARROW)
         for value in net.state_dict().values():
             if value.is_floating_point():
-                value.uniform_(0.5, 1.)
+                value.uniform_(0.5, 1.0)
         state = {prefix + key: value for key, value in net.state_dict().items()}
         edit(state)
         path = tmp_path / 'weights.pth'
         torch.save(dict(state_dict=state), path)
         return path
+
     return save
 
 
@@ -70,8 +72,9 @@ def test_the_network_of_the_paper():
             assert net.layer4(torch.zeros(1, 1024, cells, cells)).shape[-1] == (cells + 1) // 2  # 7 and 4
 
 
-@pytest.mark.parametrize('init_cfg', [
-    None, dict(type='Pretrained', checkpoint=None), dict(type='Pretrained', checkpoint='')])
+@pytest.mark.parametrize(
+    'init_cfg', [None, dict(type='Pretrained', checkpoint=None), dict(type='Pretrained', checkpoint='')]
+)
 def test_random_initialisation_is_logged(init_cfg, log):
     SSLResNet(init_cfg=init_cfg, **NARROW).init_weights()
     assert log == ['backbone starts from random weights']
@@ -114,13 +117,16 @@ def add(state):
     state['fc.weight'] = torch.ones(32)
 
 
-@pytest.mark.parametrize('edit, message', [
-    (drop, r'1 of 120 are missing: layer2\.0\.bn1\.running_var\. Export'),
-    (rename_all, r'120 of 120 are missing: conv1\.weight, .*, and 110 more; 120 are unexpected: encoder\.'),
-    (reshape, r'1 have another shape: layer3\.1\.conv2\.weight \(file \(32, 32, 1, 1\), model \(32, 32, 3, 3\)\)'),
-    (spoil, r'1 hold NaN or infinite values: layer1\.0\.bn2\.running_mean'),
-    (add, r'1 are unexpected: fc\.weight'),
-])
+@pytest.mark.parametrize(
+    'edit, message',
+    [
+        (drop, r'1 of 120 are missing: layer2\.0\.bn1\.running_var\. Export'),
+        (rename_all, r'120 of 120 are missing: conv1\.weight, .*, and 110 more; 120 are unexpected: encoder\.'),
+        (reshape, r'1 have another shape: layer3\.1\.conv2\.weight \(file \(32, 32, 1, 1\), model \(32, 32, 3, 3\)\)'),
+        (spoil, r'1 hold NaN or infinite values: layer1\.0\.bn2\.running_mean'),
+        (add, r'1 are unexpected: fc\.weight'),
+    ],
+)
 def test_tensors_that_do_not_fit_are_named(saved, edit, message):
     path = saved(edit)
     with pytest.raises(UserError, match=message) as caught:
@@ -132,25 +138,30 @@ def test_three_stages_and_res5_share_a_file(saved, log):
     """mmdet's C4 detectors: each of the two loads what the other ignores."""
     path = saved()
     c4 = SSLResNet(
-        num_stages=3, strides=(1, 2, 2), dilations=(1, 1, 1), out_indices=(2, ), init_cfg=pretrained(path), **NARROW)
+        num_stages=3, strides=(1, 2, 2), dilations=(1, 1, 1), out_indices=(2,), init_cfg=pretrained(path), **NARROW
+    )
     res5 = SSLRes5(init_cfg=pretrained(path), **NARROW)
     whole = SSLResNet(init_cfg=pretrained(path), **NARROW)
     for net in (c4, res5, whole):
         net.init_weights()
         net.eval()
     last = len(res5.state_dict())
-    assert log[0].endswith(f'(strict); {last} tensors of other parts left aside')
-    assert log[1] == (f'loaded {last} of {last} res5 tensors from {path} (strict); '
-                      f'{120 - last} tensors of other parts left aside')
+    assert log[0].endswith(f'(strict); {last} tensors of other parts ignored')
+    assert log[1] == (
+        f'loaded {last} of {last} res5 tensors from {path} (strict); {120 - last} tensors of other parts ignored'
+    )
     images = torch.randn(1, 3, 64, 64)
     torch.testing.assert_close(res5(c4(images)[-1]), whole(images)[-1])
     assert [name for name, _ in res5.named_children()] == ['relu', 'maxpool', 'layer4', 'norm']
 
 
-@pytest.mark.parametrize('edit, message', [
-    (lambda state: state.pop('layer4.1.conv1.weight'), r'fit the res5: .*1 of 30 are missing: layer4\.1\.conv1'),
-    (lambda state: state.update({'fc.weight': torch.ones(2)}), r'fit the res5: .*1 are unexpected: fc\.weight'),
-])
+@pytest.mark.parametrize(
+    'edit, message',
+    [
+        (lambda state: state.pop('layer4.1.conv1.weight'), r'fit the res5: .*1 of 30 are missing: layer4\.1\.conv1'),
+        (lambda state: state.update({'fc.weight': torch.ones(2)}), r'fit the res5: .*1 are unexpected: fc\.weight'),
+    ],
+)
 def test_tensors_that_do_not_fit_res5_are_named(saved, edit, message):
     with pytest.raises(UserError, match=message):
         SSLRes5(init_cfg=pretrained(saved(edit)), **NARROW).init_weights()
@@ -164,10 +175,10 @@ def test_the_extra_norm_of_res5_is_not_pretrained(saved, log):
     assert log[0] == log[1] and log[1].startswith('loaded 30 of 30 res5 tensors')
     patches = torch.randn(4, extra.layer4[0].conv1.in_channels, 6, 6)
     maps = plain.eval()(patches)
-    torch.testing.assert_close(extra.eval()(patches), maps / (1 + 1e-5)**0.5)  # fresh statistics: 0 and 1
+    torch.testing.assert_close(extra.eval()(patches), maps / (1 + 1e-5) ** 0.5)  # fresh statistics: 0 and 1
     extra.norm.train()
     mean, std = maps.mean((0, 2, 3), keepdim=True), maps.std((0, 2, 3), correction=0, keepdim=True)
-    torch.testing.assert_close(extra(patches), (maps - mean) / (std**2 + 1e-5)**0.5)
+    torch.testing.assert_close(extra(patches), (maps - mean) / (std**2 + 1e-5) ** 0.5)
 
 
 def test_an_extra_norm_is_not_loaded_from_the_file(saved):
@@ -180,7 +191,7 @@ def test_res5_is_initialised_like_the_network():
     torch.manual_seed(0)
     res5 = SSLRes5(depth=18)
     res5.init_weights()
-    assert res5.layer4[0].conv1.weight.std().item() == pytest.approx((2 / (9 * 512))**0.5, rel=0.02)
+    assert res5.layer4[0].conv1.weight.std().item() == pytest.approx((2 / (9 * 512)) ** 0.5, rel=0.02)
     assert res5.layer4[0].bn2.weight.abs().max() == 0 and (res5.layer4[0].bn1.weight == 1).all()
 
 
@@ -189,5 +200,6 @@ def test_a_file_without_a_stage_is_refused(saved, stages):
     def cut(state):
         for key in [key for key in state if key.startswith(stages)]:
             del state[key]
+
     with pytest.raises(UserError, match=rf'30 of 120 are missing: {stages}\.0\.conv1\.weight'):
         SSLResNet(init_cfg=pretrained(saved(cut)), **NARROW).init_weights()

@@ -9,10 +9,7 @@ from mmssl_geo.models import ViTPyramid
 from mmssl_geo.utils.errors import UserError
 
 
-@pytest.mark.parametrize('rescales, sides', [
-    ((4, 2, 1, 0.5), [24, 12, 6, 3]),
-    ((0.25, 8, 1), [1, 48, 6]),
-])
+@pytest.mark.parametrize('rescales, sides', [((4, 2, 1, 0.5), [24, 12, 6, 3]), ((0.25, 8, 1), [1, 48, 6])])
 def test_sizes(rescales, sides):
     pyramid = ViTPyramid(8, rescales)
     outs = pyramid([torch.randn(2, 8, 6, 6) for _ in rescales])
@@ -37,7 +34,7 @@ def test_norm_cfg_is_used():
 @pytest.mark.parametrize('factor', [3, 0, -2])
 def test_other_factors_are_refused(factor):
     with pytest.raises(UserError, match=f'powers of two .*, got {factor}'):
-        ViTPyramid(8, (factor, ))
+        ViTPyramid(8, (factor,))
 
 
 def test_number_of_maps_is_checked():
@@ -47,10 +44,12 @@ def test_number_of_maps_is_checked():
 
 def test_pyramid_before_the_fpn_of_mmdet():
     with DefaultScope.overwrite_default_scope('mmdet'):
-        neck = MODELS.build([
-            dict(type='mmssl_geo.ViTPyramid', channels=8),
-            dict(type='FPN', in_channels=[8] * 4, out_channels=16, num_outs=5),
-        ])
+        neck = MODELS.build(
+            [
+                dict(type='mmssl_geo.ViTPyramid', channels=8),
+                dict(type='FPN', in_channels=[8] * 4, out_channels=16, num_outs=5),
+            ]
+        )
     outs = neck([torch.randn(1, 8, 6, 6)] * 4)
     assert [x.shape[-1] for x in outs] == [24, 12, 6, 3, 2]
     assert all(x.shape[1] == 16 for x in outs)

@@ -41,13 +41,17 @@ def test_kinds_without_views_or_pairs_are_left_out():
     views = random_views(num_global=1, num_local=2)
     assert set(views.pairs()) == {'local'}
     views = ViewBatch(
-        global_images=torch.zeros(4, 3, 8, 8), local_images=torch.zeros(0, 3, 0, 0), num_global=2,
-        crop_boxes_src=torch.ones(2, 2, 4).cumsum(-1), turns=torch.zeros(2, 2).long(),
-        flipped=torch.zeros(2, 2).bool())
+        global_images=torch.zeros(4, 3, 8, 8),
+        local_images=torch.zeros(0, 3, 0, 0),
+        num_global=2,
+        crop_boxes_src=torch.ones(2, 2, 4).cumsum(-1),
+        turns=torch.zeros(2, 2).long(),
+        flipped=torch.zeros(2, 2).bool(),
+    )
     assert set(views.images()) == set(views.pairs()) == set(views.turns_by_kind()) == {'global'}
 
 
 def test_a_record_rotates_size_and_boxes():
-    record = ViewRecord((10., 20., 30., 60.), (80, 40), 1, True)
+    record = ViewRecord((10.0, 20.0, 30.0, 60.0), (80, 40), 1, True)
     assert record.view_size == (40, 80)
-    assert record.boxes_to_view(torch.tensor([10., 20., 20., 40.])).tolist() == [0, 20, 40, 40]
+    assert record.boxes_to_view(torch.tensor([10.0, 20.0, 20.0, 40.0])).tolist() == [0, 20, 40, 40]

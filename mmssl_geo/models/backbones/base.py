@@ -1,4 +1,5 @@
 """The contract that a backbone has to meet."""
+
 from typing import Any, Protocol
 
 from torch import Tensor, nn
@@ -62,6 +63,9 @@ def arch_of(backbone: Any) -> dict[str, int | None]:  # noqa: ANN401, attributes
     """
     if hasattr(backbone, 'cls_token') and hasattr(backbone, 'layers'):
         return dict(
-            embed_dims=backbone.embed_dims, num_layers=backbone.num_layers,
-            num_heads=backbone.layers[0].attn.num_heads, patch_size=backbone.patch_embed.projection.kernel_size[0])
+            embed_dims=backbone.embed_dims,
+            num_layers=backbone.num_layers,
+            num_heads=backbone.layers[0].attn.num_heads,
+            patch_size=backbone.patch_embed.projection.kernel_size[0],
+        )
     return dict(depth=getattr(backbone, 'depth', None))

@@ -1,4 +1,5 @@
 """ResNet of mmpretrain with strict loading, and its parts before and after RoI pooling on C4."""
+
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -25,17 +26,19 @@ class SSLResNet(StrictInitMixin, ResNet):
     Args:
         depth: Number of layers: 18, 34, 50, 101 or 152.
         init_cfg: See `StrictInitMixin.set_pretrained`. Stages of the file that this network does not have
-            (`num_stages=3`) are left aside.
+            (`num_stages=3`) are ignored.
         **kwargs: Further arguments of `mmpretrain.ResNet`.
 
     Raises:
         UserError: If `init_cfg` has another type.
     """
+
     has_cls_token = False
     num_extra_tokens = 0
-    misfit_advice = (
+    mismatch_advice = (
         'Export it for this model: `python tools/convert_checkpoint.py {source} OUT.pth --to mmdet` (or `--to mmseg`), '
-        'and compare `depth`, `base_channels` and `stem_channels` of the config with what was pretrained.')
+        'and compare `depth`, `base_channels` and `stem_channels` of the config with what was pretrained.'
+    )
 
     def __init__(self, depth: int, init_cfg: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
         super().__init__(depth, **kwargs)
@@ -71,8 +74,11 @@ class SSLResNet(StrictInitMixin, ResNet):
     def select_weights(self, weights: dict[str, Tensor], source: str) -> dict[str, Tensor]:
         """Leaves out the stages that this network does not have; unknown parts stay and are refused."""
         own_parts = dict(self.named_children())
-        return {key: value for key, value in weights.items()
-                if key.split('.')[0] in own_parts or key.split('.')[0] not in PARTS}
+        return {
+            key: value
+            for key, value in weights.items()
+            if key.split('.')[0] in own_parts or key.split('.')[0] not in PARTS
+        }
 
     def required_weights(self) -> dict[str, Tensor]:
         """Returns the tensors of the ResNet itself, without an extra norm."""
@@ -89,10 +95,11 @@ class SSLRes5(SSLResNet):
         extra_norm: Whether a BatchNorm follows the stage; it is new and not loaded (MoCo's and SoCo's code).
         **kwargs: As for `SSLResNet`.
     """
+
     part_name = 'res5'
 
     def __init__(
-        self, depth: int, init_cfg: Mapping[str, Any] | None = None, extra_norm: bool = False, **kwargs: Any,
+        self, depth: int, init_cfg: Mapping[str, Any] | None = None, extra_norm: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(depth, init_cfg=init_cfg, **kwargs)
         for part in PARTS[:-1]:

@@ -1,4 +1,5 @@
 """Strict loading of pretrained backbones: a checkpoint either fits as a whole or is refused by name."""
+
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,10 +23,11 @@ class StrictInitMixin(BaseModule):
 
     Attributes:
         part_name: What log and messages call the module.
-        misfit_advice: What to do about a checkpoint that does not fit; `{source}` stands for its path.
+        mismatch_advice: What to do about a checkpoint that does not fit; `{source}` stands for its path.
     """
+
     part_name = 'backbone'
-    misfit_advice = ''
+    mismatch_advice = ''
 
     def set_pretrained(self, init_cfg: Mapping[str, Any] | None) -> None:
         """Sets the checkpoint to load.
@@ -77,13 +79,14 @@ class StrictInitMixin(BaseModule):
     def _load_strictly(self, source: str) -> None:
         stored, num_others = read_backbone(self.pretrained)
         weights, required = self.select_weights(stored, source), self.required_weights()
-        check_weights(required, weights, source, self.part_name, self.misfit_advice.format(source=source))
+        check_weights(required, weights, source, self.part_name, self.mismatch_advice.format(source=source))
         self.load_state_dict(weights, strict=False)  # checked above
         num_others += len(stored) - len(weights)
-        skipped = f'; {num_others} tensors of other parts left aside' if num_others else ''
+        ignored = f'; {num_others} tensors of other parts ignored' if num_others else ''
         print_log(
-            f'loaded {len(weights)} of {len(required)} {self.part_name} tensors from {source} (strict){skipped}',
-            logger='current')
+            f'loaded {len(weights)} of {len(required)} {self.part_name} tensors from {source} (strict){ignored}',
+            logger='current',
+        )
 
 
 def check_init_cfg(init_cfg: Mapping[str, Any] | None) -> None:
@@ -94,11 +97,15 @@ def check_init_cfg(init_cfg: Mapping[str, Any] | None) -> None:
     """
     if init_cfg is None:
         return
-    if not isinstance(init_cfg, Mapping) or init_cfg.get('type') not in ('Pretrained', PretrainedInit) or (
-            set(init_cfg) - INIT_CFG_KEYS):
+    if (
+        not isinstance(init_cfg, Mapping)
+        or init_cfg.get('type') not in ('Pretrained', PretrainedInit)
+        or (set(init_cfg) - INIT_CFG_KEYS)
+    ):
         raise UserError(
             "backbone.init_cfg: only None or dict(type='Pretrained', checkpoint=..., prefix=...) is supported "
-            f'(the method defines the initialisation), got {init_cfg}')
+            f'(the method defines the initialisation), got {init_cfg}'
+        )
 
 
 def read_backbone(init_cfg: Mapping[str, Any]) -> tuple[dict[str, Tensor], int]:
@@ -150,7 +157,7 @@ def check_weights(
         found: Tensors of the file by name.
         source: Path of the file, for the message.
         part_name: What the weights belong to, for the message ('backbone').
-        advice: What to do about a misfit, for the message.
+        advice: What to do about a mismatch, for the message.
         allow_unexpected: Whether the file may hold more than the model.
 
     Raises:
@@ -159,16 +166,26 @@ def check_weights(
     missing = [key for key in expected if key not in found]
     unexpected = [] if allow_unexpected else [key for key in found if key not in expected]
     common = [key for key in expected if key in found]
-    reshaped = [f'{key} (file {tuple(found[key].shape)}, model {tuple(expected[key].shape)})'
-                for key in common if found[key].shape != expected[key].shape]
+    reshaped = [
+        f'{key} (file {tuple(found[key].shape)}, model {tuple(expected[key].shape)})'
+        for key in common
+        if found[key].shape != expected[key].shape
+    ]
     non_finite = [key for key in common if not torch.isfinite(found[key]).all()]
     faults = [
-        f'{len(keys)} {fault}: {_listed(keys)}' for keys, fault in (
-            (missing, f'of {len(expected)} are missing'), (unexpected, 'are unexpected'),
-            (reshaped, 'have another shape'), (non_finite, 'hold NaN or infinite values')) if keys]
+        f'{len(keys)} {fault}: {_listed(keys)}'
+        for keys, fault in (
+            (missing, f'of {len(expected)} are missing'),
+            (unexpected, 'are unexpected'),
+            (reshaped, 'have another shape'),
+            (non_finite, 'hold NaN or infinite values'),
+        )
+        if keys
+    ]
     if faults:
         raise UserError(
-            f'checkpoint {source} does not fit the {part_name}: of its tensors {"; ".join(faults)}. {advice}')
+            f'checkpoint {source} does not fit the {part_name}: of its tensors {"; ".join(faults)}. {advice}'
+        )
 
 
 def _listed(keys: list[str]) -> str:

@@ -1,4 +1,5 @@
 """Vision transformer of mmpretrain with the method's initialisation and strict loading."""
+
 import math
 from collections.abc import Mapping
 from functools import partial
@@ -43,10 +44,12 @@ class SSLVisionTransformer(StrictInitMixin, VisionTransformer):
     Raises:
         UserError: If `init_cfg` has another type, or the outputs do not fit `norm_every_map`.
     """
-    misfit_advice = (
+
+    mismatch_advice = (
         'Export it for this model: `python tools/convert_checkpoint.py {source} OUT.pth --to mmdet` (or `--to mmseg`; '
         '`--to mmpretrain` where the config keeps the final LayerNorm), and compare `arch`, `patch_size` and '
-        '`final_norm` of the config with what was pretrained.')
+        '`final_norm` of the config with what was pretrained.'
+    )
 
     def __init__(
         self,
@@ -100,8 +103,10 @@ class SSLVisionTransformer(StrictInitMixin, VisionTransformer):
         if not self.norm_every_map:
             return maps
         last = self.num_layers - 1  # its map is normalised already
-        return tuple(x if index == last else self.ln1(x.movedim(1, -1)).movedim(-1, 1)
-                     for index, x in zip(sorted(self.out_indices), maps, strict=True))
+        return tuple(
+            x if index == last else self.ln1(x.movedim(1, -1)).movedim(-1, 1)
+            for index, x in zip(sorted(self.out_indices), maps, strict=True)
+        )
 
     def forward_mixed(self, images: Tensor, donors: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
         """Runs the forward pass with the masked patch embeddings replaced by those of other images.
@@ -121,7 +126,7 @@ class SSLVisionTransformer(StrictInitMixin, VisionTransformer):
             replacement = self.patch_embed(donors)[0]
 
         def replace(
-            module: nn.Module, inputs: tuple[Tensor, ...], output: tuple[Tensor, tuple[int, int]],
+            module: nn.Module, inputs: tuple[Tensor, ...], output: tuple[Tensor, tuple[int, int]]
         ) -> tuple[Tensor, tuple[int, int]]:
             tokens, resolution = output
             return torch.where(mask.flatten(1).unsqueeze(-1), replacement, tokens), resolution
@@ -137,7 +142,7 @@ class SSLVisionTransformer(StrictInitMixin, VisionTransformer):
         self.apply(_init_layer)
         for embedding in (self.pos_embed, self.cls_token):
             if embedding is not None:
-                nn.init.trunc_normal_(embedding, std=.02)
+                nn.init.trunc_normal_(embedding, std=0.02)
 
     def select_weights(self, weights: dict[str, Tensor], source: str) -> dict[str, Tensor]:
         """Resizes the position embedding of a square grid to the grid that `img_size` implies."""
@@ -152,11 +157,13 @@ class SSLVisionTransformer(StrictInitMixin, VisionTransformer):
         resized = resize_pos_embed(stored, (side, side), grid, self.interpolate_mode, self.num_extra_tokens)
         print_log(
             f'position embedding of {source} resized from {side} x {side} to {grid[0]} x {grid[1]} cells '
-            f'({self.interpolate_mode}) to fit img_size={tuple(self.img_size)}', logger='current')
+            f'({self.interpolate_mode}) to fit img_size={tuple(self.img_size)}',
+            logger='current',
+        )
         return {**weights, 'pos_embed': resized}
 
 
-def attention(query: Tensor, key: Tensor, value: Tensor, dropout_p: float = 0.) -> Tensor:
+def attention(query: Tensor, key: Tensor, value: Tensor, dropout_p: float = 0.0) -> Tensor:
     """Scaled dot-product attention for tensors of shape (B, heads, L, C).
 
     Uses torch's fused kernel, except for bfloat16 on a CPU, where its backward pass is 3 to 6 times slower than plain
@@ -169,7 +176,7 @@ def attention(query: Tensor, key: Tensor, value: Tensor, dropout_p: float = 0.) 
 
 def _init_layer(module: nn.Module) -> None:
     if isinstance(module, nn.Linear):
-        nn.init.trunc_normal_(module.weight, std=.02)
+        nn.init.trunc_normal_(module.weight, std=0.02)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
     elif isinstance(module, nn.LayerNorm):

@@ -1,4 +1,5 @@
 """Heads: match the views' features and combine the losses."""
+
 from .d3ssl_head import D3SSLHead
 from .dino_head import DINOHead
 from .gtsa_head import GTSAHead

@@ -1,4 +1,5 @@
 """Head of D3SSL: predicts, matches the views and weights the two losses."""
+
 from typing import Any
 
 import torch
@@ -33,8 +34,8 @@ class D3SSLHead(BaseModule):
         self,
         predictor: dict[str, Any],
         loss: dict[str, Any],
-        dc_weight: float = 1.,
-        dp_weight: float = 1.,
+        dc_weight: float = 1.0,
+        dp_weight: float = 1.0,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg)

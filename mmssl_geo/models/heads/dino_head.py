@@ -1,4 +1,5 @@
 """Head of DINO: pairs the views' scores and keeps the teacher's centre."""
+
 from typing import Any
 
 import torch

@@ -1,4 +1,5 @@
 """Head of GTSA: predicts, matches the views' maps and weights the three losses."""
+
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -62,7 +63,7 @@ class GTSAHead(BaseModule):
         crop_targets: str = 'pooled',
         gate_correspondence: bool = True,
         decorrelation_loss: dict[str, Any] | None = None,
-        decorrelation_weight: float = 1.,
+        decorrelation_weight: float = 1.0,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -70,8 +71,10 @@ class GTSAHead(BaseModule):
         _check_choice('crop_targets', crop_targets, ('pooled', 'invariant', 'local_invariant', 'global_invariant'))
         _check_choice('gate_correspondence', gate_correspondence, (True, False))
         if crop_loss is None and (correspondence_loss is None or gate_correspondence):
-            raise UserError('model.head.crop_loss=None leaves the predictor without a loss in the first epochs: keep '
-                            'model.head.correspondence_loss and set model.head.gate_correspondence=False')
+            raise UserError(
+                'model.head.crop_loss=None leaves the predictor without a loss in the first epochs: keep '
+                'model.head.correspondence_loss and set model.head.gate_correspondence=False'
+            )
         self.predictor = MODELS.build(predictor)
         self.rotation_head: RotationHead | None = _build_or_none('rotation_head', rotation_head)
         self.crop_loss: nn.Module | None = _build_or_none('crop_loss', crop_loss)
@@ -125,7 +128,8 @@ class GTSAHead(BaseModule):
             if self.crop_loss is not None:
                 losses['loss_crop'] = _mean_over_pairs(
                     self.crop_losses(kind, predictions[kind], teacher, group, feature_stride)
-                    for kind, group in pair_groups.items())
+                    for kind, group in pair_groups.items()
+                )
             if self.correspondence_loss is not None:
                 losses.update(self._weighted_correspondence(predictions, teacher, pair_groups))
             if self.decorrelation_loss is not None:
@@ -136,23 +140,26 @@ class GTSAHead(BaseModule):
         return losses
 
     def _weighted_correspondence(
-        self, predictions: dict[str, Tensor], teacher: Tensor, pair_groups: dict[str, PairGroup],
+        self, predictions: dict[str, Tensor], teacher: Tensor, pair_groups: dict[str, PairGroup]
     ) -> dict[str, Tensor]:
         with torch.set_grad_enabled(self.gate_open and torch.is_grad_enabled()):
             correspondence = _mean_over_pairs(
-                self.correspondence_losses(predictions[kind], teacher, group) for kind, group in pair_groups.items())
+                self.correspondence_losses(predictions[kind], teacher, group) for kind, group in pair_groups.items()
+            )
         return dict(
-            loss_correspondence=correspondence * (self.correspondence_weight if self.gate_open else 0.),
-            match_cosine=-correspondence.detach())
+            loss_correspondence=correspondence * (self.correspondence_weight if self.gate_open else 0.0),
+            match_cosine=-correspondence.detach(),
+        )
 
     def _weighted_rotation(self, features: dict[str, Tensor], turns: dict[str, Tensor]) -> dict[str, Tensor]:
         assert self.rotation_head is not None
         rotation, correct = self.rotation_head.loss(
-            list(features.values()), torch.cat([turns[kind] for kind in features]))
+            list(features.values()), torch.cat([turns[kind] for kind in features])
+        )
         return dict(loss_rotation=self.rotation_weight * rotation.mean(), rotation_accuracy=correct.float().mean())
 
     def crop_losses(
-        self, kind: str, student_maps: Tensor, teacher_maps: Tensor, group: PairGroup, feature_stride: int,
+        self, kind: str, student_maps: Tensor, teacher_maps: Tensor, group: PairGroup, feature_stride: int
     ) -> Tensor:
         """Computes the crop loss of every pair of one kind, shape (Q * B * V,)."""
         assert self.crop_loss is not None
@@ -165,7 +172,8 @@ class GTSAHead(BaseModule):
             boxes_view = group.student_boxes_view.flatten(0, 2)[by_student].unflatten(0, (len(student_maps), -1))
             student = pool_boxes_of_maps(student_maps, boxes_view / feature_stride, size).flatten(0, 1)
             teacher = pool_boxes_of_maps(
-                teacher_maps, group.teacher_boxes_view.flatten(0, 1) / feature_stride, size).flatten(0, 1)
+                teacher_maps, group.teacher_boxes_view.flatten(0, 1) / feature_stride, size
+            ).flatten(0, 1)
         turns = group.relative_turns.flatten()[by_student] if self.rotation_targets == 'turned' else None
         return self.crop_loss(student, teacher[by_student], turns).index_select(0, by_student.argsort())
 
@@ -184,8 +192,10 @@ class GTSAHead(BaseModule):
 
 def _build_or_none(key: str, config: dict[str, Any] | None) -> Any:  # noqa: ANN401, a module of any class
     if not (config is None or isinstance(config, dict)):
-        raise UserError(f'model.head.{key} must be a config, or None to leave the part out, got {config!r}: write '
-                        f'model.head.{key}=None')
+        raise UserError(
+            f'model.head.{key} must be a config, or None to leave the part out, got {config!r}: write '
+            f'model.head.{key}=None'
+        )
     return None if config is None else MODELS.build(config)
 
 
@@ -198,8 +208,10 @@ def _sizes_by_kind(pooled_sizes: Sequence[int] | None) -> dict[str, int]:
     if pooled_sizes is None:
         return {}
     if len(pooled_sizes) != 2 or not all(isinstance(size, int) and size > 0 for size in pooled_sizes):
-        raise UserError('model.head.pooled_sizes must be None or two positive integers, the cells for global and for '
-                        f'local views, got {pooled_sizes!r}')
+        raise UserError(
+            'model.head.pooled_sizes must be None or two positive integers, the cells for global and for '
+            f'local views, got {pooled_sizes!r}'
+        )
     return dict(zip(('global', 'local'), pooled_sizes, strict=True))
 
 

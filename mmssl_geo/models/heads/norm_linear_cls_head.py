@@ -1,4 +1,5 @@
 """A linear classifier behind its own LayerNorm."""
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,7 +23,7 @@ class NormLinearClsHead(LinearClsHead):
     """
 
     def __init__(
-        self, num_classes: int, in_channels: int, init_cfg: dict[str, Any] | None = None, **kwargs: Any,
+        self, num_classes: int, in_channels: int, init_cfg: dict[str, Any] | None = None, **kwargs: Any
     ) -> None:
         init_cfg = init_cfg or dict(type='TruncNormal', layer=['LayerNorm', 'Linear'], std=2e-5)
         super().__init__(num_classes, in_channels, init_cfg=init_cfg, **kwargs)

@@ -1,4 +1,5 @@
 """Rotation prediction: by which of four quarter turns a view was rotated."""
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,17 +22,21 @@ class RotationHead(BaseModule):
     """
 
     def __init__(
-        self,
-        in_channels: int,
-        hidden_channels: Sequence[int] = (768, 768, 128),
-        init_cfg: dict[str, Any] | None = None,
+        self, in_channels: int, hidden_channels: Sequence[int] = (768, 768, 128), init_cfg: dict[str, Any] | None = None
     ) -> None:
         super().__init__(init_cfg)
         first, second, third = hidden_channels
         self.mlp = nn.Sequential(
-            nn.Linear(in_channels, first), nn.LayerNorm(first), nn.GELU(),
-            nn.Linear(first, second), nn.LayerNorm(second), nn.GELU(),
-            nn.Linear(second, third), nn.LayerNorm(third), nn.Linear(third, 4))
+            nn.Linear(in_channels, first),
+            nn.LayerNorm(first),
+            nn.GELU(),
+            nn.Linear(first, second),
+            nn.LayerNorm(second),
+            nn.GELU(),
+            nn.Linear(second, third),
+            nn.LayerNorm(third),
+            nn.Linear(third, 4),
+        )
 
     def forward(self, *maps: Tensor) -> Tensor:
         """Predicts the logits of the four turns, shape (sum of N, 4), of one or more backbone maps (N, C, H, W)."""

@@ -1,4 +1,5 @@
 """Crop loss of GTSA: the same place, in the same orientation, has to give the same features."""
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn

@@ -1,4 +1,5 @@
 """Decorrelates the channels of features: the variance and covariance terms of VICReg."""
+
 from torch import Tensor, nn
 
 from mmssl_geo.registry import MODELS

@@ -1,4 +1,5 @@
 """Loss of DINO: the student has to give the teacher's distribution over prototypes."""
+
 import torch
 from torch import Tensor, nn
 

@@ -1,4 +1,5 @@
 """Patch-correspondence loss of GTSA: pulls the best-matching tokens of two views together."""
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -44,6 +45,8 @@ class PatchCorrespondenceLoss(nn.Module):
         num_matches = max(1, int(num_student * self.match_share))
         best_of_student = cosine.max(dim=2).values  # Q, B, V, N_s
         best_of_teacher = cosine.max(dim=4).values.transpose(2, 3)  # Q, B, V, N_t
-        kept = [best.topk(min(num_matches, best.shape[-1])).values.mean(dim=-1)
-                for best in (best_of_student, best_of_teacher)]
+        kept = [
+            best.topk(min(num_matches, best.shape[-1])).values.mean(dim=-1)
+            for best in (best_of_student, best_of_teacher)
+        ]
         return -0.5 * (kept[0] + kept[1])

@@ -1,4 +1,5 @@
 """Loss of D3SSL on the vectors of matching regions."""
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 

@@ -1,4 +1,5 @@
 """Necks: projectors of the methods, and a feature pyramid for detectors."""
+
 from .conv_projector import ConvProjector
 from .dino_neck import DINONeck
 from .region_projector import RegionProjector

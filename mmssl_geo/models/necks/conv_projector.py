@@ -1,4 +1,5 @@
 """Convolutional projector and predictor of GTSA."""
+
 from typing import Any
 
 import torch.nn.functional as F
@@ -47,12 +48,15 @@ class ConvProjector(BaseModule):
         residual: bool = True,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(init_cfg or dict(type='Normal', layer='Conv2d', std=0.02, bias=0.))
+        super().__init__(init_cfg or dict(type='Normal', layer='Conv2d', std=0.02, bias=0.0))
         hidden_channels = hidden_channels or in_channels
         self.out_channels = out_channels
-        self.blocks = nn.Sequential(*[
-            _ConvBlock(hidden_channels if block else in_channels, hidden_channels, residual)
-            for block in range(num_blocks)])
+        self.blocks = nn.Sequential(
+            *[
+                _ConvBlock(hidden_channels if block else in_channels, hidden_channels, residual)
+                for block in range(num_blocks)
+            ]
+        )
         self.proj = nn.Conv2d(hidden_channels, out_channels, 1)
 
     def forward(self, maps: Tensor) -> Tensor:

@@ -1,4 +1,5 @@
 """Projects [CLS] to scores of prototypes."""
+
 from typing import Any
 
 import torch.nn.functional as F
@@ -39,15 +40,22 @@ class DINONeck(BaseModule):
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        for key, value in dict(in_channels=in_channels, hidden_channels=hidden_channels,
-                               bottleneck_channels=bottleneck_channels, num_prototypes=num_prototypes).items():
+        for key, value in dict(
+            in_channels=in_channels,
+            hidden_channels=hidden_channels,
+            bottleneck_channels=bottleneck_channels,
+            num_prototypes=num_prototypes,
+        ).items():
             if not isinstance(value, int) or value < 1:
                 raise UserError(f'model.neck.{key} must be a positive integer, got {value!r}')
         self.out_channels = num_prototypes
         self.mlp = nn.Sequential(
-            nn.Linear(in_channels, hidden_channels), nn.GELU(),
-            nn.Linear(hidden_channels, hidden_channels), nn.GELU(),
-            nn.Linear(hidden_channels, bottleneck_channels))
+            nn.Linear(in_channels, hidden_channels),
+            nn.GELU(),
+            nn.Linear(hidden_channels, hidden_channels),
+            nn.GELU(),
+            nn.Linear(hidden_channels, bottleneck_channels),
+        )
         self.last_layer = weight_norm(nn.Linear(bottleneck_channels, num_prototypes, bias=False))
         magnitude = self.last_layer.parametrizations.weight.original0
         nn.init.ones_(magnitude)
@@ -57,7 +65,7 @@ class DINONeck(BaseModule):
         """Initialises the MLP; the constructor has initialised the prototypes."""
         for layer in self.mlp:
             if isinstance(layer, nn.Linear):
-                nn.init.trunc_normal_(layer.weight, std=.02)
+                nn.init.trunc_normal_(layer.weight, std=0.02)
                 nn.init.zeros_(layer.bias)
         self._is_init = True
 

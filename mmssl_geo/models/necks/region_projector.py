@@ -1,4 +1,5 @@
 """Projector and predictor of region vectors."""
+
 from typing import Any
 
 from mmengine.model import BaseModule
@@ -28,8 +29,11 @@ class RegionProjector(BaseModule):
         super().__init__(init_cfg)
         self.out_channels = out_channels
         self.mlp = nn.Sequential(
-            nn.Linear(in_channels, hidden_channels), nn.BatchNorm1d(hidden_channels), nn.ReLU(inplace=True),
-            nn.Linear(hidden_channels, out_channels))
+            nn.Linear(in_channels, hidden_channels),
+            nn.BatchNorm1d(hidden_channels),
+            nn.ReLU(inplace=True),
+            nn.Linear(hidden_channels, out_channels),
+        )
 
     def forward(self, vectors: Tensor) -> Tensor:
         """Projects vectors of shape (M, C_in) to (M, C_out); BatchNorm needs M >= 2 while training."""

@@ -1,4 +1,5 @@
 """Feature pyramid for detectors on plain vision transformers."""
+
 import math
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,5 @@
 """Pretraining methods: each is a `StudentTeacher` with a `loss`."""
+
 from .d3ssl import D3SSL
 from .dino import DINO
 from .gtsa import GTSA

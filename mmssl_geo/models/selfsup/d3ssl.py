@@ -1,4 +1,5 @@
 """D3SSL: de-coupling and de-positioning dense self-supervised learning (arXiv 2303.16947)."""
+
 from typing import Any
 
 import torch
@@ -60,8 +61,13 @@ class D3SSL(StudentTeacher):
             raise UserError(f'model.teacher_x1 must be "clean" or "cut", got {teacher_x1!r}')
         self._check_pooled_sizes(pooled_sizes or {})
         super().__init__(
-            backbone, neck, head, data_preprocessor or dict(type='mmssl_geo.RegionViewDataPreprocessor'), init_cfg,
-            batch_statistics=True)
+            backbone,
+            neck,
+            head,
+            data_preprocessor or dict(type='mmssl_geo.RegionViewDataPreprocessor'),
+            init_cfg,
+            batch_statistics=True,
+        )
         self.teacher_views = TEACHER_VIEWS[teacher_x1]
         self.pooled_sizes = pooled_sizes or {}
         self.mixing = build_patch_mixing(mixing, self.backbone)
@@ -99,9 +105,7 @@ class D3SSL(StudentTeacher):
             losses.update(self.mixing_losses(self.mixing, views, targets))
         return losses
 
-    def mixing_losses(
-        self, mixing: PatchMixing, views: RegionBatch, targets: dict[str, Tensor],
-    ) -> dict[str, Tensor]:
+    def mixing_losses(self, mixing: PatchMixing, views: RegionBatch, targets: dict[str, Tensor]) -> dict[str, Tensor]:
         """Computes the losses of the teacher's views with mixed patches, region by region (our choice).
 
         The student's vector is the mean of a region's kept tokens, the target the teacher's of the whole clean region,
@@ -143,7 +147,8 @@ class D3SSL(StudentTeacher):
         boxes_view, image = views.boxes_view(name)
         maps = network.backbone.region_maps(views.images[name])
         patches = pool_boxes(
-            maps, boxes_view / self.backbone.region_stride, image, self.pooled_sizes.get(name, maps.shape[-1]))
+            maps, boxes_view / self.backbone.region_stride, image, self.pooled_sizes.get(name, maps.shape[-1])
+        )
         return network.neck(network.backbone.region_vectors(patches))
 
     @staticmethod
@@ -158,13 +163,19 @@ class D3SSL(StudentTeacher):
     def _check_views(self, views: RegionBatch) -> None:
         missing = [name for name in ('x1', 'x2', 'x1_cut', 'x2_small') if name not in views.images]
         if missing:
-            raise UserError(f'D3SSL has no view {missing[0]}; only x3 can be left out of '
-                            'train_dataloader.dataset.pipeline (an x1_cut without cuts has steps=None)')
+            raise UserError(
+                f'D3SSL has no view {missing[0]}; only x3 can be left out of '
+                'train_dataloader.dataset.pipeline (an x1_cut without cuts has steps=None)'
+            )
         stride = self.backbone.region_stride
         for name, images in views.images.items():
             if images.shape[-1] % stride:
-                raise UserError(f'view {name} of {images.shape[-1]} px cannot be cut into cells of {stride} px: set '
-                                'its size in train_dataloader.dataset.pipeline to a multiple of it')
+                raise UserError(
+                    f'view {name} of {images.shape[-1]} px cannot be cut into cells of {stride} px: set '
+                    'its size in train_dataloader.dataset.pipeline to a multiple of it'
+                )
         if views.regions['x2'].shape[:2].numel() < 2:
-            raise UserError('one region in a batch cannot be normalised by its BatchNorm: raise '
-                            'train_dataloader.batch_size or train_dataloader.dataset.pipeline.views.num_regions')
+            raise UserError(
+                'one region in a batch cannot be normalised by its BatchNorm: raise '
+                'train_dataloader.batch_size or train_dataloader.dataset.pipeline.views.num_regions'
+            )

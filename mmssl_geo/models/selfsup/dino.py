@@ -1,4 +1,5 @@
 """DINO: self-distillation with no labels (arXiv 2104.14294)."""
+
 from typing import Any
 
 import torch
@@ -36,8 +37,10 @@ class DINO(StudentTeacher):
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         if backbone.get('out_type') != 'raw':
-            raise UserError("model.backbone.out_type must be 'raw' (a vision transformer's tokens, of which DINO takes "
-                            f'[CLS]), got {backbone.get("out_type")!r}')
+            raise UserError(
+                "model.backbone.out_type must be 'raw' (a vision transformer's tokens, of which DINO takes "
+                f'[CLS]), got {backbone.get("out_type")!r}'
+            )
         super().__init__(backbone, neck, head, data_preprocessor, init_cfg)
 
     @staticmethod

@@ -1,4 +1,5 @@
 """GTSA: Geometric Transformation Sensitive Architecture (arXiv 2304.08014)."""
+
 from typing import Any
 
 from torch import Tensor
@@ -47,8 +48,11 @@ class GTSA(StudentTeacher):
     def complete_head(head: dict[str, Any], backbone_channels: int, neck_channels: int) -> dict[str, Any]:
         """Fills in the widths of the predictor and the rotation head; the head checks the configs."""
         widths = dict(predictor=neck_channels, rotation_head=backbone_channels)
-        parts = {part: {'in_channels': width, **head[part]}
-                 for part, width in widths.items() if isinstance(head.get(part), dict)}
+        parts = {
+            part: {'in_channels': width, **head[part]}
+            for part, width in widths.items()
+            if isinstance(head.get(part), dict)
+        }
         return {**head, **parts}
 
     def set_epoch(self, epoch: int, warmup_epochs: float) -> None:
@@ -65,14 +69,13 @@ class GTSA(StudentTeacher):
         predictions = self.head.predict({kind: self.neck(maps) for kind, maps in features.items()})
         teacher_projections = self.teacher(views.global_images)
         losses = self.head.loss(
-            features, predictions, teacher_projections, views.pairs(), views.turns_by_kind(), self.feature_stride)
+            features, predictions, teacher_projections, views.pairs(), views.turns_by_kind(), self.feature_stride
+        )
         if self.mixing is not None:
             losses.update(self.mixing_losses(self.mixing, views, teacher_projections))
         return losses
 
-    def mixing_losses(
-        self, mixing: PatchMixing, views: ViewBatch, teacher_projections: Tensor,
-    ) -> dict[str, Tensor]:
+    def mixing_losses(self, mixing: PatchMixing, views: ViewBatch, teacher_projections: Tensor) -> dict[str, Tensor]:
         """Computes the losses of mixed global views: minus the cosine of every kept token to the teacher's there.
 
         A mixed view has the crop and the turn of the clean one, so the target is the teacher's map as it is.

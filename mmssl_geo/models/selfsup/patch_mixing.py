@@ -4,6 +4,7 @@ Source: the later code (ICLR 2024) of D3SSL's authors, on iBOT. For a share of t
 sees gets a further student view in which masked patch embeddings are replaced by those of another image. The teacher's
 output of the clean view is the target, and only kept patches count.
 """
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,7 @@ class MixedViews:
         donors: Images that the replacing patches come from, normalised, shape (R, 3, S, S).
         mask: Bool, shape (R, h, w); True where the patch is replaced.
     """
+
     index: Tensor
     images: Tensor
     donors: Tensor
@@ -71,23 +73,27 @@ class PatchMixing:
         jitter: Sequence[float] | None = None,
     ) -> None:
         if not 0 < share <= 1:
-            raise UserError(f'model.mixing.share must be above 0 and at most 1, got {share}; to mix nothing set '
-                            'model.mixing=None')
+            raise UserError(
+                f'model.mixing.share must be above 0 and at most 1, got {share}; to mix nothing set model.mixing=None'
+            )
         if weight < 0:
             raise UserError(f'model.mixing.weight must not be negative, got {weight}')
         if not 0 < cut_share[0] <= cut_share[1] <= 1:
-            raise UserError('model.mixing.cut_share must be two numbers, 0 < smallest <= largest <= 1, '
-                            f'got {tuple(cut_share)}')
+            raise UserError(
+                f'model.mixing.cut_share must be two numbers, 0 < smallest <= largest <= 1, got {tuple(cut_share)}'
+            )
         if jitter is not None and (len(jitter) != 4 or min(jitter) < 0 or jitter[3] > 0.5):
-            raise UserError('model.mixing.jitter must be None or brightness, contrast, saturation and hue, none below '
-                            f'0 and the hue at most 0.5, got {tuple(jitter)}')
+            raise UserError(
+                'model.mixing.jitter must be None or brightness, contrast, saturation and hue, none below '
+                f'0 and the hue at most 0.5, got {tuple(jitter)}'
+            )
         self.share = share
         self.weight = weight
         self.cut_share = (cut_share[0], cut_share[1])
         self.jitter = None if jitter is None else ColorJitter(*jitter)
 
     def draw(
-        self, clean_images: Tensor, num_views: int, patch_size: int, normalisation: NormalisingDataPreprocessor,
+        self, clean_images: Tensor, num_views: int, patch_size: int, normalisation: NormalisingDataPreprocessor
     ) -> MixedViews | None:
         """Draws the mixed views of a batch; the same images are chosen in each of the V views.
 
@@ -104,7 +110,7 @@ class PatchMixing:
         if batch_size < 2:
             return None
         rng = np.random.default_rng(int(torch.randint(2**63 - 1, ())))
-        chosen = rng.permutation(batch_size)[:max(1, round(self.share * batch_size))]
+        chosen = rng.permutation(batch_size)[: max(1, round(self.share * batch_size))]
         donors = (chosen + rng.integers(1, batch_size, (num_views, len(chosen)))) % batch_size
         first_rows = np.arange(num_views)[:, None] * batch_size
         own_rows, donor_rows = ((first_rows + rows).flatten() for rows in (chosen, donors))
@@ -112,7 +118,8 @@ class PatchMixing:
         masks = draw_masks(len(own_rows), (height // patch_size, width // patch_size), self.cut_share, rng)
         index, donor_index, mask = (
             torch.from_numpy(array).to(clean_images.device, non_blocking=True)
-            for array in (own_rows, donor_rows, masks))
+            for array in (own_rows, donor_rows, masks)
+        )
         images = clean_images[index]
         if self.jitter is not None:
             images = jitter_colours(images, self.jitter, normalisation.mean, normalisation.std)
@@ -134,7 +141,8 @@ class PatchMixing:
         return dict(
             loss_mixing=self.weight * (losses * weights).sum(),
             cosine_mixing=(cosines.detach() * weights).sum(),
-            mixed_views=torch.full((), float(len(mixed.index)), device=losses.device))
+            mixed_views=torch.full((), float(len(mixed.index)), device=losses.device),
+        )
 
     @staticmethod
     def zero_losses(device: torch.device) -> dict[str, Tensor]:
@@ -151,13 +159,15 @@ def build_patch_mixing(mixing: dict[str, Any] | None, backbone: nn.Module) -> Pa
     if mixing is None:
         return None
     if not hasattr(backbone, 'forward_mixed'):
-        raise UserError(f'model.mixing: {type(backbone).__name__} has no patch embeddings to mix: use a vision '
-                        'transformer (model.backbone.type=mmssl_geo.SSLVisionTransformer) or leave model.mixing out')
+        raise UserError(
+            f'model.mixing: {type(backbone).__name__} has no patch embeddings to mix: use a vision '
+            'transformer (model.backbone.type=mmssl_geo.SSLVisionTransformer) or leave model.mixing out'
+        )
     return MODELS.build(mixing)
 
 
 def draw_masks(
-    count: int, grid: tuple[int, int], cut_share: tuple[float, float], rng: np.random.Generator,
+    count: int, grid: tuple[int, int], cut_share: tuple[float, float], rng: np.random.Generator
 ) -> np.ndarray:
     """Draws masks on a token grid: RCC holes, and in every other view their complement.
 
@@ -172,8 +182,9 @@ def draw_masks(
     Returns:
         Bool masks, shape (count, h, w).
     """
-    holes = np.stack([
-        token_cutout(grid_boxes(rng, grid), rng.uniform(*cut_share), grid, rng).holes for _ in range(count)])
+    holes = np.stack(
+        [token_cutout(grid_boxes(rng, grid), rng.uniform(*cut_share), grid, rng).holes for _ in range(count)]
+    )
     complement = (np.arange(count) + rng.integers(2)) % 2 == 1
     return holes ^ complement[:, None, None]
 
@@ -196,9 +207,7 @@ def token_cosines(predictions: Tensor, targets: Tensor) -> Tensor:
         return F.cosine_similarity(at_least_float32(predictions), at_least_float32(targets), dim=1)
 
 
-def pool_kept(
-    maps: Tensor, kept: Tensor, boxes_feat: Tensor, map_index: Tensor, size: int,
-) -> tuple[Tensor, Tensor]:
+def pool_kept(maps: Tensor, kept: Tensor, boxes_feat: Tensor, map_index: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """Averages the kept tokens in every box, each weighted by its part in the RoIAlign (our choice).
 
     A box without a kept token gets the mean of all kept tokens of its map and the share 0, so that each process has

@@ -1,4 +1,5 @@
 """Base of the self-distillation methods: a student, its EMA teacher, and losses of a batch of views."""
+
 from typing import Any, cast
 
 import torch
@@ -41,7 +42,7 @@ class StudentTeacher(BaseSelfSupervisor):
         init_cfg: dict[str, Any] | None = None,
         batch_statistics: bool = False,
     ) -> None:
-        without_drop_path = {'drop_path_rate': 0.} if 'drop_path_rate' in backbone else {}
+        without_drop_path = {'drop_path_rate': 0.0} if 'drop_path_rate' in backbone else {}
         teacher_backbone = MODELS.build({**backbone, **without_drop_path})
         neck = {'in_channels': teacher_backbone.feature_channels, **neck}
         teacher_neck = MODELS.build(neck)
@@ -50,7 +51,8 @@ class StudentTeacher(BaseSelfSupervisor):
             neck=neck,
             head=self.complete_head(head, teacher_backbone.feature_channels, teacher_neck.out_channels),
             data_preprocessor=data_preprocessor or dict(type='mmssl_geo.MultiViewDataPreprocessor'),
-            init_cfg=init_cfg)
+            init_cfg=init_cfg,
+        )
         self.feature_stride = teacher_backbone.feature_stride
         self.teacher = Teacher(teacher_backbone, teacher_neck, batch_statistics)
         self.teacher.copy_from(self.backbone, self.neck)
@@ -70,7 +72,7 @@ class StudentTeacher(BaseSelfSupervisor):
         """Extracts the teacher backbone's patch tokens, shape (N, L, C), of images of shape (N, 3, H, W)."""
         output = self.teacher.backbone(images)[-1]
         if output.ndim == 3:
-            return output[:, self.teacher.backbone.num_extra_tokens:]
+            return output[:, self.teacher.backbone.num_extra_tokens :]
         return output.flatten(2).transpose(1, 2)
 
     def update_teacher(self, momentum: float) -> None:
@@ -104,7 +106,8 @@ class StudentTeacher(BaseSelfSupervisor):
             if images.shape[-1] % self.feature_stride:
                 raise UserError(
                     f'{kind} views of {images.shape[-1]} px cannot be cut into patches of {self.feature_stride} px: '
-                    f'set train_dataloader.dataset.pipeline.crop.{kind}_size to a multiple of it')
+                    f'set train_dataloader.dataset.pipeline.crop.{kind}_size to a multiple of it'
+                )
         return {kind: self.extract_feat(images) for kind, images in views.images().items()}
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:

@@ -1,4 +1,5 @@
 """The EMA teacher of a student's backbone and neck."""
+
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ class Teacher(nn.Module):
         batch_statistics: Whether each BatchNorm normalises by the batch while training, as BYOL's teacher does. It
             then keeps its own running statistics, which fit the teacher's weights; otherwise the student's are copied.
     """
+
     backbone: Any  # a module that meets the contract `Backbone`
 
     def __init__(self, backbone: nn.Module, neck: nn.Module, batch_statistics: bool = False) -> None:
@@ -54,7 +56,7 @@ class Teacher(nn.Module):
             parameters: list[Tensor] = list(teacher.parameters())
             student_parameters: list[Tensor] = list(student.parameters())
             torch._foreach_mul_(parameters, momentum)
-            torch._foreach_add_(parameters, student_parameters, alpha=1. - momentum)
+            torch._foreach_add_(parameters, student_parameters, alpha=1.0 - momentum)
             if not self.batch_statistics:
                 for buffer, student_buffer in zip(teacher.buffers(), student.buffers(), strict=True):
                     buffer.copy_(student_buffer)
