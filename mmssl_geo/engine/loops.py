@@ -11,6 +11,7 @@ from mmssl_geo.datasets.samplers import EpochSampler
 from mmssl_geo.registry import LOOPS
 from mmssl_geo.utils.errors import UserError
 
+from .log_filter import hide_mmengine_notices
 from .runner_state import accumulative_counts
 
 DATA_STREAM = 'data_stream'
@@ -43,6 +44,7 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
     _iter: int
 
     def __init__(self, runner: Runner, dataloader: DataLoader | dict[str, Any], **kwargs: Any) -> None:  # noqa: ANN401
+        hide_mmengine_notices(runner.logger)
         self._seed_when_built = runner.seed
         super().__init__(runner, dataloader, **kwargs)
         self.sampler = self.dataloader.batch_sampler.sampler

@@ -29,8 +29,8 @@ def report_figure(
 
     Args:
         out_png: Path of the figure; missing folders are created.
-        scalars: Scalars of `read_scalars`. Losses (`loss*`), `feature_spread`, `effective_rank`, `lr` and `momentum`
-            are plotted if they were logged.
+        scalars: Scalars of `read_scalars`. Losses (`loss*`), `feature_spread`, `effective_rank`, `lr` and
+            `teacher_momentum` are plotted if they were logged.
         view_images: Titles and views, each of shape (H, W, 3), uint8, RGB; at most 12 are shown.
         photos_and_features: Photos, and their features as colours (`pca_colours`) of the pretrained and of the random
             net, each of shape (H, W, 3), uint8, RGB; at most 6 are shown.

@@ -94,7 +94,7 @@ def plot_collapse(ax: Axes, scalars: Scalars) -> None:
 def plot_schedules(ax: Axes, scalars: Scalars) -> None:
     """Plots the learning rate (left axis) and the teacher momentum (right axis)."""
     _style(ax, 'schedules')
-    _plot_pair(ax, scalars, ('lr', 'learning rate'), ('momentum', 'momentum'), from_zero=False)
+    _plot_pair(ax, scalars, ('lr', 'learning rate'), ('teacher_momentum', 'teacher momentum'), from_zero=False)
     ax.set_xlabel('iteration', fontsize=9, color=GREY)
 
 

@@ -104,6 +104,7 @@ def test_one_teacher_update_per_optimizer_step(accumulation):
         pass
     total = 40 // accumulation
     assert runner.model.momenta == [warmup_cosine(step, total, 0.996, 1.) for step in range(total)]
+    assert runner.message_hub.get_scalar('train/teacher_momentum').current() == runner.model.momenta[-1]
 
 
 class ModelWithTokens:

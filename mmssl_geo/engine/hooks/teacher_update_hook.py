@@ -16,7 +16,8 @@ class TeacherUpdateHook(Hook):
     """Makes one EMA step of the teacher per optimizer step, before the student's forward pass.
 
     At step t the teacher is updated with the momentum of step t towards the student after t optimizer steps. In the
-    official GTSA code the update is between the two forward passes of step t, which gives the same values.
+    official GTSA code the update is between the two forward passes of step t, which gives the same values. The momentum
+    is logged as `teacher_momentum`; it is not the optimizer's momentum.
 
     Args:
         momentum: `dict(start=..., end=...)`, a cosine over the optimizer steps of the run.
@@ -32,4 +33,4 @@ class TeacherUpdateHook(Hook):
         momentum = warmup_cosine(step, total, self.momentum['start'], self.momentum['end'])
         if runner.iter % accumulative_counts(runner) == 0:
             unwrapped_model(runner).update_teacher(momentum)
-        runner.message_hub.update_scalar('train/momentum', momentum)
+        runner.message_hub.update_scalar('train/teacher_momentum', momentum)
