@@ -4,9 +4,11 @@ Configs of any OpenMMLab package name the classes of this package as in `mmssl_g
 class is imported when a name is first looked up.
 """
 
+from .utils.setup_env import hide_onedl_notice
 from .utils.versions import check_versions
 
 check_versions(['mmengine', 'mmcv'])
+hide_onedl_notice()
 
 from mmengine import registry as _root  # noqa: E402
 from mmengine.registry import Registry  # noqa: E402
