@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets the environment up, then pretrains, exports, fine-tunes and prints a table; on a CPU in under 15 minutes.
+# Sets up the environment, then pretrains, fine-tunes and prints a table; on a CPU in under 15 minutes.
 #
 # Usage: bash tools/quickstart.sh [--images DIR] [--epochs N] [--out DIR]
 set -euo pipefail

@@ -1,177 +1,146 @@
-"""The quick start: scenes, pretraining, export, fine-tuning in mmdet and mmseg, table and picture."""
+"""The quick start: the suite `quick` with one seed and without DINO, and a report of random weights against GTSA."""
 
-import json
 import os
-import shutil
 import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from mmssl_geo.datasets import ImageListDataset
-from mmssl_geo.datatools.scenes import SceneOptions, best_constant_miou, write_scenes
+from mmssl_geo.datatools.scenes import SceneOptions, best_constant_miou
 from mmssl_geo.utils.errors import UserError
-from mmssl_geo.utils.paths import resource_root
-from mmssl_geo.utils.subprocesses import last_checkpoint, run_step, tool
+from mmssl_geo.utils.io import write_json
+from mmssl_geo.utils.subprocesses import ProcessGroup
+from mmssl_geo.visualization.quickstart_picture import draw_quickstart
 
-ROOT = resource_root()
-PRETRAIN = 'configs/gtsa_quickstart.py'
-DOWNSTREAM = {
-    'mmdet': 'configs/downstream/mmdet/mask-rcnn_quickstart_scenes.py',
-    'mmseg': 'configs/downstream/mmseg/semfpn_quickstart_scenes.py',
-}
-METRICS = {
-    'mmdet': {
-        'box AP': 'coco/bbox_mAP',
-        'box AP50': 'coco/bbox_mAP_50',
-        'mask AP': 'coco/segm_mAP',
-        'mask AP50': 'coco/segm_mAP_50',
-    },
-    'mmseg': {'mIoU': 'mIoU'},
-}
+from .plan.jobs import DataRoots, Job, Plan, choose_inits, choose_tasks
+from .plan.suite import SCRATCH, Dataset, load_suite
+from .run.data import generate_data
+from .run.exports import Exporter
+from .run.jobs import OutputFolder
+from .run.workers import Worker, make_workers, visible_gpus
+from .runner import run
+
+RECIPE = 'gtsa'
+LABELS = {SCRATCH: 'random weights', RECIPE: 'GTSA'}
+METRICS = ('box AP', 'box AP50', 'mask AP', 'mask AP50', 'mIoU')  # of the table and the report
+CPU_JOBS = 2
 
 
-@dataclass
-class Quickstart:
-    """One run of the quick start; every step is one of the tools that a user would call.
+def quickstart_plan(out: Path, images: Path | None = None, epochs: int | None = None) -> Plan:
+    """Plans the quick start.
 
     Args:
-        out: folder for everything that is made.
-        images: folder of the reader's own photos to pretrain on; None pretrains on the embedded scenes.
-        num_train, num_val: embedded scenes.
-        options, finetune_options: overrides of the pretraining and the fine-tuning configs, `key=value`.
+        out: Output folder.
+        images: Folder of images to pretrain on; None: the embedded scenes.
+        epochs: Pretraining epochs; None: those of the recipe.
+
+    Raises:
+        UserError: If the folder contains no images.
     """
+    suite = load_suite('quick')
+    recipe, data, roots = suite.recipes[RECIPE], suite.data, {}
+    if epochs is not None:
+        recipe = replace(recipe, cfg_options={**recipe.cfg_options, 'train_cfg.max_epochs': epochs})
+    if images is not None:
+        ImageListDataset(str(images))  # raises an error if there are no images
+        data, roots = {**data, 'images': Dataset('images', 'a folder of images')}, {'images': images}
+        prefix = {'train_dataloader.dataset.data_prefix': ''}
+        recipe = replace(recipe, data='images', cfg_options={**recipe.cfg_options, **prefix})
+    suite = replace(suite, name='quickstart', data=data, recipes={RECIPE: recipe}, baselines=(SCRATCH,))
+    out = out.absolute()
+    # a second call runs failed jobs again
+    return Plan(
+        suite, choose_tasks(suite), choose_inits(suite), 1, out, DataRoots(data, roots, out / 'data'), retry_failed=True
+    )
 
-    out: Path
-    images: Path = None
-    num_train: int = 256
-    num_val: int = 96
-    options: list = field(default_factory=list)
-    finetune_options: list = field(default_factory=list)
 
-    def __post_init__(self):
-        self.seconds = {}
-        self.scenes = self.out / 'scenes'
+def quickstart_workers() -> list[Worker]:
+    """Uses all GPUs or, without a GPU, two halves of the CPU."""
+    gpus = visible_gpus()
+    return make_workers(jobs=None if gpus else CPU_JOBS, visible=gpus, cores=len(os.sched_getaffinity(0)))
 
-    def run(self):
-        """All steps; returns the report that was written to `report.json`."""
-        started = time.time()
-        if self.images is not None:
-            ImageListDataset(str(self.images))  # says at once if there is nothing to read
-        try:
-            self.out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f'--out {self.out} cannot be made: {error.strerror}') from error
-        self._timed('scenes', self._make_scenes)
-        self._timed('pretraining', self._pretrain)
-        weights = {
-            target: self._timed(f'export to {target}', lambda t=target: self._export(t)) for target in DOWNSTREAM
-        }
-        results = {'random weights': {}, 'GTSA': {}}
-        for target in DOWNSTREAM:
-            both = self._timed(f'fine-tuning in {target}', lambda t=target: self._finetune_both(t, weights[t]))
-            for start, metrics in both.items():
-                results[start] |= metrics
-        constant, _ = best_constant_miou(self.scenes / 'semantic' / 'val', num_classes=SceneOptions().classes + 1)
-        report = dict(
-            results=results,
-            best_constant_miou=constant,
-            seconds=self.seconds,
-            total_seconds=time.time() - started,
-            pretrained_on=str(self.images or self.scenes / 'images' / 'train'),
+
+def run_quickstart(plan: Plan, workers: list[Worker]) -> dict[str, Any]:
+    """Runs the quick start and writes `report.json`.
+
+    Args:
+        plan: Plan of `quickstart_plan`.
+        workers: Workers that run its jobs.
+
+    Returns:
+        The content of `report.json`.
+
+    Raises:
+        UserError: If a job failed.
+    """
+    start_time = time.time()
+    try:
+        plan.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f'--out {plan.out} cannot be created: {error.strerror}') from error
+    generate_data(plan)
+    data_seconds = time.time() - start_time
+    if run(plan, workers, show_table=False):
+        raise UserError(
+            'the quick start is not complete, for the reasons above; the same command runs the remaining steps'
         )
-        (self.out / 'report.json').write_text(json.dumps(report, indent=2) + '\n')
-        return report
-
-    def _timed(self, name, step):
-        print(f'\n== {name}', flush=True)
-        started = time.time()
-        value = step()
-        self.seconds[name] = round(time.time() - started, 1)
-        print(f'   done in {self.seconds[name]:.0f} s', flush=True)
-        return value
-
-    def _make_scenes(self):
-        write_scenes(self.scenes, SceneOptions(), self.num_train, self.num_val, workers=2)
-
-    def _train(self, name, config, options, label='', threads=None, data_root=''):
-        work_dir = self.out / name
-        shutil.rmtree(work_dir, ignore_errors=True)
-        run_step(
-            tool('train.py', ROOT / config, '--work-dir', work_dir, *(['--cfg-options', *options] if options else [])),
-            log=self.out / f'{name}.log',
-            label=label,
-            env={
-                'DATA_ROOT': str(data_root),
-                'CHECKPOINT': '',  # that of the caller would initialise every run
-                **({'OMP_NUM_THREADS': str(threads)} if threads else {}),
-            },
-        )
-        return work_dir
-
-    def _pretrain(self):
-        root = Path(self.images or self.scenes / 'images' / 'train').absolute()
-        config = self.out / 'gtsa_quickstart.py'  # a path may hold what --cfg-options would split
-        config.write_text(
-            f'_base_ = {str(ROOT / PRETRAIN)!r}\n'
-            f'train_dataloader = dict(dataset=dict(data_root={str(root)!r}, data_prefix=""))\n'
-        )
-        return self._train('pretrain', config, self.options)
-
-    def _export(self, target):
-        exported = self.out / f'gtsa_{target}.pth'
-        run_step(
-            tool('convert_checkpoint.py', last_checkpoint(self.out / 'pretrain'), exported, '--to', target),
-            log=self.out / f'export_{target}.log',
-        )
-        return exported
-
-    def _finetune_both(self, target, checkpoint):
-        """Fine-tunes from random weights and from GTSA's at the same time, each on half of the cores."""
-        inits = {'random weights': None, 'GTSA': checkpoint}
-        threads = max(1, (os.cpu_count() or 1) // len(inits))
-        with ThreadPoolExecutor(len(inits)) as pool:
-            runs = {
-                start: pool.submit(self._finetune, target, start, weights, threads) for start, weights in inits.items()
-            }
-        return {start: run.result() for start, run in runs.items()}
-
-    def _finetune(self, target, start, checkpoint, threads):
-        options = [f'model.backbone.init_cfg.checkpoint={checkpoint}'] if checkpoint else []
-        name = f'{target}_{"gtsa" if checkpoint else "random"}'
-        work_dir = self._train(
-            name,
-            DOWNSTREAM[target],
-            options + self.finetune_options,
-            label=f'{start}, ',
-            threads=threads,
-            data_root=self.scenes,
-        )
-        scalars = last_validation(work_dir)
-        missing = [key for key in METRICS[target].values() if key not in scalars]
-        if missing:
-            raise UserError(f'{target} ({start}) did not report {", ".join(missing)}; see {self.out / name}.log')
-        scale = 100 if target == 'mmdet' else 1
-        return {metric: round(scale * scalars[key], 2) for metric, key in METRICS[target].items()}
+    report = make_report(plan, data_seconds, time.time() - start_time)
+    write_json(plan.out / 'report.json', report)
+    return report
 
 
-def last_validation(work_dir):
-    """The last line of validation metrics in a work directory's local scalars."""
-    lines = [
-        json.loads(line)
-        for path in sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
-        for line in path.read_text().splitlines()
-    ]
-    validations = [line for line in lines if 'loss' not in line]
-    return validations[-1] if validations else {}
+def make_report(plan: Plan, data_seconds: float, total_seconds: float) -> dict[str, Any]:
+    """Collects the results of a finished quick start.
+
+    Args:
+        plan: Plan of the quick start.
+        data_seconds: Time that the scenes took.
+        total_seconds: Time of the whole run.
+    """
+    folder = OutputFolder(plan.out)
+    metrics: dict[str, dict[str, float]] = {label: {} for label in LABELS.values()}
+    for job in plan.jobs:
+        found = folder.job(job).result['metrics']
+        metrics[LABELS[job.init.name]].update({name: round(found[name], 2) for name in METRICS if name in found})
+    scenes = plan.roots['scenes']
+    miou, _ = best_constant_miou(scenes / 'semantic' / 'val', num_classes=SceneOptions().classes + 1)
+    recipe = plan.suite.recipes[RECIPE]
+    return dict(
+        results=metrics,
+        best_constant_miou=miou,
+        seconds={'scenes': round(data_seconds, 1), **_stage_seconds(plan, folder)},
+        total_seconds=total_seconds,
+        pretrained_on=str(plan.roots['images'] if recipe.data == 'images' else scenes / 'images' / 'train'),
+    )
 
 
-def format_table(report):
-    """The results as a Markdown table."""
-    results = report['results']
+def _stage_seconds(plan: Plan, folder: OutputFolder) -> dict[str, float]:
+    def of_jobs(jobs: list[Job]) -> float:
+        return max(folder.job(job).result['seconds_of_last_attempt'] for job in jobs)  # they run side by side
+
+    exporter = Exporter(folder.exports, ProcessGroup())
+    seconds = {'pretraining': folder.pretraining(RECIPE).result['seconds_of_last_attempt']}
+    for task in plan.tasks:
+        seconds[f'export to {task.target}'] = exporter.seconds(RECIPE, task.target)
+    for task in plan.tasks:
+        seconds[f'fine-tuning in {task.target}'] = of_jobs([job for job in plan.jobs if job.task == task])
+    return seconds
+
+
+def draw_figure(plan: Plan, report: Mapping[str, Any]) -> Path:
+    """Draws `report.png` of a finished quick start and returns its path."""
+    folder = OutputFolder(plan.out).pretraining(RECIPE)
+    path = plan.out / 'report.png'
+    draw_quickstart(path, folder.config, folder.train, report)
+    return path
+
+
+def format_table(report: Mapping[str, Any]) -> str:
+    """Formats the results as a Markdown table."""
+    random, gtsa = (report['results'][label] for label in LABELS.values())
     rows = ['| fine-tuned on the embedded scenes | random weights | GTSA | difference |', '|---|---|---|---|']
-    for metric, value in results['GTSA'].items():
-        base = results['random weights'][metric]
-        rows.append(f'| {metric} | {base:.1f} | {value:.1f} | {value - base:+.1f} |')
-    constant = report['best_constant_miou']
-    return '\n'.join([*rows, '', f'mIoU of the best constant prediction: {constant:.1f}'])
+    for metric, value in gtsa.items():
+        rows.append(f'| {metric} | {random[metric]:.1f} | {value:.1f} | {value - random[metric]:+.1f} |')
+    return '\n'.join([*rows, '', f'mIoU of the best constant prediction: {report["best_constant_miou"]:.1f}'])

@@ -1,6 +1,5 @@
 """Runs a benchmark: data, pretraining, export, jobs, tables. Finished parts are not run again."""
 
-import json
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -8,8 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mmssl_geo.datatools.scenes import SceneOptions, write_scenes
-from mmssl_geo.datatools.scenes.writer import MARKER
 from mmssl_geo.utils.errors import UserError
 from mmssl_geo.utils.subprocesses import ProcessGroup, last_checkpoint
 
@@ -19,11 +16,12 @@ from .plan.jobs import Init, Job, Plan
 from .plan.suite import Recipe
 from .plan.summary import plan_summary
 from .report.table import JobOutcome, Report, write_tables
+from .run.data import generate_data
 from .run.environment import describe_environment
 from .run.exports import Exporter, load_strictly
-from .run.jobs import FAILURE, RESULT, FineTuningRun, JobFolder, JobRun, PretrainingRun, ProbeRun
+from .run.jobs import FAILURE, RESULT, FineTuningRun, JobRun, OutputFolder, PretrainingRun, ProbeRun
 from .run.lock import lock_folder
-from .run.workers import ProgressLog, Worker, run_all
+from .run.workers import ProgressLog, Worker, run_all, share_threads
 
 MIN_HOURS = 1e-3
 INIT_TARGET = 'mmpretrain'  # this export keeps the final LayerNorm, which pretraining needs
@@ -44,8 +42,13 @@ def dry_run(plan: Plan, workers: Sequence[Worker]) -> int:
         processes.stop()
 
 
-def run(plan: Plan, workers: Sequence[Worker]) -> int:
+def run(plan: Plan, workers: Sequence[Worker], show_table: bool = True) -> int:
     """Runs everything that is not finished.
+
+    Args:
+        plan: Plan.
+        workers: Workers that run its jobs.
+        show_table: Whether to print the tables.
 
     Returns:
         Exit status: 0 if every job is finished, 1 if some failed, 2 if the checks failed.
@@ -54,11 +57,12 @@ def run(plan: Plan, workers: Sequence[Worker]) -> int:
         processes = ProcessGroup((lock,))
         try:
             _print_plan(plan)
-            exporter = Exporter(plan.out / 'exports', processes)
+            exporter = Exporter(OutputFolder(plan.out).exports, processes)
             if status := _check(plan, exporter, workers):
                 return status
             report = Benchmark(plan, workers, processes).run()
-            print(f'\n{report.text}\nwritten: {", ".join(map(str, report.paths))}')
+            if show_table:
+                print(f'\n{report.text}\nwritten: {", ".join(map(str, report.paths))}')
             return 0 if report.is_complete else 1
         except KeyboardInterrupt:
             print('interrupted; run the same command again to resume', file=sys.stderr)
@@ -72,7 +76,8 @@ def _print_plan(plan: Plan) -> None:
 
 
 def _check(plan: Plan, exporter: Exporter, workers: Sequence[Worker]) -> int:
-    pretrained = [recipe.name for recipe in plan.recipes if _recipe_folder(plan, recipe.name).state == 'done']
+    folder = OutputFolder(plan.out)
+    pretrained = [recipe.name for recipe in plan.recipes if folder.pretraining(recipe.name).state == 'done']
     problems = find_problems(
         plan.tasks,
         plan.inits,
@@ -89,10 +94,6 @@ def _check(plan: Plan, exporter: Exporter, workers: Sequence[Worker]) -> int:
     return 2 if problems else 0
 
 
-def _recipe_folder(plan: Plan, name: str) -> JobFolder:
-    return JobFolder(plan.out / 'pretrain' / name)
-
-
 class Benchmark:
     """The stages of a plan.
 
@@ -106,7 +107,8 @@ class Benchmark:
         self.plan = plan
         self.workers = workers
         self.processes = processes
-        self.exporter = Exporter(plan.out / 'exports', processes)
+        self.folder = OutputFolder(plan.out)
+        self.exporter = Exporter(self.folder.exports, processes)
         self.environment = describe_environment()
         self.unavailable: dict[str, str] = {}  # name of an initialisation -> why it has no weights
         self.export_errors: dict[str, str] = {}  # name of a recipe that initialises others -> why it cannot
@@ -115,7 +117,7 @@ class Benchmark:
         """Runs all stages and writes the tables, also after an error."""
         _refuse_changed([*self._pretrainings(), *self._job_runs(self.plan.inits)])
         try:
-            self._generate_scenes()
+            generate_data(self.plan)
             self._pretrain()
             runs = self._job_runs([init for init in self.plan.inits if self._export(init)])
             _refuse_changed(runs)
@@ -130,14 +132,6 @@ class Benchmark:
             )
         return report
 
-    def _generate_scenes(self) -> None:
-        for data in self.plan.datasets:
-            root = self.plan.roots[data.name]
-            if self.plan.roots.is_generated(data.name) and not _has_complete_scenes(root):
-                print(f'generating {data.name} in {root}', flush=True)
-                root.parent.mkdir(parents=True, exist_ok=True)
-                write_scenes(root, SceneOptions(), **(data.scenes or {}))
-
     def _run_stage(self, unit: str, runs: Sequence[JobRun]) -> None:
         retry = self.plan.retry_failed
         waiting = [one for one in runs if one.folder.state == 'open' or (one.folder.state == 'failed' and retry)]
@@ -148,7 +142,7 @@ class Benchmark:
             return
         done = sum(one.folder.state == 'done' for one in runs)
         log = ProgressLog(unit, {one.name: max(one.hours, MIN_HOURS) for one in waiting}, previously_done=done)
-        run_all(waiting, self.workers, partial(self._attempt, log), self.processes)
+        run_all(waiting, share_threads(self.workers, len(waiting)), partial(self._attempt, log), self.processes)
 
     def _attempt(self, log: ProgressLog, job_run: JobRun, worker: Worker) -> None:
         job_run.folder.begin(job_run.made_from, self.environment)
@@ -194,12 +188,12 @@ class Benchmark:
         )
         if recipe.init and (checkpoint := self._pretrained(recipe.init)):
             made_from['checkpoint'] = file_digest(checkpoint)
-        folder = _recipe_folder(self.plan, recipe.name)
+        folder = self.folder.pretraining(recipe.name)
         return PretrainingRun(recipe.name, folder, made_from, recipe.hours, recipe, cfg)
 
     def _pretrained(self, name: str) -> Path | None:
         """Returns the last checkpoint of a recipe, or None before its pretraining is finished."""
-        folder = _recipe_folder(self.plan, name)
+        folder = self.folder.pretraining(name)
         return last_checkpoint(folder.train) if folder.state == 'done' else None
 
     def _checkpoint(self, init: Init) -> Path | None:
@@ -227,7 +221,7 @@ class Benchmark:
         return True
 
     def _why_not_pretrained(self, recipe: Recipe) -> str:
-        folder = _recipe_folder(self.plan, recipe.name)
+        folder = self.folder.pretraining(recipe.name)
         if folder.state == 'failed':
             return folder.failure
         return self.export_errors.get(recipe.init or '', f'{recipe.init}, which initialises it, was not pretrained')
@@ -245,7 +239,7 @@ class Benchmark:
         ]
 
     def _job_run(self, job: Job, checkpoint: Path | None, digest: str | None, architecture: Path | None) -> JobRun:
-        task, root, folder = job.task, self.plan.roots[job.task.data], self._job_folder(job)
+        task, root, folder = job.task, self.plan.roots[job.task.data], self.folder.job(job)
         made_from: dict[str, Any] = dict(checkpoint=digest, data=self.plan.roots.identity(task.data))
         if task.kind == 'probe':
             made_from['config'] = [*task.arguments, job.seed]
@@ -255,21 +249,13 @@ class Benchmark:
         made_from['config'] = config_digest(cfg, [root, self.exporter.folder])
         return FineTuningRun(job.name, folder, made_from, task.hours, job, cfg)
 
-    def _job_folder(self, job: Job) -> JobFolder:
-        return JobFolder(self.plan.out / 'jobs' / job.name)
-
     def outcome(self, job: Job) -> JobOutcome:
         """Reads the outcome of a job from its folder."""
-        folder = self._job_folder(job)
+        folder = self.folder.job(job)
         metrics = folder.result['metrics'] if folder.state == 'done' else None
         failure = folder.failure if folder.state == 'failed' else self.unavailable.get(job.init.name)
         files = [name for name in (RESULT, FAILURE, folder.log.name) if (folder.path / name).is_file()]
         return JobOutcome(job, metrics, failure, str(folder.path.relative_to(self.plan.out)), files)
-
-
-def _has_complete_scenes(root: Path) -> bool:
-    marker = root / MARKER
-    return marker.is_file() and json.loads(marker.read_text()).get('complete', False)
 
 
 def _refuse_changed(runs: Sequence[JobRun]) -> None:

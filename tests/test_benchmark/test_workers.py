@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from mmssl_geo.benchmark.run.workers import make_workers, visible_gpus
+from mmssl_geo.benchmark.run.workers import make_workers, share_threads, visible_gpus
 from mmssl_geo.utils.errors import UserError
 
 
@@ -74,3 +74,22 @@ def test_only_visible_gpus_are_used(monkeypatch):
 def test_impossible_numbers(options, message):
     with pytest.raises(UserError, match=message):
         make_workers(**options)
+
+
+def test_variables_of_configs_are_unset_for_jobs(monkeypatch):
+    monkeypatch.setenv('CHECKPOINT', 'mine.pth')
+    for worker in (*make_workers(jobs=1), *make_workers(partition='big')):
+        assert worker.environment['CHECKPOINT'] == worker.environment['DATA_ROOT'] == ''
+
+
+@pytest.mark.parametrize(
+    'options, num_items, expected',
+    [
+        (dict(jobs=2, cores=2), 1, [('', 2)]),
+        (dict(jobs=4, cores=8), 3, [('', 2)] * 3),
+        (dict(jobs=2, cores=4), 5, [('', 2)] * 2),
+        (dict(visible=['0', '1'], cores=8), 1, [('0', 8)]),
+    ],
+)
+def test_idle_workers_leave_their_threads_to_the_others(options, num_items, expected):
+    assert [(one.gpus, one.threads) for one in share_threads(make_workers(**options), num_items)] == expected

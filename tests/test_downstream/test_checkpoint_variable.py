@@ -3,7 +3,6 @@ import mmseg.registry
 import pytest
 import torch
 
-from mmssl_geo.benchmark import quickstart
 from mmssl_geo.utils.errors import UserError
 
 from .conftest import CONFIGS, NARROW
@@ -71,11 +70,3 @@ def test_an_option_goes_first(build, saved, monkeypatch, option):
     model = build(**{OPTION: option and saved(option)})
     model.init_weights()
     assert (model.backbone.cls_token == 0.25).all().item() == bool(option)
-
-
-def test_the_quickstarts_random_start_does_not_take_it(monkeypatch, tmp_path):
-    environments = []
-    monkeypatch.setenv('CHECKPOINT', '/nowhere/else.pth')
-    monkeypatch.setattr(quickstart, 'run_step', lambda command, env, **_: environments.append(env))
-    quickstart.Quickstart(tmp_path)._train('mmseg_random', quickstart.DOWNSTREAM['mmseg'], [])
-    assert environments[0]['CHECKPOINT'] == ''

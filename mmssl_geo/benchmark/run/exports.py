@@ -1,20 +1,21 @@
 """Exports of checkpoints for the package of a task, and strict loading of the exported weights."""
 
 import json
+import time
 from contextlib import suppress
 from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
-from mmpretrain.models import VisionTransformer
 
 from mmssl_geo.apis.get_model import net_differences
 from mmssl_geo.benchmark.plan.configs import file_digest
 from mmssl_geo.checkpoints.source import open_source
+from mmssl_geo.models.backbones.base import arch_of
 from mmssl_geo.registry import MODELS
 from mmssl_geo.utils.errors import UserError
 from mmssl_geo.utils.io import write_json
-from mmssl_geo.utils.subprocesses import ProcessGroup, run_step, tool
+from mmssl_geo.utils.subprocesses import ProcessGroup, run_logged, tool_command
 
 
 class Exporter:
@@ -38,6 +39,10 @@ class Exporter:
         """
         return self.folder / f'{name}_{target}.pth'
 
+    def seconds(self, name: str, target: str) -> float:
+        """Returns the time that an export took."""
+        return json.loads(self.path(name, target).with_suffix('.json').read_text())['seconds']
+
     def export(self, source: Path, name: str, target: str) -> Path:
         """Exports a checkpoint, unless that was done before from a file with the same content.
 
@@ -60,14 +65,15 @@ class Exporter:
         with suppress(OSError, ValueError):
             before = json.loads(record.read_text())
         if not path.is_file() or before.get('sha256') != made_from['sha256']:
+            start_time = time.time()
             record.unlink(missing_ok=True)
-            run_step(
-                tool('convert_checkpoint.py', source, path, '--to', target),
+            run_logged(
+                tool_command('convert_checkpoint.py', source, path, '--to', target),
                 path.with_suffix('.log'),
                 env={'CUDA_VISIBLE_DEVICES': ''},
                 start=self.processes.start,
             )
-            write_json(record, made_from)
+            write_json(record, dict(made_from, seconds=round(time.time() - start_time, 1)))
         return path
 
 
@@ -91,7 +97,7 @@ def load_strictly(cfg: Config, source: Path) -> None:
 def _architecture_differences(cfg: Config, source: Path) -> str:
     with DefaultScope.overwrite_default_scope('mmssl_geo'):
         net = MODELS.build({**cfg.model.backbone, 'init_cfg': None})
-    heads = net.layers[0].attn.num_heads if isinstance(net, VisionTransformer) else None
+    heads = arch_of(net).get('num_heads')
     try:
         facts = open_source(source, 'teacher').facts
     except UserError:  # the file does not store the number of heads

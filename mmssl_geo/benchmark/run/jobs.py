@@ -18,7 +18,7 @@ from mmssl_geo.benchmark.plan.jobs import Job
 from mmssl_geo.benchmark.plan.suite import Recipe, Task
 from mmssl_geo.utils.errors import UserError
 from mmssl_geo.utils.io import write_json
-from mmssl_geo.utils.subprocesses import ProcessGroup, last_checkpoint, run_step, tool
+from mmssl_geo.utils.subprocesses import ProcessGroup, last_checkpoint, run_logged, tool_command
 
 from .workers import Worker
 
@@ -80,6 +80,26 @@ class JobFolder:
         write_json(self.path / FAILURE, dict(reason=reason, log=str(self.log)))
 
 
+class OutputFolder:
+    """Output folder of a benchmark, with a folder for each pretraining and job.
+
+    Args:
+        path: Path, which need not exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.exports = path / 'exports'
+
+    def pretraining(self, recipe_name: str) -> JobFolder:
+        """Returns the folder of a pretraining."""
+        return JobFolder(self.path / 'pretrain' / recipe_name)
+
+    def job(self, job: Job) -> JobFolder:
+        """Returns the folder of a job."""
+        return JobFolder(self.path / 'jobs' / job.name)
+
+
 @dataclass(frozen=True)
 class JobRun:
     """A computation in a folder.
@@ -109,7 +129,7 @@ class JobRun:
         """Executes one command and appends its output to the log."""
         with open(self.folder.log, 'a') as log:
             log.write(f'$ {shlex.join(command)}\n')
-        run_step(
+        run_logged(
             command, self.folder.log, env=worker.environment, label=f'{self.name}, ', append=True, start=processes.start
         )
 
@@ -163,7 +183,9 @@ class FineTuningRun(JobRun):
         cfg = scale_batch_size(self.cfg, self.job.task.gpus, worker.num_processes)
         checkpoint = self.train(cfg, worker, processes)
         out = self.folder.path / 'metrics.json'
-        test = tool('test.py', self.folder.config, checkpoint, '--work-dir', self.folder.path / 'test', '--out', out)
+        test = tool_command(
+            'test.py', self.folder.config, checkpoint, '--work-dir', self.folder.path / 'test', '--out', out
+        )
         self.execute(worker.single_command(test), worker, processes)
         no_detections = NO_DETECTIONS in self.folder.log.read_text(errors='replace')
         return dict(
@@ -194,7 +216,7 @@ class ProbeRun(JobRun):
         arguments = [word.format(data=self.root) for word in self.job.task.arguments]
         out = self.folder.path / 'probe.json'
         weights = [self.checkpoint] if self.checkpoint else [self.architecture, '--random']
-        probe = tool(
+        probe = tool_command(
             'probe.py', *weights, *arguments, '--names', 'given', '--seed', self.job.seed, '--seeds', 1, '--out', out
         )
         self.execute(worker.single_command(probe), worker, processes)

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ import torch
 
 from mmssl_geo.utils.errors import UserError
 from mmssl_geo.utils.paths import resource_root
-from mmssl_geo.utils.subprocesses import ProcessGroup, tool
+from mmssl_geo.utils.subprocesses import ProcessGroup, tool_command
 
 MAX_CPU_JOBS = 4  # by default
 FIRST_PORT = 29500
@@ -75,7 +75,7 @@ class Worker:
         elif self.num_processes > 1:
             command = ['bash', tools / 'dist_train.sh', config, str(self.num_processes), '--work-dir', work_dir]
         else:
-            command = tool('train.py', config, '--work-dir', work_dir)
+            command = tool_command('train.py', config, '--work-dir', work_dir)
         return [*map(str, command), *(['--resume', resume] if resume else [])]
 
     def single_command(self, command: list[str]) -> list[str]:
@@ -133,6 +133,18 @@ def make_workers(
         raise UserError(f'--gpus-per-job {gpus_per_job} needs GPUs, but jobs run on the CPU')
     jobs = jobs or min(cores, MAX_CPU_JOBS)
     return [Worker(number, threads=max(1, cores // jobs)) for number in range(jobs)]
+
+
+def share_threads(workers: Sequence[Worker], num_items: int) -> list[Worker]:
+    """Gives the threads of idle workers to the busy ones, if there are fewer items than workers.
+
+    Args:
+        workers: Workers of this machine or of Slurm, which chooses the threads itself.
+        num_items: Number of items to run.
+    """
+    busy = workers[:num_items]
+    threads = sum(worker.threads for worker in workers) // len(busy)
+    return [replace(worker, threads=threads) for worker in busy]
 
 
 def run_all(
