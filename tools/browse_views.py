@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,11 +82,15 @@ def build_dataset(cfg: Config, images: str | None, list_folder: str) -> ImageLis
 
     dataset = (cfg.get('train_dataloader') or {}).get('dataset') or {}
     steps = pipeline_steps(dataset.get('pipeline', ()))
-    pipeline = [step for step in steps if step['type'].rsplit('.')[-1] not in ('PackViews', 'PackRegionViews')]
+    pipeline = [step for step in steps if type_name(step) not in ('PackViews', 'PackRegionViews')]
+    # there is no data preprocessor here that would apply the colour augmentation
     pipeline = [
-        {**step, 'where': 'worker'} if step['type'].endswith('RandomViewPhotometrics') else step for step in pipeline
-    ]  # there is no data preprocessor here that would apply it
-    if not any(step['type'].rsplit('.')[-1] in ('MultiCrop', 'RegionViews') for step in pipeline):
+        {**step, 'where': 'worker'}
+        if isinstance(step, Mapping) and type_name(step) == 'RandomViewPhotometrics'
+        else step
+        for step in pipeline
+    ]
+    if not any(type_name(step) in ('MultiCrop', 'RegionViews') for step in pipeline):
         raise UserError(
             f'config {cfg.filename}: train_dataloader.dataset.pipeline makes no views (it has no MultiCrop '
             'or RegionViews step); use a pretraining config'
@@ -98,6 +103,11 @@ def build_dataset(cfg: Config, images: str | None, list_folder: str) -> ImageLis
         ann_file.write_text(f'{Path(images).absolute()}\n', encoding='utf-8')
         dataset.update(data_root=str(Path(images).parent), data_prefix='', ann_file=str(ann_file))
     return DATASETS.build(dataset)
+
+
+def type_name(step: Mapping[str, Any] | Callable) -> str:
+    """Returns the type of a step without its scope, or '' for a callable."""
+    return step['type'].rsplit('.')[-1] if isinstance(step, Mapping) else ''
 
 
 def draw(dataset: ImageListDataset, index: int, args: argparse.Namespace) -> None:

@@ -134,13 +134,12 @@ def evaluate(probe: Probe, name: str, encoder: Encoder, args: argparse.Namespace
         )
 
 
-def write_json(rows: Sequence[tuple[str, Results]], out: Path, with_std: bool) -> list[Path]:
+def write_json(rows: Sequence[tuple[str, Results]], out: Path) -> list[Path]:
     """Writes a flat JSON file for each net.
 
     Args:
         rows: Name and results of each net.
         out: Path of the file of a single net.
-        with_std: Whether to write standard deviations.
 
     Returns:
         The paths of the files.
@@ -152,7 +151,8 @@ def write_json(rows: Sequence[tuple[str, Results]], out: Path, with_std: bool) -
         values: dict[str, float] = {}
         for key, result in results.items():
             values |= {key: 100 * result.mean, f'{key}_chance': 100 * result.chance}
-            values |= {f'{key}_std': 100 * result.std} if with_std else {}
+            if result.std is not None:
+                values[f'{key}_std'] = 100 * result.std
         paths[-1].write_text(json.dumps(values, indent=1) + '\n', encoding='utf-8')
     return paths
 
@@ -170,11 +170,9 @@ def main() -> None:
     )
     rows = [(name, evaluate(probe, name, encoder, args)) for name, encoder in nets]
     table = markdown_table(rows, {key: Measure(f'{key}, %', 100) for key in rows[0][1]})
-    paths = write_json(rows, Path(args.out), args.seeds > 1)
-    print(
-        f'\n{table}\nMean ± sample standard deviation over {args.seeds} seeds, chance level in brackets. Wrote '
-        + ', '.join(map(str, paths))
-    )
+    paths = write_json(rows, Path(args.out))
+    statistic = f'Mean ± sample standard deviation over {args.seeds} seeds' if args.seeds > 1 else 'One seed'
+    print(f'\n{table}\n{statistic}, chance level in brackets. Wrote {", ".join(map(str, paths))}')
 
 
 if __name__ == '__main__':

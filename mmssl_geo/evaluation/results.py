@@ -33,12 +33,12 @@ class MeasureResult(NamedTuple):
 
     Attributes:
         mean: Mean over the seeds.
-        std: Sample standard deviation over the seeds; 0 for one seed.
+        std: Sample standard deviation over the seeds; None for one seed.
         chance: Mean chance level.
     """
 
     mean: float
-    std: float
+    std: float | None
     chance: float
 
 
@@ -49,7 +49,7 @@ Results = dict[str, MeasureResult]
 def summarise(values: Sequence[ValueAndChance]) -> MeasureResult:
     """Averages the values of a measure, and its chance levels, over seeds."""
     measured, chances = zip(*values, strict=True)
-    std = statistics.stdev(measured) if len(measured) > 1 else 0.0
+    std = statistics.stdev(measured) if len(measured) > 1 else None
     return MeasureResult(statistics.fmean(measured), std, statistics.fmean(chances))
 
 
@@ -92,12 +92,19 @@ def evaluate_splits(
 
 
 def format_result(measure: Measure, result: MeasureResult | None) -> str:
-    """Formats a result as '63.1 ± 0.8 (25.0)', with the chance level in brackets, or as 'n/a'."""
+    """Formats a result as '63.1 ± 0.8 (25.0)', with the chance level in brackets, or as 'n/a'.
+
+    A result of one seed has no standard deviation: '63.1 (25.0)'.
+    """
     if result is None:
         return 'n/a'
     digits = 1 if measure.factor == 100 else 3
-    mean, std, chance = (f'{measure.factor * value:.{digits}f}' for value in result)
-    return f'{mean} ± {std} ({chance})'
+
+    def scaled(value: float) -> str:
+        return f'{measure.factor * value:.{digits}f}'
+
+    deviation = '' if result.std is None else f' ± {scaled(result.std)}'
+    return f'{scaled(result.mean)}{deviation} ({scaled(result.chance)})'
 
 
 def markdown_table(rows: Sequence[tuple[str, Results]], measures: Mapping[str, Measure]) -> str:

@@ -152,4 +152,6 @@ def write_results(
     settings = {key: value for key, value in vars(args).items() if key not in ('checkpoints', 'names', 'out')}
     content = {'settings': {**settings, **counts}, 'nets': entries}
     out.with_suffix('.json').write_text(json.dumps(content, indent=1), encoding='utf-8')
-    print(f'\n{table}\nChance level in brackets. Wrote {out}, {out.with_suffix(".md")}, {out.with_suffix(".json")}')
+    statistic = f'Mean ± sample standard deviation over {args.seeds} splits' if args.seeds > 1 else 'One split'
+    paths = ', '.join(str(out.with_suffix(suffix)) for suffix in (out.suffix, '.md', '.json'))
+    print(f'\n{table}\n{statistic}, chance level in brackets. Wrote {paths}')

@@ -152,7 +152,7 @@ def _draw_panel(ax: Axes, panel: Panel, rows: Sequence[tuple[str, Results]], mea
 
 def _zoom_to_bars(ax: Axes, drawn: Sequence[tuple[int, MeasureResult]]) -> None:
     """Limits the y axis to the bars, and writes the chance level, if chance is far above all bars."""
-    highest = max((factor * (result.mean + result.std) for factor, result in drawn), default=0.0)
+    highest = max((factor * (result.mean + (result.std or 0.0)) for factor, result in drawn), default=0.0)
     chance = max((factor * result.chance for factor, result in drawn), default=0.0)
     if 0 < highest < 0.25 * chance:
         ax.set_ylim(top=1.25 * highest)
@@ -168,8 +168,9 @@ def _draw_bar(
     if result is None:
         _write_below(ax, x, 'n/a', 0)
         return
-    mean, std, chance = (factor * value for value in result)
-    ax.bar(x, mean, width=BAR_WIDTH, yerr=std or None, ecolor=INK, capsize=3, **style)
+    mean, chance = factor * result.mean, factor * result.chance
+    error = factor * result.std if result.std else None
+    ax.bar(x, mean, width=BAR_WIDTH, yerr=error, ecolor=INK, capsize=3, **style)
     ax.plot([x - 0.47, x + 0.47], [chance, chance], color=INK, linestyle=CHANCE_LINE, linewidth=1.6)
     _write_below(ax, x, f'{mean:.1f}' if factor == 100 else f'{mean:.3f}', angle)
 

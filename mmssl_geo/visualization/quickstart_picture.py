@@ -55,7 +55,7 @@ def _dataset_without_pipeline(cfg: Config) -> ImageListDataset:
 
 def _view_images(cfg: Config) -> list[TitledImage]:
     steps = pipeline_steps(cfg.train_dataloader.dataset.pipeline)
-    pipeline = [step for step in steps if step['type'] != 'mmssl_geo.PackViews']
+    pipeline = [step for step in steps if not (isinstance(step, Mapping) and step['type'] == 'mmssl_geo.PackViews')]
     views = DATASETS.build({**cfg.train_dataloader.dataset, 'pipeline': pipeline})[0]['views']
     return [(view_title(index, record), np.asarray(image)) for index, (image, record) in enumerate(views)]
 

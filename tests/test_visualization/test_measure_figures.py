@@ -78,7 +78,7 @@ def test_the_picture_is_as_wide_for_any_number_of_nets(tmp_path, num):
 
 
 def test_one_seed_has_no_deviation():
-    one = [(name, {key: measured._replace(std=0.0) for key, measured in results.items()}) for name, results in rows(1)]
+    one = [(name, {key: measured._replace(std=None) for key, measured in results.items()}) for name, results in rows(1)]
     assert not geometry_figure(one).axes[0].collections
 
 
