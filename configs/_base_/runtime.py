@@ -8,8 +8,7 @@ default_hooks = dict(
     runtime_info=dict(type='mmssl_geo.DeferredInfoHook'),
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=True),
-    # hooks set the schedules, so there are no parameter schedulers to save
-    checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=3, save_last=True, save_param_scheduler=False),
+    checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=3, save_last=True),
     step_seed=dict(type='mmssl_geo.StepSeedHook'),
     strict_load=dict(type='mmssl_geo.StrictLoadHook'),
     finite=dict(type='mmssl_geo.FiniteHook'),

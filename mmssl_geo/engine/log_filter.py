@@ -5,7 +5,8 @@ import logging
 NOTICES = (
     '"FileClient" will be deprecated',  # mmengine's CheckpointHook creates one
     '"HardDiskBackend" is the alias',
-    '`resume_param_scheduler` is True but `self.param_schedulers` is None',  # hooks set the schedules
+    '`save_param_scheduler` is True but `self.param_schedulers` is None',  # hooks set the schedules
+    '`resume_param_scheduler` is True but `self.param_schedulers` is None',
 )
 
 

@@ -38,6 +38,12 @@ def test_the_model_of_every_config_builds(name, default_scope):
     assert student > 1e6 and model.backbone.embed_dims == first
 
 
+def test_optimizers_set_nothing_that_the_schedule_overwrites():
+    for path in sorted((ROOT / 'configs').glob('*.py')):
+        cfg = Config.fromfile(path)
+        assert 'schedule' in cfg.default_hooks and not {'lr', 'weight_decay'} & cfg.optim_wrapper.optimizer.keys()
+
+
 @pytest.mark.parametrize('name', PRETRAIN)
 def test_one_step_and_a_checkpoint(name, photos, tmp_path):
     crops = {'train_dataloader.dataset.data_prefix': '', 'train_dataloader.dataset.data_root': str(photos)}

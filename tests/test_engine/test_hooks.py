@@ -2,6 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.logging import MessageHub
 
 from mmssl_geo.engine import CollapseMonitorHook, FiniteHook, ReplicaCheckHook, ScheduleHook, TeacherUpdateHook
@@ -80,6 +81,36 @@ def test_the_learning_rate_follows_processes_and_accumulation():
     runner, hook = fake_runner(), schedule(warmup_epochs=0, learning_rate=dict(base=5e-4, batch=None, end=5e-4))
     for _ in run(runner, hook, 40):
         assert runner.optim_wrapper.param_groups[0]['lr'] == 5e-4
+
+
+@pytest.mark.parametrize('learning_rate,text', [
+    (dict(base=5e-4, batch=256, end=1e-6),
+     'peak learning rate 6.25e-05 = 0.0005 * 32 images per optimizer step / 256 '
+     '(default_hooks.schedule.learning_rate)'),
+    (dict(base=5e-4, batch=None, end=1e-6),
+     'peak learning rate 0.0005, fixed (default_hooks.schedule.learning_rate.batch=None): it does not scale with the '
+     '32 images per optimizer step')])
+def test_the_log_says_which_learning_rate_is_used_and_why(learning_rate, text):
+    runner = fake_runner()
+    schedule(learning_rate=learning_rate).before_train(runner)
+    assert runner.logger.infos == [text] and not runner.logger.warnings
+
+
+@pytest.mark.parametrize('options,message', [
+    ({'optim_wrapper.optimizer.lr': 1e-3}, r'optim_wrapper.optimizer.lr has no effect.*: remove it and set '
+     r'default_hooks.schedule.learning_rate.base \(and learning_rate.batch=None'),
+    ({'optim_wrapper.optimizer.weight_decay': 0.1}, 'optim_wrapper.optimizer.weight_decay has no effect.*'
+     'default_hooks.schedule.weight_decay.start and weight_decay.end'),
+    ({'param_scheduler': [dict(type='MultiStepLR', milestones=[1])]}, 'param_scheduler conflicts with ScheduleHook'),
+    ({'auto_scale_lr': dict(enable=True, base_batch_size=16)}, 'auto_scale_lr conflicts with ScheduleHook')])
+def test_what_the_schedule_would_overwrite_is_refused(options, message):
+    cfg = Config(dict(optim_wrapper=dict(optimizer=dict(type='AdamW', betas=(0.9, 0.95)))))
+    runner = SimpleNamespace(cfg=cfg, param_schedulers=None, auto_scale_lr=dict(enable=False, base_batch_size=16))
+    schedule().before_run(runner)
+    cfg.merge_from_dict(options)
+    runner.param_schedulers, runner.auto_scale_lr = cfg.get('param_scheduler'), cfg.get('auto_scale_lr')
+    with pytest.raises(UserError, match=message):
+        schedule().before_run(runner)
 
 
 def test_under_accumulation_values_change_once_per_optimizer_step():

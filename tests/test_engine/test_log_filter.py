@@ -31,7 +31,7 @@ def test_a_run_logs_no_notices_of_mmengine(tmp_path, monkeypatch, train):
             warnings.append(record.getMessage())
 
     monkeypatch.setattr(MMLogger, 'callHandlers', record_warnings)
-    checkpoint = dict(by_epoch=False, interval=2, save_param_scheduler=False)
+    checkpoint = dict(by_epoch=False, interval=2)
     train(tmp_path, stop_after=5, checkpoint=checkpoint)
     train(tmp_path, resume=True, checkpoint=checkpoint)
     assert warnings == []

@@ -63,7 +63,7 @@ def test_a_step_on_views(name, default_scope):
 
 def steps_of_config(name, device, before_step):
     """Three steps by the config's own optimizer wrapper, float16 on a GPU; returns the weights' change."""
-    cfg = tiny_config(f'configs/{name}.py')
+    cfg = tiny_config(f'configs/{name}.py', **{'optim_wrapper.optimizer.lr': 5e-4})  # no ScheduleHook sets it
     model = MODELS.build(cfg.model).to(device).train()
     wrapper, batch = build_optim_wrapper(model, cfg.optim_wrapper), on_meta(random_views(3, num_local=2), device)
     before = [param.detach().clone() for param in model.parameters()]

@@ -36,6 +36,12 @@ def test_decay_on_everything_but_biases_and_1d_parameters():
     assert groups[True]['weight_decay'] == 0.3 and groups[False]['weight_decay'] == 0
 
 
+@pytest.mark.parametrize('optimizer', [dict(type='AdamW'), dict(type='mmpretrain.LARS', momentum=0.9)])
+def test_without_lr_the_rate_is_0_until_a_hook_sets_it(optimizer):
+    wrapper = DecayGroupsConstructor(dict(type='OptimWrapper', optimizer=optimizer))(Net())
+    assert [group['lr'] for group in wrapper.optimizer.param_groups] == [0, 0]
+
+
 def test_a_resumed_run_keeps_its_own_kernels():
     """A checkpoint without the fused kernel must not switch it off: a loss scaler cannot do without it then."""
     def trained(fused):

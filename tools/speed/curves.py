@@ -35,6 +35,7 @@ def losses_of_run(args, fast):
     with tempfile.TemporaryDirectory() as folder:
         cfg = prepare_config(args, folder, lambda loader: args.iters)
         cfg.randomness = dict(seed=0)
+        cfg.optim_wrapper.optimizer.setdefault('lr', 5e-4)  # constant, since no hook runs
         cfg.experiment_name = f'curves_{fast}'
         if fast:
             cfg.optim_wrapper.dtype = args.amp_dtype or 'bfloat16'

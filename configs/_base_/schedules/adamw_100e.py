@@ -1,11 +1,12 @@
 # Optimisation of GTSA's official code: AdamW, schedules updated at every optimizer step, gradients clipped per tensor.
+# ScheduleHook sets learning rate and weight decay.
 _base_ = '../runtime.py'
 train_cfg = dict(type='mmssl_geo.ResumableEpochLoop', max_epochs=100)
 optim_wrapper = dict(
     type='mmssl_geo.PerTensorClipAmpOptimWrapper',
     constructor='mmssl_geo.DecayGroupsConstructor',
     dtype='float16',
-    optimizer=dict(type='AdamW', lr=0.0005, betas=(0.9, 0.999)),
+    optimizer=dict(type='AdamW', betas=(0.9, 0.999)),
     clip_grad=dict(max_norm=3.0),
 )
 default_hooks = dict(

@@ -1,12 +1,12 @@
 # SoCo's optimisation: LARS, except for biases and 1-D parameters, schedules updated at every optimizer step, no
-# gradient clipping. For 400 epochs, set train_cfg.max_epochs=400.
+# gradient clipping. ScheduleHook sets learning rate and weight decay. For 400 epochs, set train_cfg.max_epochs=400.
 _base_ = '../runtime.py'
 train_cfg = dict(type='mmssl_geo.ResumableEpochLoop', max_epochs=100)
 optim_wrapper = dict(
     type='mmssl_geo.PerTensorClipAmpOptimWrapper',
     constructor='mmssl_geo.DecayGroupsConstructor',
     dtype='float16',
-    optimizer=dict(type='mmpretrain.LARS', lr=1.0, momentum=0.9, weight_decay=1e-5, eta=0.001),
+    optimizer=dict(type='mmpretrain.LARS', momentum=0.9, eta=0.001),
 )
 default_hooks = dict(
     schedule=dict(

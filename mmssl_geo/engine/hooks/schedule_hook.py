@@ -9,6 +9,14 @@ from mmengine.runner import Runner
 from mmssl_geo.engine.runner_state import optimizer_steps, total_batch_size, unwrapped_model
 from mmssl_geo.engine.schedules import shortened_warmup, warmup_cosine
 from mmssl_geo.registry import HOOKS
+from mmssl_geo.utils.errors import UserError
+
+HOOK_KEYS = {
+    'lr': 'default_hooks.schedule.learning_rate.base (and learning_rate.batch=None for a rate that does not scale '
+    'with the batch size)',
+    'weight_decay': 'default_hooks.schedule.weight_decay.start and weight_decay.end',
+}
+"""What to set in place of an option of the optimizer."""
 
 
 @HOOKS.register_module()
@@ -19,11 +27,17 @@ class ScheduleHook(Hook):
     where the total batch counts processes and gradient accumulation. Weight decay applies to the parameter groups
     that `DecayGroupsConstructor` marks. If the model has `set_epoch(epoch, warmup_epochs)`, the hook calls it.
 
+    The config must not set the same values elsewhere: `lr` and `weight_decay` of the optimizer, `param_scheduler` and
+    `auto_scale_lr` are refused.
+
     Args:
         learning_rate: `dict(base=..., batch=..., end=...)`; with `batch=None` the peak is `base`.
         weight_decay: `dict(start=..., end=...)`.
         warmup_epochs: Number of epochs of the linear warm-up of the learning rate from 0. A warm-up that is not shorter
             than the run is reduced to a tenth of it, with a warning.
+
+    Raises:
+        UserError: In `before_run`, if the config sets one of these values elsewhere.
     """
 
     priority = 'HIGHEST'  # before RuntimeInfoHook logs the learning rate
@@ -35,6 +49,25 @@ class ScheduleHook(Hook):
         self.weight_decay = dict(weight_decay)
         self.warmup_epochs = warmup_epochs
 
+    def before_run(self, runner: Runner) -> None:
+        optimizer_cfg = (runner.cfg.get('optim_wrapper') or {}).get('optimizer') or {}
+        for key, replacement in HOOK_KEYS.items():
+            if key in optimizer_cfg:
+                raise UserError(
+                    f'optim_wrapper.optimizer.{key} has no effect, because ScheduleHook sets the value in every '
+                    f'iteration: remove it and set {replacement}'
+                )
+        if runner.param_schedulers:
+            raise UserError(
+                'param_scheduler conflicts with ScheduleHook, which sets the learning rate in every iteration: remove '
+                'it, or remove default_hooks.schedule'
+            )
+        if (runner.auto_scale_lr or {}).get('enable'):
+            raise UserError(
+                'auto_scale_lr conflicts with ScheduleHook, which sets the learning rate in every iteration: remove it '
+                'and set default_hooks.schedule.learning_rate.batch to the batch size that the base rate is for'
+            )
+
     def before_train(self, runner: Runner) -> None:
         warmup_epochs = shortened_warmup(self.warmup_epochs, runner.max_epochs)
         if warmup_epochs != self.warmup_epochs:
@@ -42,15 +75,24 @@ class ScheduleHook(Hook):
                 f'the warm-up of {self.warmup_epochs} epochs is not shorter than the run of {runner.max_epochs}; '
                 f'it is shortened to {warmup_epochs:g}'
             )
-        runner.logger.info(
-            f'learning rate {self.peak(runner):.3g} at its peak, '
-            f'for {total_batch_size(runner)} images per optimizer step'
-        )
+        runner.logger.info(self._describe_peak(runner))
 
     def peak(self, runner: Runner) -> float:
         """Computes the learning rate at the end of the warm-up."""
         base, batch = self.learning_rate['base'], self.learning_rate.get('batch')
         return base if batch is None else base * total_batch_size(runner) / batch
+
+    def _describe_peak(self, runner: Runner) -> str:
+        base, batch = self.learning_rate['base'], self.learning_rate.get('batch')
+        text, images = f'peak learning rate {self.peak(runner):.3g}', total_batch_size(runner)
+        if batch is None:
+            return (
+                f'{text}, fixed (default_hooks.schedule.learning_rate.batch=None): it does not scale with the {images} '
+                'images per optimizer step'
+            )
+        return (
+            f'{text} = {base:g} * {images} images per optimizer step / {batch} (default_hooks.schedule.learning_rate)'
+        )
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict[str, Any] | None = None) -> None:
         step, total = optimizer_steps(runner)

@@ -22,7 +22,8 @@ class DecayGroupsConstructor:
 
     Position embedding and [CLS] token have more than one dimension and are decayed. Two groups, not one per parameter,
     keep the optimizer's fused and multi-tensor kernels fast. Each group has the keys `decayed` and `lars_exclude`,
-    which makes mmpretrain's LARS use the plain learning rate (BYOL; SoCo's code).
+    which makes mmpretrain's LARS use the plain learning rate (BYOL; SoCo's code). Without `lr` in the optimizer's
+    config the learning rate is 0 until `ScheduleHook` sets it.
 
     Args:
         optim_wrapper_cfg: Config of the wrapper, including `optimizer`.
@@ -55,7 +56,7 @@ class DecayGroupsConstructor:
         ]
         wrapper_cfg = dict(self.optim_wrapper_cfg)
         optimizer_cfg = with_fused_kernel(wrapper_cfg.pop('optimizer'), list(params.values()))
-        optimizer = OPTIMIZERS.build({**optimizer_cfg, 'params': groups})
+        optimizer = OPTIMIZERS.build({'lr': 0.0, **optimizer_cfg, 'params': groups})
         optimizer.register_load_state_dict_pre_hook(keep_kernel_options)
         wrapper_cfg.setdefault('type', 'OptimWrapper')
         return OPTIM_WRAPPERS.build(wrapper_cfg, default_args=dict(optimizer=optimizer))
