@@ -197,7 +197,7 @@ class Benchmark:
         return last_checkpoint(folder.train) if folder.state == 'done' else None
 
     def _checkpoint(self, init: Init) -> Path | None:
-        """Returns the checkpoint of an initialisation, or None if there is none (yet)."""
+        """Returns the checkpoint of an initialisation, or None if it has none (yet)."""
         return self._pretrained(init.name) if init.recipe else init.checkpoint
 
     def _export(self, init: Init) -> bool:

@@ -8,7 +8,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from mmssl_geo.apis.train import build_or_explain
+from mmssl_geo.apis.config_errors import explain_config_errors
 from mmssl_geo.benchmark.plan.configs import accumulate_gradients, recipe_config, scale_batch_size, task_config
 from mmssl_geo.benchmark.plan.jobs import DataRoots, Init
 from mmssl_geo.benchmark.plan.suite import Recipe, Task
@@ -89,7 +89,8 @@ def check_recipe(recipe: Recipe, recipes: Sequence[Recipe], roots: DataRoots, nu
         if not roots.can_check(recipe.data):
             return []
         dataset = cfg.train_dataloader.dataset
-        build_or_explain(cfg, lambda _: DATASETS.build({**dataset, 'pipeline': []}))
+        with explain_config_errors(cfg, 'cannot be built'):
+            DATASETS.build({**dataset, 'pipeline': []})
         steps = dataset.pipeline.values() if isinstance(dataset.pipeline, dict) else dataset.pipeline
         files = [Path(step['file']) for step in steps if step and step.get('type') == 'mmssl_geo.LoadRegions']
         return [f'{file}: no such file; make it with tools/make_proposals.py' for file in files if not file.is_file()]

@@ -11,7 +11,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from mmssl_geo.apis.train import load_config
+from mmssl_geo.apis.config import load_config
 from mmssl_geo.utils.errors import UserError
 
 from .suite import Recipe, Task

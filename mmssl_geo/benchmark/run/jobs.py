@@ -231,7 +231,7 @@ def task_metrics(task: Task, path: Path, no_detections: bool = False) -> dict[st
     Args:
         task: Task.
         path: JSON file, metric -> value.
-        no_detections: Whether the log says that a detector found no object in any image. mmdet then writes no metrics,
+        no_detections: Whether the log shows that a detector found no object in any image. mmdet then writes no metrics,
             and each counts as 0.
 
     Raises:
