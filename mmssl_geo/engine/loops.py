@@ -12,10 +12,12 @@ from mmssl_geo.registry import LOOPS
 from mmssl_geo.utils.errors import UserError
 
 from .log_filter import hide_mmengine_notices
-from .runner_state import accumulative_counts
+from .runner_state import accumulative_counts, optimizer_steps
 
 DATA_STREAM = 'data_stream'
 """Key of the message hub for the properties that determine the order of the data."""
+RUN_LENGTH = 'run_length'
+"""Key of the message hub for the epochs and optimizer steps that the schedules span."""
 
 
 @LOOPS.register_module()
@@ -29,6 +31,9 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
     No checkpoint holds partially accumulated gradients. Checkpoints saved by iteration must therefore be saved at
     optimizer steps. For checkpoints saved by epoch, a warning is logged if an epoch is not a multiple of the
     accumulation.
+
+    Schedules span the run. If a resumed run has another length, a warning names the schedules (`schedules` of the
+    hooks) that change. Resuming a finished run logs a warning and trains nothing.
 
     Args:
         runner: The runner.
@@ -64,12 +69,14 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
     def run(self) -> nn.Module:
         """Trains from the beginning, or from the position of a resumed checkpoint."""
         self._check_checkpoint_intervals()
+        self._restore_position()
         if self._epoch >= self._max_epochs:
             self.runner.logger.warning(
-                f'the run is already at epoch {self._epoch} of {self._max_epochs}, nothing is '
-                'left to do: raise train_cfg.max_epochs to go on'
+                f'nothing to train: the run has already finished {self._epoch} of {self._max_epochs} epochs; raise '
+                'train_cfg.max_epochs to continue it, or start a new run in another work directory'
             )
-        self._restore_position()
+            return self.runner.model
+        self._check_run_length()
         return super().run()
 
     def run_epoch(self) -> None:
@@ -125,6 +132,20 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
             f'of epoch {self._epoch + 1}, iteration {saved_iter} becomes {self._iter}'
         )
         self.runner.optim_wrapper.initialize_count_status(self.runner.model, self._iter, self._max_iters)
+
+    def _check_run_length(self) -> None:
+        """Warns if schedules span another number of steps than when the checkpoint was saved."""
+        saved = self.runner.message_hub.get_info(RUN_LENGTH)
+        length = dict(epochs=self._max_epochs, steps=optimizer_steps(self.runner)[1])
+        self.runner.message_hub.update_info(RUN_LENGTH, length)
+        schedules = [name for hook in self.runner.hooks for name in getattr(hook, 'schedules', ())]
+        if self._iter > 0 and saved not in (None, length) and schedules:
+            self.runner.logger.warning(
+                f'the schedules of {", ".join(schedules)} spanned {saved["epochs"]} epochs ({saved["steps"]} optimizer '
+                f'steps) when the checkpoint was saved, and now span {length["epochs"]} epochs ({length["steps"]} '
+                'optimizer steps): their values jump at this point; to avoid it, resume with the same '
+                'train_cfg.max_epochs and batch size'
+            )
 
     def _check_checkpoint_intervals(self) -> None:
         """Checks that no checkpoint is saved between optimizer steps."""

@@ -61,15 +61,15 @@ class Recorder(Hook):
 
 
 def build_runner(work_dir, stop_after=None, resume=False, workers=0, batch=3, accumulation=1, images=23,
-                checkpoint=None, seed=5, sampler='mmssl_geo.EpochSampler', hooks=None):
-    """A run of 3 epochs; 23 images make 8 batches of 3, the last one of 2. Returns it and its `Recorder`."""
+                checkpoint=None, seed=5, sampler='mmssl_geo.EpochSampler', hooks=None, epochs=3):
+    """A run of `epochs` epochs; 23 images make 8 batches of 3, the last one of 2. Returns it and its `Recorder`."""
     recorder = Recorder(stop_after)
     # the checkpoint hook comes before the recorder, so that a kill comes after a save at the same iteration
     runner = Runner(
         DropoutNet(), str(work_dir),
         train_dataloader=dict(
             dataset=Keys(images), sampler=dict(type=sampler), batch_size=batch, num_workers=workers),
-        train_cfg=dict(type='mmssl_geo.ResumableEpochLoop', max_epochs=3),
+        train_cfg=dict(type='mmssl_geo.ResumableEpochLoop', max_epochs=epochs),
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1, momentum=0.9), accumulative_counts=accumulation),
         default_hooks=dict(
             checkpoint=dict(type='CheckpointHook', priority='NORMAL', **(checkpoint or EVERY_SECOND)),

@@ -6,7 +6,8 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from PIL import Image
 
-from mmssl_geo.apis.train import build_runner, load_config
+from mmssl_geo.apis.config import load_config
+from mmssl_geo.apis.train import build_runner
 from mmssl_geo.engine.runner_state import total_batch_size
 from mmssl_geo.registry import MODELS
 from mmssl_geo.utils.errors import UserError

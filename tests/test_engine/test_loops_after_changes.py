@@ -70,3 +70,36 @@ def test_wrong_sampler_and_too_few_images(tmp_path, make_runner):
     loader = torch.utils.data.DataLoader(range(23), batch_size=24, sampler=EpochSampler(range(23)), drop_last=True)
     with pytest.raises(UserError, match='23 images give 23 to each of 1 processes, less than one batch of 24'):
         ResumableEpochLoop(runner, loader, max_epochs=1)
+
+
+SCHEDULE = dict(schedule=dict(
+    type='mmssl_geo.ScheduleHook', learning_rate=dict(base=0.1, batch=None, end=0.01),
+    weight_decay=dict(start=0., end=0.), warmup_epochs=0))
+
+
+def test_another_number_of_epochs_names_the_schedules_that_change(tmp_path, monkeypatch, train):
+    train(tmp_path, stop_after=13, hooks=SCHEDULE)
+    said, (_, continued) = warnings_of(
+        monkeypatch, lambda: train(tmp_path, resume=True, epochs=6, hooks=SCHEDULE, stop_after=15))
+    assert 'the schedules of learning rate, weight decay spanned 3 epochs (24 optimizer steps)' in said
+    assert 'now span 6 epochs (48 optimizer steps)' in said and 'train_cfg.max_epochs' in said
+    assert continued.places[0] == (1, 4, 12, 12)
+    said, _ = warnings_of(monkeypatch, lambda: train(tmp_path, resume=True, epochs=6, hooks=SCHEDULE))
+    assert 'span' not in said, 'the length is that of the last start'
+
+
+def test_the_same_number_of_epochs_or_no_schedule_is_no_warning(tmp_path, monkeypatch, train):
+    train(tmp_path, stop_after=13, hooks=SCHEDULE)
+    said, _ = warnings_of(monkeypatch, lambda: train(tmp_path, resume=True, hooks=SCHEDULE, stop_after=15))
+    assert 'span' not in said
+    said, _ = warnings_of(monkeypatch, lambda: train(tmp_path, resume=True, epochs=4))
+    assert 'span' not in said
+
+
+@pytest.mark.parametrize('checkpoint', [dict(by_epoch=True, interval=1), dict(by_epoch=False, interval=2)])
+def test_a_finished_run_says_so(tmp_path, monkeypatch, train, checkpoint):
+    whole, _ = train(tmp_path, checkpoint=checkpoint)
+    said, (runner, recorder) = warnings_of(
+        monkeypatch, lambda: train(tmp_path, resume=True, checkpoint=checkpoint, hooks=SCHEDULE))
+    assert 'nothing to train: the run has already finished 3 of 3 epochs; raise train_cfg.max_epochs' in said
+    assert recorder.stream == [] and torch.equal(runner.model.layer.weight, whole.model.layer.weight)

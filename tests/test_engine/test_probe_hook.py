@@ -11,7 +11,8 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 
-from mmssl_geo.apis.train import build_runner, load_config
+from mmssl_geo.apis.config import load_config
+from mmssl_geo.apis.train import build_runner
 from mmssl_geo.checkpoints import load_encoder
 from mmssl_geo.engine import ProbeHook
 from mmssl_geo.evaluation.probes import evaluate_backbone

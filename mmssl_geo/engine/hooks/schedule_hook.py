@@ -41,6 +41,7 @@ class ScheduleHook(Hook):
     """
 
     priority = 'HIGHEST'  # before RuntimeInfoHook logs the learning rate
+    schedules = ('learning rate', 'weight decay')
 
     def __init__(
         self, learning_rate: Mapping[str, float | None], weight_decay: Mapping[str, float], warmup_epochs: float

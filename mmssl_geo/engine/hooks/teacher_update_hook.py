@@ -24,6 +24,7 @@ class TeacherUpdateHook(Hook):
     """
 
     priority = 'VERY_HIGH'
+    schedules = ('teacher momentum',)
 
     def __init__(self, momentum: Mapping[str, float]) -> None:
         self.momentum = dict(momentum)
