@@ -1,9 +1,10 @@
 """Datasets, samplers and transforms, registered in the scope `mmssl_geo`."""
 from .image_list import ImageListDataset
 from .inaturalist import INaturalist
-from .pipeline import pipeline_steps
+from .pipeline import Stage, build_pipeline, pipeline_steps
 from .samplers import EpochSampler
 from .transforms import (
+    AugmentView,
     ContextCrop,
     DeriveView,
     ForegroundShift,
@@ -22,8 +23,8 @@ from .transforms import (
 )
 
 __all__ = [
-    'ContextCrop', 'DeriveView', 'EpochSampler', 'ForegroundShift', 'GridRegions', 'INaturalist',
+    'AugmentView', 'ContextCrop', 'DeriveView', 'EpochSampler', 'ForegroundShift', 'GridRegions', 'INaturalist',
     'ImageListDataset', 'LoadRegions', 'MultiCrop', 'PackRegionViews', 'PackViews', 'RandomHorizontalFlips',
     'RandomQuarterTurns', 'RandomViewPhotometrics', 'RegionCutout', 'RegionViews', 'TokenCutout', 'ViewPhotometrics',
-    'pipeline_steps'
+    'Stage', 'build_pipeline', 'pipeline_steps'
 ]

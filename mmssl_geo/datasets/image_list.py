@@ -30,10 +30,22 @@ class ImageListDataset(Dataset):
     its own `sample_idx`, `image_idx` is the index of the image that it shows, and its key `unreadable` names the files
     that were passed over.
 
-    A step of the pipeline that has a method `bind(names)` is given the names of all images (strings, relative to the
-    image folder, in the order of the indices) once, when the dataset is built: for steps that look up data of their
-    own for every image, such as `LoadRegions`. One that has a method `largest_reduction(height, width)`, such as
-    `MultiCrop`, says how much smaller a JPEG may be decoded without any of its views being enlarged.
+    Each step of the pipeline gets and returns a dict. A list of steps runs as it stands. In a dict every step has a name,
+    so that a config or `--cfg-options` can change it, or remove it (None). Named steps run in the order of the stages
+    that their classes declare (`mmssl_geo.datasets.Stage`), whatever the order of the dict's keys: regions, crops,
+    flips, photometric augmentation, quarter turns, derived views, packing. A step whose config has `before` or `after`
+    with the name of another step runs directly before or after that one:
+
+        pipeline=dict(blur=dict(type='MyBlur', before='pack'))
+
+    All steps run in the data loader's worker. Only the pixels of the photometric augmentation of multi-crop views may
+    be computed elsewhere: with `where='device'` (or 'auto' and a GPU) the step draws the parameters, and the data
+    preprocessor applies them to the whole batch. Steps after it then see views without it.
+
+    The dataset calls `bind(names)` of steps that have such a method with the names of all images (relative to the
+    image folder, by index): for steps that look up data for every image, such as `LoadRegions`. A step with a method
+    `largest_reduction(height, width)`, such as `MultiCrop`, says how much smaller a JPEG may be decoded without
+    enlarging any view.
 
     Args:
         data_root (str): the data set's folder.

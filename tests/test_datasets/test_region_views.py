@@ -4,7 +4,15 @@ import torch
 from mmengine.config import Config
 from torch.utils.data import default_collate
 
-from mmssl_geo.datasets import DeriveView, ForegroundShift, PackRegionViews, RegionCutout, RegionViews, pipeline_steps
+from mmssl_geo.datasets import (
+    AugmentView,
+    DeriveView,
+    ForegroundShift,
+    PackRegionViews,
+    RegionCutout,
+    RegionViews,
+    pipeline_steps,
+)
 from mmssl_geo.geometry import grid_boxes, region_mask
 from mmssl_geo.registry import TRANSFORMS
 from mmssl_geo.utils.errors import UserError
@@ -262,6 +270,8 @@ def test_packed_samples_are_batched():
     (lambda: RegionViews(min_side=32), 'min_side is a share of the view'),
     (lambda: RegionViews()(dict(img=sample()['img'])), 'RegionViews finds no key "regions"'),
     (lambda: DeriveView('x9', 'x1_cut')(RegionViews()(sample())), 'no view "x9" to make "x1_cut" of: there are x1, x2'),
+    (lambda: DeriveView('x1', 'x1'), 'DeriveView cannot replace its source "x1": use AugmentView'),
+    (lambda: AugmentView('x9', [])(RegionViews()(sample())), 'AugmentView finds no view "x9": there are x1, x2'),
     (lambda: DeriveView('x3', 'x4', size=32)(run(shipped_steps(), sample())), 'cannot resize "x3"'),
 ])
 def test_what_cannot_work_is_refused(make, message):

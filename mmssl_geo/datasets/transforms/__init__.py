@@ -1,5 +1,5 @@
 from .context_crop import ContextCrop
-from .derive_view import DeriveView
+from .derive_view import AugmentView, DeriveView
 from .foreground_shift import ForegroundShift
 from .horizontal_flips import RandomHorizontalFlips
 from .load_regions import GridRegions, LoadRegions
@@ -13,7 +13,7 @@ from .region_views import RegionViews
 from .view_photometrics import ViewPhotometrics
 
 __all__ = [
-    'ContextCrop', 'DeriveView', 'ForegroundShift', 'GridRegions', 'LoadRegions', 'MultiCrop', 'PackRegionViews',
+    'AugmentView', 'ContextCrop', 'DeriveView', 'ForegroundShift', 'GridRegions', 'LoadRegions', 'MultiCrop', 'PackRegionViews',
     'PackViews', 'RandomHorizontalFlips', 'RandomQuarterTurns', 'RandomViewPhotometrics', 'RegionCutout',
     'RegionViews', 'TokenCutout', 'ViewPhotometrics'
 ]

@@ -2,6 +2,7 @@
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from mmssl_geo.datasets.pipeline import Stage
 from mmssl_geo.geometry import draw_window, region_mask
 from mmssl_geo.registry import TRANSFORMS
 from mmssl_geo.utils.errors import UserError
@@ -26,6 +27,7 @@ class ContextCrop(BaseTransform):
     Raises:
         UserError: if a setting is impossible.
     """
+    stage = Stage.SURROUNDINGS
 
     def __init__(self, scale=(0.3, 0.8), colour=IMAGENET_MEAN, regions_key='regions'):
         check_range('ContextCrop', 'scale', scale, 0, 1)

@@ -1,6 +1,7 @@
 """The regions of an image, moved together, without their surroundings."""
 from mmcv.transforms import BaseTransform
 
+from mmssl_geo.datasets.pipeline import Stage
 from mmssl_geo.geometry import region_mask, shift_array, shift_boxes, shift_range
 from mmssl_geo.registry import TRANSFORMS
 
@@ -25,6 +26,7 @@ class ForegroundShift(BaseTransform):
         colour: of what is dropped, in the channel order of `img`.
         regions_key: key of the regions, boxes `(K, 4)` in pixels of `img`.
     """
+    stage = Stage.SURROUNDINGS
 
     def __init__(self, see_through=True, colour=IMAGENET_MEAN, regions_key='regions'):
         self.see_through = see_through

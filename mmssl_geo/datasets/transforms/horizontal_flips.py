@@ -4,6 +4,7 @@ from dataclasses import replace
 import cv2
 from mmcv.transforms import BaseTransform
 
+from mmssl_geo.datasets.pipeline import Stage
 from mmssl_geo.registry import TRANSFORMS
 
 from .view_random import sample_rng
@@ -18,6 +19,7 @@ class RandomHorizontalFlips(BaseTransform):
     Args:
         prob: probability of each view's flip.
     """
+    stage = Stage.FLIP
 
     def __init__(self, prob=0.5):
         self.prob = prob

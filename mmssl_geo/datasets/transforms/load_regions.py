@@ -5,6 +5,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine.logging import print_log
 
+from mmssl_geo.datasets.pipeline import Stage
 from mmssl_geo.datasets.region_matching import match_rows
 from mmssl_geo.datasets.regions_file import RegionsFile
 from mmssl_geo.geometry import grid_boxes
@@ -29,6 +30,7 @@ class GridRegions(BaseTransform):
     Raises:
         UserError: if a setting is impossible.
     """
+    stage = Stage.REGIONS
 
     def __init__(self, grid=3, area=(0.12, 0.30), aspect=(0.5, 2.0)):
         self.options = dict(grid=grid, area=area, aspect=aspect)
@@ -67,6 +69,7 @@ class LoadRegions(BaseTransform):
     Raises:
         UserError: the file is missing or damaged; from `bind`: it does not match the images.
     """
+    stage = Stage.REGIONS
 
     def __init__(self, file, max_missing=0.01, grid=None):
         if not 0 <= max_missing <= 1:

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from mmcv.transforms import BaseTransform
 
+from mmssl_geo.datasets.pipeline import Stage
 from mmssl_geo.geometry import CropGroup, sample_crops
 from mmssl_geo.registry import TRANSFORMS
 from mmssl_geo.structures import ViewRecord
@@ -38,6 +39,7 @@ class MultiCrop(BaseTransform):
     Raises:
         UserError: if a setting is impossible.
     """
+    stage = Stage.CROP
 
     def __init__(self, global_size=224, num_global=2, global_scale=(0.3, 1.0), local_size=96, num_local=8,
                  local_scale=(0.1, 0.3), ratio=(3 / 4, 4 / 3), min_overlap=0.01, max_draws=40,

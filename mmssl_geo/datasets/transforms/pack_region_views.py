@@ -3,6 +3,7 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 
+from mmssl_geo.datasets.pipeline import Stage
 from mmssl_geo.registry import TRANSFORMS
 
 
@@ -16,7 +17,7 @@ class PackRegionViews(BaseTransform):
     `region_shares`, name -> (K,) float32, of the views with a cutout; `foreground` (S, S) bool if a view has one;
     `regions_fallback` (bool), `img_path`, `sample_idx`.
     """
-    comes_last = True  # what it returns has no views any more
+    stage = Stage.PACK
 
     def transform(self, results):
         views = results['views']

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 
+from mmssl_geo.datasets.pipeline import Stage
 from mmssl_geo.registry import TRANSFORMS
 from mmssl_geo.structures import stack_records
 
@@ -17,7 +18,7 @@ class PackViews(BaseTransform):
     Returns a new dict: `inputs` = `dict(global=(G, 3, S, S) uint8, local=(L, 3, s, s) uint8)`, the fields of
     `StackedRecords`, `img_path`, `sample_idx`; `photometrics` `(V, 11)` float32 if they are left to the device.
     """
-    comes_last = True  # what it returns has no views any more
+    stage = Stage.PACK
 
     def transform(self, results):
         packed = dict(

@@ -3,6 +3,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine.device import get_device
 
+from mmssl_geo.datasets.pipeline import Stage
 from mmssl_geo.augment import OPERATIONS, PhotometricParams, RowSlices, apply_photometrics
 from mmssl_geo.registry import TRANSFORMS
 from mmssl_geo.utils.errors import UserError
@@ -34,6 +35,7 @@ class RandomViewPhotometrics(BaseTransform):
     Raises:
         UserError: if a probability is not in [0, 1], or there is no such place.
     """
+    stage = Stage.PHOTOMETRIC
 
     def __init__(self, brightness=0.8, contrast=0.8, saturation=0.8, hue=0.2, jitter_prob=0.8, grayscale_prob=0.2,
                  blur_prob=0.2, blur_sigma=(0.1, 2.0), solarise_prob=0., where='auto'):

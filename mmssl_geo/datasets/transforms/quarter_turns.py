@@ -4,6 +4,7 @@ from dataclasses import replace
 import cv2
 from mmcv.transforms import BaseTransform
 
+from mmssl_geo.datasets.pipeline import Stage
 from mmssl_geo.registry import TRANSFORMS
 
 from .view_random import sample_rng
@@ -17,6 +18,7 @@ class RandomQuarterTurns(BaseTransform):
 
     Required keys: `views`, `seed`, `epoch`, `sample_idx`. Modified key: `views`.
     """
+    stage = Stage.TURN
 
     def transform(self, results):
         views = results['views']

@@ -2,6 +2,7 @@
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from mmssl_geo.datasets.pipeline import Stage
 from mmssl_geo.geometry import region_cutout, token_cutout
 from mmssl_geo.registry import TRANSFORMS
 from mmssl_geo.utils.errors import UserError
@@ -28,6 +29,7 @@ class RegionCutout(BaseTransform):
     Raises:
         UserError: if a setting is impossible.
     """
+    stage = Stage.CUTOUT
 
     def __init__(self, share=(0.3, 0.45), aspect_jitter=0.25, colour=IMAGENET_MEAN, regions_key='regions'):
         check_range('RegionCutout', 'share', share, 0, 1)
@@ -63,6 +65,7 @@ class TokenCutout(BaseTransform):
     Raises:
         UserError: if a setting is impossible.
     """
+    stage = Stage.CUTOUT
 
     def __init__(self, grid=(14, 14), share=(0.2, 0.6), prob=0.5, regions_key='regions'):
         check_range('TokenCutout', 'share', share, 0, 1)

@@ -3,6 +3,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from PIL import Image
 
+from mmssl_geo.datasets.pipeline import Stage
 from mmssl_geo.geometry import grid_boxes
 from mmssl_geo.registry import TRANSFORMS
 from mmssl_geo.utils.errors import UserError
@@ -50,6 +51,7 @@ class RegionViews(BaseTransform):
     Raises:
         UserError: if a setting is impossible.
     """
+    stage = Stage.CROP
 
     def __init__(self, size=224, num_regions=4, x1_scale=(0.9, 1.0), crop_scale=(0.6, 1.0), crop_ratio=(3 / 4, 4 / 3),
                  flip_prob=0.5, jitter=0.1, max_aspect=3., size_range=(0.3, 0.8), min_side=1 / 7, same_part=False,

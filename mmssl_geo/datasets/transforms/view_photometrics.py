@@ -1,6 +1,7 @@
 """Photometric augmentation of a plain sample, or of one view of it."""
 from mmcv.transforms import BaseTransform
 
+from mmssl_geo.datasets.pipeline import Stage
 from mmssl_geo.augment import PhotometricParams, apply_photometrics
 from mmssl_geo.registry import TRANSFORMS
 
@@ -22,6 +23,7 @@ class ViewPhotometrics(BaseTransform):
         brightness, contrast, saturation, hue, jitter_prob, grayscale_prob, blur_prob, blur_sigma, solarise_prob: as in
             `RandomViewPhotometrics`; every probability is one number.
     """
+    stage = Stage.PHOTOMETRIC
 
     def __init__(self, brightness=0.4, contrast=0.4, saturation=0.2, hue=0.1, jitter_prob=0.8, grayscale_prob=0.2,
                  blur_prob=0.1, blur_sigma=(0.1, 2.0), solarise_prob=0.2):
