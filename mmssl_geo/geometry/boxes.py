@@ -1,6 +1,6 @@
 """Boxes between the frames of a source image and its views.
 
-    source image                    view v (as the net sees it)
+    source image                    view v (as the network sees it)
     +-----------------+
     |   +-------+     |   crop,     +-----+
     |   |   v   |     |   resize,   |     |
@@ -10,50 +10,55 @@
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 
 class PairBoxes(NamedTuple):
-    """The common part of every pair (global view q, any view v), in both views' own pixels.
+    """The common part of every pair of a global view q and any view v.
 
-    Both are `(..., G, V, 4)`, indexed `[q, v]`; the diagonal (v = q) is the whole view.
+    Both tensors have the shape (..., G, V, 4) and are indexed [q, v]; on the diagonal (v = q) it is the whole view.
+
+    Args:
+        teacher_boxes_view: Common part in pixels of view q.
+        student_boxes_view: Common part in pixels of view v.
     """
-    teacher_boxes_view: torch.Tensor  # in the pixels of view q
-    student_boxes_view: torch.Tensor  # in the pixels of view v
+    teacher_boxes_view: Tensor
+    student_boxes_view: Tensor
 
 
-def intersect_boxes(boxes_a, boxes_b):
-    """Common part of broadcast boxes `(..., 4)` of one frame; of no extent (never negative) if they are apart."""
+def intersect_boxes(boxes_a: Tensor, boxes_b: Tensor) -> Tensor:
+    """Returns the common part of boxes of one frame, shape (..., 4), broadcast; it has no extent if they are apart."""
     left_top = torch.maximum(boxes_a[..., :2], boxes_b[..., :2])
     right_bottom = torch.minimum(boxes_a[..., 2:], boxes_b[..., 2:])
     return torch.cat([left_top, torch.maximum(left_top, right_bottom)], dim=-1)
 
 
-def rescale_boxes(boxes_src, crop_boxes_src, view_sizes):
-    """Boxes of the source image in the pixels of crops that are resized to views, before any turn.
+def rescale_boxes(boxes_src: Tensor, crop_boxes_src: Tensor, view_sizes: Tensor) -> Tensor:
+    """Maps boxes from the source image to crops that are resized to views, before any turn.
 
     Args:
-        boxes_src: `(..., 4)`.
-        crop_boxes_src: `(..., 4)`, the crop rectangles in the source image.
-        view_sizes: `(..., 2)`, the `(height, width)` of the resized crops.
+        boxes_src: Boxes in source pixels, shape (..., 4).
+        crop_boxes_src: Crops in source pixels, shape (..., 4).
+        view_sizes: Height and width of the resized crops, shape (..., 2).
 
     Returns:
-        `(..., 4)` in view pixels, broadcast over the leading dimensions.
+        Boxes in view pixels, broadcast over the leading dimensions, shape (..., 4).
     """
     origin = crop_boxes_src[..., :2]
     scale = view_sizes.flip(-1) / (crop_boxes_src[..., 2:] - origin)
     return torch.cat([(boxes_src[..., :2] - origin) * scale, (boxes_src[..., 2:] - origin) * scale], dim=-1)
 
 
-def rotate_boxes(boxes, turns, sizes):
-    """Turns boxes counter-clockwise together with the frame that they lie in.
+def rotate_boxes(boxes: Tensor, turns: int | Tensor, sizes: tuple[float, float] | Tensor) -> Tensor:
+    """Rotates boxes counter-clockwise together with the frame they lie in.
 
     Args:
-        boxes: `(..., 4)` in the frame before the turn.
-        turns: int or integer tensor that broadcasts with `boxes[..., 0]`; taken modulo 4.
-        sizes: `(height, width)` of the frame before the turn, or a tensor `(..., 2)`.
+        boxes: Boxes in the frame before the rotation, shape (..., 4).
+        turns: Quarter turns, one integer or a tensor that broadcasts with `boxes[..., 0]`; taken modulo 4.
+        sizes: Height and width of the frame before the rotation, a pair or shape (..., 2).
 
     Returns:
-        `(..., 4)` in the frame after the turn, whose size is `turned_size(size, turn)`.
+        Boxes in the frame after the rotation, whose size is `turned_size(size, turns)`, shape (..., 4).
     """
     turns = torch.as_tensor(turns, device=boxes.device) % 4
     sizes = torch.as_tensor(sizes, dtype=boxes.dtype, device=boxes.device)
@@ -67,17 +72,17 @@ def rotate_boxes(boxes, turns, sizes):
     return torch.where(turns == 0, boxes, torch.where(turns == 1, once, torch.where(turns == 2, twice, thrice)))
 
 
-def pair_boxes(crop_boxes_src, turns, view_sizes, num_global):
-    """Boxes of the common part of every pair of a global view and any view (GTSA, official code).
+def pair_boxes(crop_boxes_src: Tensor, turns: Tensor, view_sizes: Tensor, num_global: int) -> PairBoxes:
+    """Computes the common part of every pair of a global view and any view (GTSA, official code).
 
     Args:
-        crop_boxes_src: `(..., V, 4)` crop rectangles in source pixels, the global views first.
-        turns: `(..., V)` quarter turns of the views.
-        view_sizes: `(V, 2)` or `(..., V, 2)` sizes of the resized crops before their turns.
-        num_global: G, how many of the V views are global.
+        crop_boxes_src: Crops in source pixels, the global views first, shape (..., V, 4).
+        turns: Quarter turns of the views, shape (..., V).
+        view_sizes: Height and width of the resized crops before their turns, shape (V, 2) or (..., V, 2).
+        num_global: Number G of global views among the V views.
 
     Returns:
-        `PairBoxes` of two `(..., G, V, 4)` tensors. A pair without common part has boxes of no extent.
+        Boxes of the shape (..., G, V, 4). Those of a pair without a common part have no extent.
     """
     view_sizes = torch.as_tensor(view_sizes, dtype=crop_boxes_src.dtype, device=crop_boxes_src.device)
     crops_q, crops_v = crop_boxes_src[..., :num_global, None, :], crop_boxes_src[..., None, :, :]
@@ -88,4 +93,3 @@ def pair_boxes(crop_boxes_src, turns, view_sizes, num_global):
     return PairBoxes(
         rotate_boxes(common_q, turns[..., :num_global, None], sizes_q),
         rotate_boxes(common_v, turns[..., None, :], sizes_v))
-

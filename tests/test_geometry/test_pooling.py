@@ -61,5 +61,5 @@ def test_products_are_at_least_float32_and_need_square_maps():
         half = pool_boxes_of_maps(maps.bfloat16(), boxes, 3)
         whole = pool_boxes_of_maps(maps.bfloat16().float(), boxes, 3)
     assert half.dtype == torch.float32 and torch.equal(half, whole)
-    with pytest.raises(ValueError, match='square maps, not 7 x 5'):
+    with pytest.raises(ValueError, match='square maps, got 7 x 5'):
         pool_boxes_of_maps(maps[..., :5], boxes, 3)

@@ -4,9 +4,9 @@ import torch
 
 from mmssl_geo.geometry import (
     box_cells,
-    draw_window,
     mix_background,
     region_mask,
+    sample_window,
     shift_array,
     shift_boxes,
     shift_range,
@@ -89,7 +89,7 @@ def test_shift_array_by_hand_and_beyond_the_image():
 
 def test_windows_have_the_wanted_area_and_lie_anywhere():
     rng, size = np.random.default_rng(3), (200, 300)
-    windows = np.array([draw_window(size, (0.3, 0.8), rng) for _ in range(3000)])
+    windows = np.array([sample_window(size, (0.3, 0.8), rng) for _ in range(3000)])
     sides = windows[:, 2:] - windows[:, :2]
     area = sides.prod(axis=1) / 60000
     assert area.min() == pytest.approx(0.3, abs=0.01) and area.max() == pytest.approx(0.8, abs=0.01)
@@ -105,7 +105,7 @@ def test_windows_of_tiny_images():
     rng = np.random.default_rng(4)
     for size in [(1, 1), (1, 400), (3, 2)]:
         for _ in range(50):
-            x1, y1, x2, y2 = draw_window(size, (0.01, 1), rng)
+            x1, y1, x2, y2 = sample_window(size, (0.01, 1), rng)
             assert 0 <= x1 < x2 <= size[1] and 0 <= y1 < y2 <= size[0]
 
 

@@ -25,7 +25,7 @@ def test_one_turn_for_maps_that_are_not_square():
 
 
 def test_turns_per_map_need_square_maps():
-    with pytest.raises(ValueError, match='square maps, not 3 x 5'):
+    with pytest.raises(ValueError, match='square maps, got 3 x 5'):
         rotate_maps(torch.zeros(1, 1, 3, 5), torch.tensor([1]))
 
 

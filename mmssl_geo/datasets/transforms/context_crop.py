@@ -3,7 +3,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from mmssl_geo.datasets.pipeline import Stage
-from mmssl_geo.geometry import draw_window, region_mask
+from mmssl_geo.geometry import region_mask, sample_window
 from mmssl_geo.registry import TRANSFORMS
 from mmssl_geo.utils.errors import UserError
 
@@ -40,7 +40,7 @@ class ContextCrop(BaseTransform):
     def transform(self, results):
         size = results['img'].shape[:2]
         boxes = get_regions(results, self.regions_key, 'ContextCrop')
-        x1, y1, x2, y2 = draw_window(size, self.scale, sample_rng(results, 'context_crop'))
+        x1, y1, x2, y2 = sample_window(size, self.scale, sample_rng(results, 'context_crop'))
         outside = np.ones(size, dtype=bool)
         outside[y1:y2, x1:x2] = False
         results['context_mask'] = outside & ~region_mask(boxes, size)
