@@ -11,13 +11,20 @@ from mmssl_geo.datasets.samplers import EpochSampler
 from mmssl_geo.registry import LOOPS
 from mmssl_geo.utils.errors import UserError
 
+from .hooks.schedule_hook import ScheduleHook
+from .hooks.teacher_update_hook import TeacherUpdateHook
 from .log_filter import hide_mmengine_notices
-from .runner_state import accumulative_counts, optimizer_steps
+from .runner_state import accumulative_counts, optimizer_steps, unwrapped_model
 
 DATA_STREAM = 'data_stream'
 """Key of the message hub for the properties that determine the order of the data."""
 RUN_LENGTH = 'run_length'
 """Key of the message hub for the epochs and optimizer steps that the schedules span."""
+REQUIRED_HOOKS = {
+    'update_teacher': (TeacherUpdateHook, 'default_hooks.teacher_update'),
+    'set_epoch': (ScheduleHook, 'default_hooks.schedule'),
+}
+"""Hooks that call a method of the model, and their config keys; a model with the method requires the hook."""
 
 
 @LOOPS.register_module()
@@ -41,8 +48,8 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
         **kwargs: Arguments of mmengine's `EpochBasedTrainLoop`, such as `max_epochs`.
 
     Raises:
-        UserError: If the sampler is another one, the data is less than a batch, or (in `run`) checkpoints would be
-            saved between optimizer steps.
+        UserError: If the sampler is another one, the data is less than a batch, or (in `run`) a required hook is
+            missing or checkpoints would be saved between optimizer steps.
     """
 
     _epoch: int
@@ -68,6 +75,7 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
 
     def run(self) -> nn.Module:
         """Trains from the beginning, or from the position of a resumed checkpoint."""
+        self._check_required_hooks()
         self._check_checkpoint_intervals()
         self._restore_position()
         if self._epoch >= self._max_epochs:
@@ -132,6 +140,21 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
             f'of epoch {self._epoch + 1}, iteration {saved_iter} becomes {self._iter}'
         )
         self.runner.optim_wrapper.initialize_count_status(self.runner.model, self._iter, self._max_iters)
+
+    def _check_required_hooks(self) -> None:
+        model, hooks = unwrapped_model(self.runner), self.runner.hooks
+        for method, (hook_type, key) in REQUIRED_HOOKS.items():
+            if hasattr(model, method) and not any(isinstance(hook, hook_type) for hook in hooks):
+                raise UserError(
+                    f'{type(model).__name__} requires {hook_type.__name__}, which calls `{method}`: restore {key}, or '
+                    f'add a hook derived from {hook_type.__name__}'
+                )
+        rates = [group.get('initial_lr', group['lr']) for group in self.runner.optim_wrapper.param_groups]
+        if not any(rates) and not any(isinstance(hook, ScheduleHook) for hook in hooks):
+            raise UserError(
+                'the learning rate is 0 and no ScheduleHook sets it: restore default_hooks.schedule, or set '
+                'optim_wrapper.optimizer.lr'
+            )
 
     def _check_run_length(self) -> None:
         """Warns if schedules span another number of steps than when the checkpoint was saved."""

@@ -3,6 +3,7 @@ import logging
 
 import pytest
 import torch
+from mmengine.hooks import IterTimerHook
 
 from mmssl_geo.datasets.samplers import EpochSampler
 from mmssl_geo.engine.loops import ResumableEpochLoop
@@ -103,3 +104,27 @@ def test_a_finished_run_says_so(tmp_path, monkeypatch, train, checkpoint):
         monkeypatch, lambda: train(tmp_path, resume=True, checkpoint=checkpoint, hooks=SCHEDULE))
     assert 'nothing to train: the run has already finished 3 of 3 epochs; raise train_cfg.max_epochs' in said
     assert recorder.stream == [] and torch.equal(runner.model.layer.weight, whole.model.layer.weight)
+
+
+@pytest.mark.parametrize('method,hooks,message', [
+    ('update_teacher', {}, 'DropoutNet requires TeacherUpdateHook, which calls `update_teacher`: '
+     'restore default_hooks.teacher_update'),
+    ('set_epoch', {}, 'DropoutNet requires ScheduleHook, which calls `set_epoch`: restore default_hooks.schedule'),
+    (None, dict(throughput=dict(type='mmssl_geo.ThroughputHook')),
+     'ThroughputHook requires IterTimerHook.*restore default_hooks.timer, or set default_hooks.throughput=None')])
+def test_a_removed_hook_that_another_part_needs(tmp_path, make_runner, method, hooks, message):
+    runner, recorder = make_runner(tmp_path, hooks=hooks)
+    runner._hooks = [hook for hook in runner.hooks if not (hooks and isinstance(hook, IterTimerHook))]
+    if method:
+        setattr(runner.model, method, lambda *args: None)
+    with pytest.raises(UserError, match=message):
+        runner.train()
+    assert recorder.stream == []
+
+
+def test_without_a_learning_rate_nothing_is_trained(tmp_path, make_runner):
+    runner, recorder = make_runner(tmp_path)
+    runner.optim_wrapper = runner.build_optim_wrapper(dict(optimizer=dict(type='SGD', lr=0.)))
+    with pytest.raises(UserError, match='the learning rate is 0 and no ScheduleHook sets it: restore default_hooks'):
+        runner.train()
+    assert recorder.stream == []

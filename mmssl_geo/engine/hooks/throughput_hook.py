@@ -6,10 +6,11 @@ from collections import deque
 from typing import Any
 
 import torch
-from mmengine.hooks import Hook
+from mmengine.hooks import Hook, IterTimerHook
 from mmengine.runner import Runner
 
 from mmssl_geo.registry import HOOKS
+from mmssl_geo.utils.errors import UserError
 
 
 @HOOKS.register_module()
@@ -23,6 +24,9 @@ class ThroughputHook(Hook):
     Args:
         interval: Number of iterations over which the fraction is averaged.
         max_wait_fraction: Fraction above which a warning is logged.
+
+    Raises:
+        UserError: In `before_train`, if the run has no `IterTimerHook`.
     """
 
     priority = 'NORMAL'  # after IterTimerHook (registered earlier), before LoggerHook
@@ -34,6 +38,13 @@ class ThroughputHook(Hook):
         self._is_first = True  # of an epoch, or of the rest of an epoch after a resume
         self._step_end: torch.cuda.Event | None = None
         self._gaps: deque[tuple[torch.cuda.Event, torch.cuda.Event]] = deque()  # end of a step, start of the next one
+
+    def before_train(self, runner: Runner) -> None:
+        if not any(isinstance(hook, IterTimerHook) for hook in runner.hooks):
+            raise UserError(
+                'ThroughputHook requires IterTimerHook, which measures the time of an iteration: restore '
+                'default_hooks.timer, or set default_hooks.throughput=None'
+            )
 
     def before_train_epoch(self, runner: Runner) -> None:
         self._is_first = True
