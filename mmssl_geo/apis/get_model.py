@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from mmengine.registry import DefaultScope
 
-from mmssl_geo.checkpoints.source import open_source
+from mmssl_geo.checkpoints import load_source
 from mmssl_geo.evaluation.random_weights import randomly_initialised
 from mmssl_geo.models.backbones.base import arch_of
 from mmssl_geo.models.backbones.strict_init import check_weights
@@ -133,16 +133,16 @@ class _Named(dict):
 
 def _load(net, cfg, scope, name, checkpoint, weights, allow_code):
     source = _open(net, name, checkpoint, weights, allow_code)
-    found, facts = source.found, source.facts
-    listed = net_differences(net, facts)
+    match, spec = source.match, source.spec
+    listed = net_differences(net, spec)
     if listed:
-        raise UserError(f'checkpoint {checkpoint} holds a {facts.summary}, but {name} has {listed}: name the net or '
+        raise UserError(f'checkpoint {checkpoint} holds a {spec.summary}, but {name} has {listed}: name the net or '
                         'the config that the checkpoint was trained with')
-    if hasattr(net, 'img_size') and facts.img_size != net.img_size[0]:
-        net = _build(dict(cfg, img_size=facts.img_size), scope, name)  # the checkpoint's position embedding as it is
+    if hasattr(net, 'img_size') and spec.img_size != net.img_size[0]:
+        net = _build(dict(cfg, img_size=spec.img_size), scope, name)  # the checkpoint's position embedding as it is
     try:
-        state, _ = found.architecture.export(
-            found.own, found.naming, facts, 'mmpretrain' if getattr(net, 'final_norm', True) else 'mmdet')
+        state, _ = match.architecture.export(
+            match.state_dict, match.key_style, spec, 'mmpretrain' if getattr(net, 'final_norm', True) else 'mmdet')
     except UserError as error:
         raise UserError(f'checkpoint {checkpoint}: {error}') from error
     state = {key: value for key, value in state.items() if hasattr(net, key.split('.')[0])}  # no res5 in a C4 net
@@ -154,7 +154,7 @@ def _load(net, cfg, scope, name, checkpoint, weights, allow_code):
 def _open(net, name, checkpoint, weights, allow_code):
     heads = arch_of(net).get('num_heads')
     try:
-        return open_source(checkpoint, weights, heads, allow_code=allow_code)
+        return load_source(checkpoint, weights, heads, allow_code=allow_code)
     except UserError as error:
         if '--num-heads' not in str(error):
             raise
@@ -162,7 +162,7 @@ def _open(net, name, checkpoint, weights, allow_code):
         raise UserError(f'{error} ({name} is {kind})') from error
 
 
-def net_differences(net, facts):
-    """What a net has that the net of a checkpoint (`facts`) has not, in words; '' if they are of one shape."""
+def net_differences(net, spec):
+    """What a net has that the net of a checkpoint (`spec`) has not, in words; '' if they are of one shape."""
     return ', '.join(f'{key}={value}' for key, value in arch_of(net).items()
-                     if key != 'num_heads' and facts.meta.get(key) != value)
+                     if key != 'num_heads' and spec.meta.get(key) != value)

@@ -1,11 +1,15 @@
-"""Where a checkpoint keeps its encoders, whose names their weights have there, and which of all this a file is.
+"""The meaning of a checkpoint's keys: which layout a file has, and which of its tensors are an encoder.
 
-A further source is one more `Layout` in `LAYOUTS`; further names are one more column of `vit._NAMES`.
+To support another kind of checkpoint, add a `Layout` to `LAYOUTS`. To support another package's keys of a ViT, add an
+entry to `vit.KEY_TEMPLATES` and to `ARCHITECTURES`.
 """
-import re
-from dataclasses import dataclass
 
-import torch
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
 
 from mmssl_geo.utils.errors import UserError
 
@@ -13,138 +17,188 @@ from .architecture import Architecture
 from .resnet import ResNet
 from .vit import ViT
 
-_NAMINGS = {'mmpretrain': ViT(), 'timm': ViT(), 'torchvision': ResNet()}
+ARCHITECTURES: dict[str, Architecture[Any]] = {'mmpretrain': ViT(), 'timm': ViT(), 'torchvision': ResNet()}
+"""Architecture by key style."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """One kind of checkpoint.
+    """A kind of checkpoint.
 
     Attributes:
-        name: what the user is told it is.
-        namings: whose names the weights may have, keys of `_NAMINGS`.
-        prefixes: role ('student', 'teacher', or 'encoder' where there is only one) -> what stands before its names
-            in a flattened checkpoint.
-        signs: if any, one of these is in a name of every such checkpoint.
+        name: Name for messages.
+        key_styles: Key styles that the encoder's weights may have, out of `ARCHITECTURES`.
+        prefixes: Prefix of the encoder's keys in the flattened checkpoint, by role: 'student' and 'teacher', or
+            'encoder' if there is only one.
+        markers: Strings of which at least one occurs in the keys of every such checkpoint; empty if there are none.
     """
+
     name: str
-    namings: tuple
-    prefixes: dict
-    signs: tuple = ()
+    key_styles: tuple[str, ...]
+    prefixes: dict[str, str]
+    markers: tuple[str, ...] = ()
 
 
-_DINO = dict(student='student/backbone.', teacher='teacher/backbone.')
+_DINO_PREFIXES = dict(student='student/backbone.', teacher='teacher/backbone.')
 LAYOUTS = (
-    Layout('training checkpoint of mmssl_geo', ('mmpretrain', 'torchvision'),
-           dict(student='backbone.', teacher='teacher.backbone.')),
-    Layout('official GTSA training checkpoint', ('timm', ),
-           dict(student='base_encoder.', teacher='momentum_encoder.')),
-    Layout('iBOT or denseSSL training checkpoint', ('timm', 'torchvision'), _DINO, ('ibot_loss/', '.masked_embed')),
-    Layout('DINO training checkpoint', ('timm', 'torchvision'), _DINO),
-    Layout('one network of a DINO, iBOT or denseSSL checkpoint', ('timm', ), dict(encoder='backbone.')),
-    Layout('encoder alone, names of mmpretrain', ('mmpretrain', ), dict(encoder='')),
-    Layout('encoder alone, names of timm', ('timm', ), dict(encoder='')),
-    Layout('encoder alone, names of torchvision', ('torchvision', ), dict(encoder='')),
+    Layout(
+        'training checkpoint of mmssl_geo',
+        ('mmpretrain', 'torchvision'),
+        dict(student='backbone.', teacher='teacher.backbone.'),
+    ),
+    Layout('official GTSA training checkpoint', ('timm',), dict(student='base_encoder.', teacher='momentum_encoder.')),
+    Layout(
+        'iBOT or denseSSL training checkpoint',
+        ('timm', 'torchvision'),
+        _DINO_PREFIXES,
+        markers=('ibot_loss/', '.masked_embed'),
+    ),
+    Layout('DINO training checkpoint', ('timm', 'torchvision'), _DINO_PREFIXES),
+    Layout('one network of a DINO, iBOT or denseSSL checkpoint', ('timm',), dict(encoder='backbone.')),
+    Layout('single encoder with the keys of mmpretrain', ('mmpretrain',), dict(encoder='')),
+    Layout('single encoder with the keys of timm', ('timm',), dict(encoder='')),
+    Layout('single encoder with the keys of torchvision', ('torchvision',), dict(encoder='')),
 )
 
 
 @dataclass(frozen=True)
-class Found:
-    """One encoder of a checkpoint, taken by a layout.
+class MatchedEncoder:
+    """An encoder of a checkpoint, matched by a layout.
 
     Attributes:
-        layout: the layout.
-        naming: whose names.
+        layout: The layout.
+        key_style: Key style of the weights.
         role: 'student', 'teacher' or 'encoder'.
-        own: own name -> tensor.
-        missing: names that such a net has and the file lacks.
-        unknown: names that such a net does not have.
+        state_dict: Weights by their keys without prefix.
+        missing_keys: Keys of such a network that the file lacks.
+        unexpected_keys: Keys in the file (with prefix) that such a network does not have.
     """
+
     layout: Layout
-    naming: str
+    key_style: str
     role: str
-    own: dict
-    missing: list
-    unknown: list
+    state_dict: dict[str, Tensor]
+    missing_keys: list[str]
+    unexpected_keys: list[str]
 
     @property
-    def architecture(self) -> Architecture:
-        return _NAMINGS[self.naming]
+    def architecture(self) -> Architecture[Any]:
+        """The architecture that has this key style."""
+        return ARCHITECTURES[self.key_style]
 
     @property
-    def prefix(self):
+    def prefix(self) -> str:
+        """Prefix of the encoder's keys in the file."""
         return self.layout.prefixes[self.role]
 
     @property
-    def fit(self):
-        """Order of likeness: a whole net before a part, then by the number of its weights."""
-        return not (self.missing or self.unknown), len(self.own) - len(self.unknown)
+    def source_keys(self) -> dict[str, str]:
+        """Key in the file for each key of `state_dict`."""
+        return {key: self.prefix + key for key in self.state_dict}
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no key is missing or unexpected."""
+        return not (self.missing_keys or self.unexpected_keys)
+
+    @property
+    def num_expected(self) -> int:
+        """Number of weights that belong to such a network."""
+        return len(self.state_dict) - len(self.unexpected_keys)
 
 
-def flatten(contents):
-    """All tensors of a checkpoint by name.
+def flatten_checkpoint(contents: Mapping[Any, Any]) -> dict[str, Tensor]:
+    """Returns all tensors of a checkpoint by key.
 
-    Those of `state_dict` or `model` go by their own names, those of other dicts by `dict's name + '/' + name`; the
-    `module.` that a wrapper for several processes puts first is taken off.
+    Tensors of `state_dict` or `model` keep their keys; those of another dict get its name and '/' as a prefix. The
+    prefix `module.` of a parallel wrapper is removed.
     """
-    main = next((key for key in ('state_dict', 'model') if isinstance(contents.get(key), dict)), None)
-    flat = {str(key): value for key, value in contents.items() if isinstance(value, torch.Tensor)}
-    for container, values in contents.items():
+    main = next((name for name in ('state_dict', 'model') if isinstance(contents.get(name), dict)), None)
+    tensors = {str(key): value for key, value in contents.items() if isinstance(value, Tensor)}
+    for name, values in contents.items():
         for key, value in values.items() if isinstance(values, dict) else ():
-            if isinstance(value, torch.Tensor):
-                flat[('' if container == main else f'{container}/') + str(key)] = value
-    return {re.sub(r'^([^/.]+/)?module\.', r'\1', key): value for key, value in flat.items()}
+            if isinstance(value, Tensor):
+                tensors[('' if name == main else f'{name}/') + str(key)] = value
+    return {re.sub(r'^([^/.]+/)?module\.', r'\1', key): value for key, value in tensors.items()}
 
 
-def find(flat, weights):
-    """The encoder asked for.
+def match_encoder(tensors: Mapping[str, Tensor], weights: str) -> MatchedEncoder:
+    """Finds the layout of a checkpoint and returns one of its encoders.
 
     Args:
-        flat: name -> tensor, from `flatten`.
-        weights: 'student' or 'teacher'; a file with one encoder gives that one.
+        tensors: Tensors by key, from `flatten_checkpoint`.
+        weights: 'student' or 'teacher'; a file with a single encoder gives that one.
 
     Returns:
-        Found: whole, nothing missing or unknown.
+        A complete encoder, without missing or unexpected keys.
 
     Raises:
-        UserError: no layout fits (names all that is missing or unknown in the closest), or the file has the other
-            encoder only.
+        UserError: If no layout fits (names all missing and unexpected keys of the closest one), or if the file has
+            only the other encoder.
     """
-    signed = [layout for layout in LAYOUTS if not layout.signs or any(sign in key for sign in layout.signs
-                                                                      for key in flat)]
-    best = max((_take(flat, layout, naming, role) for layout in signed for naming in layout.namings
-                for role in layout.prefixes), key=lambda found: found.fit)
-    if best.fit[1] == 0:
-        raise UserError(f'the weights fit no known layout: there are {listed(flat, 12)}. {_known()}')
-    found = _take(flat, best.layout, best.naming, weights if weights in best.layout.prefixes else 'encoder')
-    if found.fit[1] == 0:
-        raise UserError(f'the {found.layout.name} has no {found.role} ({found.prefix}*); take the {best.role}: '
-                        f'--weights {best.role}')
-    if not found.fit[0]:
-        faults = [f'{label} {listed(names)}' for label, names in (
-            ('it lacks', found.missing), ('unknown are', found.unknown)) if names]
-        raise UserError(f'the weights fit no known layout. Closest is "{found.layout.name}", {found.role}, a plain '
-                        f'{found.architecture.title}: {"; ".join(faults)}. {_known()}')
-    return found
+    layouts = [
+        layout
+        for layout in LAYOUTS
+        if not layout.markers or any(marker in key for marker in layout.markers for key in tensors)
+    ]
+    matches = [
+        _match(tensors, layout, key_style, role)
+        for layout in layouts
+        for key_style in layout.key_styles
+        for role in layout.prefixes
+    ]
+    best = max(matches, key=lambda match: (match.is_complete, match.num_expected))
+    if best.num_expected == 0:
+        raise UserError(
+            f'the weights fit no known layout; the file has the keys {summarize_keys(tensors, 12)}. {_known_layouts()}'
+        )
+    match = _match(tensors, best.layout, best.key_style, weights if weights in best.layout.prefixes else 'encoder')
+    if match.num_expected == 0:
+        raise UserError(
+            f'the {match.layout.name} has no {match.role} ({match.prefix}*); use the {best.role} with '
+            f'--weights {best.role}'
+        )
+    if not match.is_complete:
+        faults = [
+            f'{label} {summarize_keys(keys)}'
+            for label, keys in (('missing keys:', match.missing_keys), ('unexpected keys:', match.unexpected_keys))
+            if keys
+        ]
+        raise UserError(
+            f'the weights fit no known layout. Closest is "{match.layout.name}", {match.role}, a plain '
+            f'{match.architecture.title}; {"; ".join(faults)}. {_known_layouts()}'
+        )
+    return match
 
 
-def listed(keys, most=40):
-    """Names in one line; those that differ only in numbers are one pattern with their count."""
-    patterns = {}
+def summarize_keys(keys: Iterable[str], limit: int = 40) -> str:
+    """Lists keys in one line; keys that differ only in block indices become one pattern with their count."""
+    patterns: dict[str, list[str]] = {}
     for key in keys:
         patterns.setdefault(re.sub(r'(?<=\.)\d+(?=\.)', '*', key), []).append(key)
-    texts = [names[0] if len(names) == 1 else f'{pattern} ({len(names)} x)' for pattern, names in patterns.items()]
-    return ', '.join(texts[:most]) + (f' and {len(texts) - most} more' if len(texts) > most else '') or '(none)'
+    texts = [same[0] if len(same) == 1 else f'{pattern} ({len(same)} x)' for pattern, same in patterns.items()]
+    more = f' and {len(texts) - limit} more' if len(texts) > limit else ''
+    return ', '.join(texts[:limit]) + more or '(none)'
 
 
-def _take(flat, layout, naming, role):
-    architecture, prefix = _NAMINGS[naming], layout.prefixes[role]
-    own = {key[len(prefix):]: value for key, value in flat.items() if key.startswith(prefix)}
-    own = {key: value for key, value in own.items() if '/' not in key and not key.startswith(architecture.extras)}
-    names = dict.fromkeys(architecture.names(own, naming))
-    return Found(layout, naming, role, own, [name for name in names if name not in own],
-                 [prefix + key for key in own if key not in names])
+def _match(tensors: Mapping[str, Tensor], layout: Layout, key_style: str, role: str) -> MatchedEncoder:
+    architecture, prefix = ARCHITECTURES[key_style], layout.prefixes[role]
+    state_dict = {key[len(prefix) :]: value for key, value in tensors.items() if key.startswith(prefix)}
+    state_dict = {
+        key: value
+        for key, value in state_dict.items()
+        if '/' not in key and not key.startswith(architecture.ignored_prefixes)
+    }
+    expected = dict.fromkeys(architecture.expected_keys(state_dict, key_style))
+    return MatchedEncoder(
+        layout,
+        key_style,
+        role,
+        state_dict,
+        missing_keys=[key for key in expected if key not in state_dict],
+        unexpected_keys=[prefix + key for key in state_dict if key not in expected],
+    )
 
 
-def _known():
-    return f'Known are: {"; ".join(layout.name for layout in LAYOUTS)}'
+def _known_layouts() -> str:
+    return f'Known layouts: {"; ".join(layout.name for layout in LAYOUTS)}'

@@ -1,72 +1,88 @@
-"""What a conversion did, for people to read."""
+"""The report of a conversion, as text."""
+
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class ConversionReport:
-    """What was kept, renamed and dropped, and how equal the features are.
+    """Which keys were kept, renamed and dropped, and how much the features differ.
 
     Attributes:
-        source: the file read, its layout, and whose weights were taken.
-        written: the file written, and for which package.
-        summary: the net's shape, in one line.
-        prefix: what stood before the taken weights' names.
-        names: name written -> name in the source, without the prefix.
-        made: names written that the source has not (counts of batches, zero).
-        final_norm: names (without the prefix) of the final LayerNorm if it was dropped, else empty.
-        others: names of the source's remaining tensors.
-        differences: image size (height, width) in pixels -> max|a - b| / max|b| of the features.
+        source: The source file, its layout, and whose weights were used.
+        written: The written file and its package.
+        summary: Shape of the network in one line.
+        prefix: Prefix of the encoder's keys in the source.
+        key_map: Key in the source, without prefix, for each written key.
+        added_keys: Written keys that the source lacks (`num_batches_tracked`, zero).
+        final_norm_keys: Keys of the final LayerNorm, without prefix, if it was dropped.
+        other_keys: Keys of the source's other tensors.
+        differences: Largest relative difference max|a - b| / max|b| of the features, by image size (height, width) in
+            pixels.
     """
+
     source: str
     written: str
     summary: str
     prefix: str
-    names: dict
-    made: list
-    final_norm: list
-    others: list
-    differences: dict
+    key_map: dict[str, str]
+    added_keys: list[str]
+    final_norm_keys: list[str]
+    other_keys: list[str]
+    differences: dict[tuple[int, int], float]
 
-    def __str__(self):
-        kept = [new for new, old in self.names.items() if new == old]
-        renamed = {new: old for new, old in self.names.items() if new != old}
+    def __str__(self) -> str:
+        kept = [new for new, old in self.key_map.items() if new == old]
+        renamed = {new: old for new, old in self.key_map.items() if new != old}
+        target = self.written.split()[-1]
         lines = [
             f'read     {self.source}',
             f'written  {self.written}',
-            f'net      {self.summary}',
-            f'prefix   {self.prefix} taken off' if self.prefix else 'prefix   none',
+            f'network  {self.summary}',
+            f'prefix   {self.prefix} removed' if self.prefix else 'prefix   none',
             *_section('kept', Counter(map(_group, kept))),
             *_section('renamed', Counter(f'{_group(old)} -> {_group(new)}' for new, old in renamed.items())),
-            *_section('made', Counter(f'{_group(name)}: zero, the source has none' for name in self.made)),
-            *_section('dropped', Counter(
-                f"{_group(name)}: the final LayerNorm; {self.written.split()[-1]} takes the blocks' outputs"
-                for name in self.final_norm)),
-            *_section('dropped', Counter(_part(name, self.prefix) for name in self.others)),
+            *_section('added', Counter(f'{_group(key)}: zero, missing in the source' for key in self.added_keys)),
+            *_section(
+                'dropped',
+                Counter(
+                    f"{_group(key)}: the final LayerNorm; {target} uses the blocks' outputs"
+                    for key in self.final_norm_keys
+                ),
+            ),
+            *_section('dropped', Counter(_part(key, self.prefix) for key in self.other_keys)),
         ]
-        lines += [f'features at {height} x {width}: largest relative difference {value:.1e}'
-                  for (height, width), value in self.differences.items()]
+        lines += [
+            f'features at {height} x {width}: largest relative difference {value:.1e}'
+            for (height, width), value in self.differences.items()
+        ]
         if len(self.differences) == 1:
-            reason = ('an ONNX file of a ViT takes no other' if self.written.endswith('onnx') else
-                      'the two nets resize the position embedding in different ways')
+            if self.written.endswith('onnx'):
+                reason = 'the ONNX file of a ViT takes no other size'
+            else:
+                reason = 'the two networks resize the position embedding in different ways'
             lines.append(f'         (native size only: {reason})')
         return '\n'.join(lines)
 
 
-def _section(title, counts):
+def _section(title: str, counts: Mapping[str, int]) -> list[str]:
     return [f'{title:8} {count:4} x {name}' for name, count in counts.items()]
 
 
-def _group(name):
-    """Name without block number and without weight or bias; of a ResNet's stage, the stage."""
-    name = re.sub(r'^(layers|blocks)\.\d+\.', r'\1.*.', re.sub(r'^(layer[1-4])\..*', r'\1.*', name))
-    return re.sub(r'\.(weight|bias|running_mean|running_var|num_batches_tracked)$', '', name)
+def _group(key: str) -> str:
+    """Returns a key without block index and parameter name, or the stage of a ResNet."""
+    key = re.sub(r'^(layers|blocks)\.\d+\.', r'\1.*.', re.sub(r'^(layer[1-4])\..*', r'\1.*', key))
+    return re.sub(r'\.(weight|bias|running_mean|running_var|num_batches_tracked)$', '', key)
 
 
-def _part(name, prefix):
-    """The part of a model that a tensor belongs to: a mask token or a classifier of the encoder taken by its own name,
-    else the first name, or two under the teacher or in another dict."""
-    if prefix and name.startswith(prefix):
-        return _group(name)
-    return re.sub(r'^((?:teacher\.|[^/]+/)?[^./]+)\..*', r'\1.*', name)
+def _part(key: str, prefix: str) -> str:
+    """Returns the part of the model that a dropped tensor belongs to.
+
+    For a mask token or classifier of the converted encoder, that is its own key; for other tensors the first component
+    of the key, or the first two under the teacher or in another dict.
+    """
+    if prefix and key.startswith(prefix):
+        return _group(key)
+    return re.sub(r'^((?:teacher\.|[^/]+/)?[^./]+)\..*', r'\1.*', key)

@@ -1,51 +1,54 @@
-"""An unpickler that builds data and never runs code from the file, for use as torch.load's `pickle_module`.
+"""An unpickler that builds data and never runs code from the file, for `torch.load(pickle_module=...)`.
 
-Why not `weights_only=True`: mmengine's own training checkpoints need `getattr` (for the statistics of its history
-buffers), which torch can only allow without limits, and that is as good as running code; torch < 2.6 knows no
-second names for a type (arrays written by the other numpy generation) and lets TorchScript archives through. So the
-same idea, an exact list of harmless names, is applied here alike for every torch.
+`weights_only=True` is not enough: MMEngine's training checkpoints need `getattr` (for the statistics of its history
+buffers), which torch can only allow without restrictions, and unrestricted `getattr` amounts to running code. Also,
+torch < 2.6 has no aliases of a type (arrays that the other major version of numpy wrote) and reads TorchScript
+archives. This module applies the same idea, an exact list of harmless names, under every version of torch.
 """
+
 import argparse
 import collections
 import importlib.util
 import pickle
 import types
+from typing import IO, Any
 
 import numpy as np
 import torch
 
 
 class UnsafeGlobalError(pickle.UnpicklingError):
-    """The file asks for something outside the list; its only argument is that name (`module.name`)."""
+    """The file asks for a name outside the list; the only argument is that name (`module.name`)."""
 
 
 class _HistoryRecord:
-    """Holds a history buffer's attributes where mmengine is not installed."""
+    """Holds the attributes of a history buffer if mmengine is not installed."""
 
 
-def _history_buffer():
+def _history_buffer() -> type:
     if importlib.util.find_spec('mmengine') is None:
         return _HistoryRecord
     from mmengine.logging import HistoryBuffer
+
     return HistoryBuffer
 
 
-def _history_method(owner, name):
-    """Stands in for `getattr`, which mmengine's history buffers use to name their four statistics."""
+def _history_method(owner: object, name: str) -> object:
+    """Replaces `getattr`, with which MMEngine's history buffers name their four statistics."""
     if owner is not _history_buffer() or name not in ('min', 'max', 'mean', 'current'):
         raise UnsafeGlobalError('builtins.getattr')
     return getattr(owner, name, None)
 
 
-def _encode_latin1(text, encoding):
-    """Stands in for `_codecs.encode`, with which protocol 2 spells bytes."""
+def _encode_latin1(text: str, encoding: str) -> bytes:
+    """Replaces `_codecs.encode`, with which protocol 2 stores bytes."""
     if encoding != 'latin1':
         raise UnsafeGlobalError('_codecs.encode')
     return text.encode('latin1')
 
 
-def _harmless():
-    allowed = {
+def _allowed_globals() -> dict[str, Any]:
+    allowed: dict[str, Any] = {
         'argparse.Namespace': argparse.Namespace,
         'collections.Counter': collections.Counter,
         'collections.OrderedDict': collections.OrderedDict,
@@ -71,29 +74,31 @@ def _harmless():
     return allowed
 
 
-_HARMLESS = _harmless()
+_ALLOWED_GLOBALS = _allowed_globals()
 
 
-class SafeUnpickler(pickle._Unpickler):
-    """Unpickler that knows the names of `_HARMLESS` and mmengine's history buffer, and refuses all others.
+_PythonUnpickler: Any = pickle._Unpickler  # the opcodes of the C version cannot be overridden
 
-    It is the one written in Python, because the other's opcodes cannot be overridden.
+
+class SafeUnpickler(_PythonUnpickler):
+    """Unpickler that resolves the names in `_ALLOWED_GLOBALS` and MMEngine's history buffer only.
 
     Raises:
-        UnsafeGlobalError: the file asks for another name, or would change a class or a function.
+        UnsafeGlobalError: If the file asks for another name, or would change a class or a function.
     """
-    dispatch = dict(pickle._Unpickler.dispatch)
 
-    def find_class(self, module, name):
+    dispatch = dict(_PythonUnpickler.dispatch)
+
+    def find_class(self, module: str, name: str) -> object:
         path = f'{module}.{name}'.replace('__builtin__.', 'builtins.', 1)
         if path == 'mmengine.logging.history_buffer.HistoryBuffer':
             return _history_buffer()
-        if path not in _HARMLESS:
+        if path not in _ALLOWED_GLOBALS:
             raise UnsafeGlobalError(path)
-        return _HARMLESS[path]
+        return _ALLOWED_GLOBALS[path]
 
-    def load_build(self):
-        """Gives an object its attributes; a class or a function must not get any, they outlive the reading."""
+    def load_build(self) -> None:
+        """Sets the attributes of an object, but not those of a class or a function, which would outlive the read."""
         target = self.stack[-2]
         if callable(target):
             raise UnsafeGlobalError(f'attributes of {getattr(target, "__name__", type(target).__name__)}')
@@ -102,7 +107,7 @@ class SafeUnpickler(pickle._Unpickler):
     dispatch[pickle.BUILD[0]] = load_build
 
 
-def _load(file, **options):
+def _load(file: IO[bytes], **options: Any) -> object:
     return SafeUnpickler(file, **options).load()
 
 

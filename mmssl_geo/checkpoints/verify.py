@@ -1,45 +1,52 @@
-"""Proof that a converted file gives the features of its source.
+"""Comparison of the features of a converted file with those of its source.
 
-Both sides are read anew from their files; the source's runs in the source's own form. All in float64, so that the
-order of sums plays no part; ONNX files in float32, as they are made.
+Both sides are read again from their files, and the source is computed in its own form. Everything runs in float64, so
+that the order of summation does not matter; ONNX files run in float32, as they are stored.
 """
+
+from pathlib import Path
+
 import torch
 
 from mmssl_geo.checkpoints.formats.hub import load_hub_folder
 from mmssl_geo.checkpoints.formats.onnx import onnx_outputs
 from mmssl_geo.utils.errors import UserError
 
+from .architecture import FeatureFn
+from .encoder import Source
 from .io import read_checkpoint
 
 TOLERANCE = 1e-5
 ONNX_TOLERANCE = 1e-4  # float32
 
 
-def verify(source, written, to):
-    """Compares features of two random images: a ViT's tokens after the last block, a ResNet's four maps.
+def verify(source: Source, written: Path, target: str) -> dict[tuple[int, int], float]:
+    """Compares the features of two random images: the last tokens of a ViT, the four maps of a ResNet.
 
     Args:
-        source: `Source`, read anew.
-        written: path of the converted file or folder.
-        to: package that it was written for.
+        source: The source, read again from its file.
+        written: The converted file or folder.
+        target: Package that it was written for.
 
     Returns:
-        dict: image size (height, width) in pixels -> largest max|a - b| / max|b| of the features, b the source's.
+        Largest relative difference max|a - b| / max|b| of the features, with b the source, by image size
+        (height, width) in pixels.
 
     Raises:
-        UserError: the file does not load strictly, or the features differ by more than the tolerance.
+        UserError: If the file does not load strictly, or the features differ by more than the tolerance.
     """
-    found, facts = source.found, source.facts
-    tolerance = ONNX_TOLERANCE if to == 'onnx' else TOLERANCE
+    match, spec = source.match, source.spec
+    tolerance = ONNX_TOLERANCE if target == 'onnx' else TOLERANCE
     try:
-        converted = _written_features(found, facts, written, to)
+        converted = _written_features(source, written, target)
     except RuntimeError as error:
         raise UserError(
-            f'the converted weights do not load into the target backbone, nothing is kept: {error}') from error
-    reference = found.architecture.reference(found.own, found.naming, facts, to)
-    differences = {}
-    for size in found.architecture.sizes(found.naming, facts, to):
-        images = torch.randn(2, facts.in_channels, *size, generator=torch.Generator().manual_seed(0)).double()
+            f'the converted weights do not load into the target backbone, so nothing is written: {error}'
+        ) from error
+    reference = match.architecture.source_features(match.state_dict, match.key_style, spec, target)
+    differences: dict[tuple[int, int], float] = {}
+    for size in match.architecture.verification_sizes(match.key_style, spec, target):
+        images = torch.randn(2, spec.in_channels, *size, generator=torch.Generator().manual_seed(0)).double()
         with torch.no_grad():
             pairs = list(zip(converted(images), reference(images), strict=True))
         relative = torch.stack([(ours - theirs).abs().max() / theirs.abs().max() for ours, theirs in pairs])
@@ -47,15 +54,16 @@ def verify(source, written, to):
         if not differences[size] <= tolerance:
             raise UserError(
                 f'the converted weights give other features than the source (relative difference '
-                f'{differences[size]:.1e} at {size[0]} x {size[1]} pixels); nothing is kept')
+                f'{differences[size]:.1e} at {size[0]} x {size[1]} pixels), so nothing is written'
+            )
     return differences
 
 
-def _written_features(found, facts, written, to):
-    architecture = found.architecture
-    if to == 'onnx':
+def _written_features(source: Source, written: Path, target: str) -> FeatureFn:
+    architecture = source.match.architecture
+    if target == 'onnx':
         outputs = onnx_outputs(written)
-        return lambda images: architecture.from_onnx(outputs(images))
-    if to == 'huggingface':
+        return lambda images: architecture.features_from_onnx(outputs(images))
+    if target == 'huggingface':
         return architecture.timm_features(load_hub_folder(written))
-    return architecture.converted(read_checkpoint(written)['state_dict'], facts, to)
+    return architecture.target_features(read_checkpoint(written)['state_dict'], source.spec, target)

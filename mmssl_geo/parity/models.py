@@ -4,7 +4,7 @@ from copy import deepcopy
 
 from mmengine.registry import DefaultScope
 
-from mmssl_geo.checkpoints.vit import vit_names
+from mmssl_geo.checkpoints.vit import vit_keys
 from mmssl_geo.registry import MODELS
 from mmssl_geo.utils.errors import UserError
 
@@ -55,7 +55,7 @@ def net_size(weights):
 def official_names(model):
     """Our name -> official name of every parameter."""
     depth = len(model.backbone.layers)
-    vit = dict(zip(vit_names('mmpretrain', depth), vit_names('timm', depth), strict=True))
+    vit = dict(zip(vit_keys('mmpretrain', depth), vit_keys('timm', depth), strict=True))
     called = {}
     for name, _ in model.named_parameters():
         prefix = next(prefix for prefix in sorted(_PREFIXES, key=len, reverse=True) if name.startswith(prefix))

@@ -85,7 +85,7 @@ def test_a_file_without_the_final_norm(vit, config, tmp_path):
     convert(vit.path, tmp_path / 'dense.pth', 'mmdet')
     found, = maps_of(mmssl_geo.get_model(config(f'{TINY}, final_norm=False', 'mmdet'), tmp_path / 'dense.pth'), IMAGES)
     assert torch.equal(found, as_map(make.tokens(vit.teacher, IMAGES, final_norm=False), 4, 4))
-    with pytest.raises(UserError, match='dense.pth: there is no final LayerNorm'):
+    with pytest.raises(UserError, match='dense.pth: it has no final LayerNorm'):
         mmssl_geo.get_model(config(TINY), tmp_path / 'dense.pth')
 
 

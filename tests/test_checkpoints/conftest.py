@@ -1,4 +1,5 @@
 """Checkpoints of every known layout, with the nets that they hold."""
+
 from types import SimpleNamespace
 
 import pytest
@@ -45,11 +46,17 @@ def resnet_sources(tmp_path_factory):
     old = {key: value for key, value in small.state_dict().items() if not key.endswith('num_batches_tracked')}
     states = make.without_classifier(student), make.without_classifier(teacher)
     made = {
-        'ours': (make.ours(own_student.state_dict(), own_teacher.state_dict(), resnet_config(18)), own_student,
-                 own_teacher),
+        'ours': (
+            make.ours(own_student.state_dict(), own_teacher.state_dict(), resnet_config(18)),
+            own_student,
+            own_teacher,
+        ),
         'DINO': (make.dino(*states, wrapped_teacher=True), student, teacher),
-        'denseSSL': (make.dino(make.without_classifier(small), make.without_classifier(small), loss='ibot_loss'), small,
-                     small),
+        'denseSSL': (
+            make.dino(make.without_classifier(small), make.without_classifier(small), loss='ibot_loss'),
+            small,
+            small,
+        ),
         'torchvision encoder': (teacher.state_dict(), teacher, teacher),
         'old torchvision encoder': (old, small, small),
     }
@@ -65,6 +72,7 @@ def resnet_sources(tmp_path_factory):
 @pytest.fixture
 def save(tmp_path):
     """Function contents -> path of a file with them."""
+
     def write(contents, name='source.pth'):
         torch.save(contents, tmp_path / name)
         return tmp_path / name

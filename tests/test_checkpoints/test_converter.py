@@ -16,21 +16,41 @@ TOOL = Path(__file__).parents[2] / 'tools' / 'convert_checkpoint.py'
 def test_report_tells_all(tmp_path, vit_sources, save):
     report = convert(save(vit_sources['official'][0]), tmp_path / 'a.pth', 'mmdet', num_heads=3)
     text = str(report)
-    for line in ('official GTSA training checkpoint, teacher', 'width 48, depth 2, 3 heads (--num-heads), hidden 96, '
-                 'patch 16, grid 4 x 4 (64 pixels)', 'features at 64 x 64'):
+    for line in (
+        'official GTSA training checkpoint, teacher',
+        'width 48, depth 2, 3 heads (--num-heads), hidden 96, patch 16, grid 4 x 4 (64 pixels)',
+        'features at 64 x 64',
+    ):
         assert line in text
     words = [line.split(maxsplit=3) for line in text.splitlines()]
     listed = {(title, what): int(count) for title, count, *_, what in words if count.isdigit()}
-    renamed = {f'blocks.*.{old} -> layers.*.{new}': 4 for old, new in (
-        ('norm1', 'ln1'), ('attn.qkv', 'attn.qkv'), ('attn.proj', 'attn.proj'), ('norm2', 'ln2'),
-        ('mlp.fc1', 'ffn.layers.0.0'), ('mlp.fc2', 'ffn.layers.1'))}
+    renamed = {
+        f'blocks.*.{old} -> layers.*.{new}': 4
+        for old, new in (
+            ('norm1', 'ln1'),
+            ('attn.qkv', 'attn.qkv'),
+            ('attn.proj', 'attn.proj'),
+            ('norm2', 'ln2'),
+            ('mlp.fc1', 'ffn.layers.0.0'),
+            ('mlp.fc2', 'ffn.layers.1'),
+        )
+    }
     renamed['patch_embed.proj -> patch_embed.projection'] = 2
-    dropped = {'base_encoder.*': 30, 'base_projector.*': 2, 'rot_predictor.*': 2,
-               "norm: the final LayerNorm; mmdet takes the blocks' outputs": 2}
+    dropped = {
+        'base_encoder.*': 30,
+        'base_projector.*': 2,
+        'rot_predictor.*': 2,
+        "norm: the final LayerNorm; mmdet uses the blocks' outputs": 2,
+    }
     assert listed == {
-        ('kept', 'cls_token'): 1, ('kept', 'pos_embed'): 1, **{('renamed', what): n for what, n in renamed.items()},
-        **{('dropped', what): n for what, n in dropped.items()}}
-    assert len(report.names) + len(report.final_norm) + len(report.others) == len(vit_sources['official'][0]['model'])
+        ('kept', 'cls_token'): 1,
+        ('kept', 'pos_embed'): 1,
+        **{('renamed', what): n for what, n in renamed.items()},
+        **{('dropped', what): n for what, n in dropped.items()},
+    }
+    assert len(report.key_map) + len(report.final_norm_keys) + len(report.other_keys) == len(
+        vit_sources['official'][0]['model']
+    )
 
 
 def test_sizes_compared(tmp_path, vit_sources, save):
@@ -45,9 +65,9 @@ def test_sizes_compared(tmp_path, vit_sources, save):
 @pytest.mark.parametrize('kind, to', [('official', 'mmpretrain'), ('ours', 'timm')])
 def test_wrong_rename_cannot_pass(tmp_path, vit_sources, save, monkeypatch, kind, to):
     """Names that load strictly but are swapped are found by the features; what was there stays."""
-    swapped = list(vit._NAMES['mmpretrain'])
+    swapped = list(vit.KEY_TEMPLATES['mmpretrain'])
     swapped[3], swapped[6] = swapped[6], swapped[3]  # ln1 and ln2, of the same shape
-    monkeypatch.setitem(vit._NAMES, 'mmpretrain', tuple(swapped))
+    monkeypatch.setitem(vit.KEY_TEMPLATES, 'mmpretrain', tuple(swapped))
     (tmp_path / 'a.pth').write_text('precious')
     with pytest.raises(UserError, match='other features than the source'):
         convert(save(vit_sources[kind][0]), tmp_path / 'a.pth', to, num_heads=3)
@@ -56,9 +76,12 @@ def test_wrong_rename_cannot_pass(tmp_path, vit_sources, save, monkeypatch, kind
 
 
 def test_file_that_does_not_load_is_not_kept(tmp_path, vit_sources, save, monkeypatch):
-    monkeypatch.setattr(vit, '_DENSE', ('mmseg', ))  # as if mmdet's nets had the final norm, ...
-    monkeypatch.setattr(vit.ViT, 'converted', lambda self, weights, facts, to: vit._runner(
-        vit.mmpretrain_vit(facts, final_norm=False), weights))  # ... which they have not
+    monkeypatch.setattr(vit, '_DENSE_TARGETS', ('mmseg',))  # as if mmdet's nets had the final norm, ...
+    monkeypatch.setattr(
+        vit.ViT,
+        'target_features',
+        lambda self, weights, spec, target: vit.last_output(vit.mmpretrain_vit(spec, final_norm=False), weights),
+    )  # ... which they have not
     with pytest.raises(UserError, match=r'(?s)do not load into the target backbone.*ln1\.weight'):
         convert(save(vit_sources['ours'][0]), tmp_path / 'a.pth', 'mmdet')
     assert [path.name for path in tmp_path.iterdir()] == ['source.pth']
@@ -82,20 +105,36 @@ def test_resnet_with_a_swapped_norm_cannot_pass(tmp_path, resnet_sources, monkey
 
 def test_report_of_a_resnet(tmp_path, resnet_sources):
     text = str(convert(resnet_sources['old torchvision encoder'].path, tmp_path / 'a.pth', 'mmdet'))
-    for line in ('encoder alone, names of torchvision, encoder',
-                 'net      ResNet-18, stem of 64 channels, stages of base width 64, last map of 512 channels',
-                 'kept        1 x conv1\n', 'kept        4 x bn1\n', 'kept       20 x layer1.*',
-                 'made        4 x layer1.*: zero, the source has none', 'dropped     2 x fc.*',
-                 'features at 64 x 64', 'features at 75 x 106'):
+    for line in (
+        'single encoder with the keys of torchvision, encoder',
+        'network  ResNet-18, stem of 64 channels, stages of base width 64, last map of 512 channels',
+        'kept        1 x conv1\n',
+        'kept        4 x bn1\n',
+        'kept       20 x layer1.*',
+        'added       4 x layer1.*: zero, missing in the source',
+        'dropped     2 x fc.*',
+        'features at 64 x 64',
+        'features at 75 x 106',
+    ):
         assert line in text
     assert 'native size only' not in text and 'LayerNorm' not in text
 
 
 def test_mask_tokens_and_heads_are_dropped_and_named(tmp_path, vit_sources, save):
-    for kind, lines in (('iBOT', ('iBOT or denseSSL training checkpoint', '1 x teacher/backbone.masked_embed',
-                                  '31 x student/backbone.*', '2 x teacher/head.*', '1 x ibot_loss/center')),
-                        ('iBOT encoder', ('encoder alone, names of timm', '1 x masked_embed')),
-                        ('timm encoder', ('2 x head.*', ))):
+    for kind, lines in (
+        (
+            'iBOT',
+            (
+                'iBOT or denseSSL training checkpoint',
+                '1 x teacher/backbone.masked_embed',
+                '31 x student/backbone.*',
+                '2 x teacher/head.*',
+                '1 x ibot_loss/center',
+            ),
+        ),
+        ('iBOT encoder', ('single encoder with the keys of timm', '1 x masked_embed')),
+        ('timm encoder', ('2 x head.*',)),
+    ):
         text = str(convert(save(vit_sources[kind][0]), tmp_path / 'a.pth', 'timm', num_heads=3))
         for line in lines:
             assert line in text
@@ -133,16 +172,20 @@ def test_places_that_cannot_be_written_to(tmp_path, vit_sources, save, name):
     assert {path.name for path in tmp_path.iterdir()} == {'file', 'source.pth'}
 
 
-@pytest.mark.parametrize('kind, key, named', [
-    ('DINO', 'blocks.1.norm2.weight', r'teacher/backbone\.blocks\.1\.norm2\.weight'),
-    ('ours', 'layers.0.attn.qkv.bias', r'teacher\.backbone\.layers\.0\.attn\.qkv\.bias'),
-    ('timm encoder', 'pos_embed', 'pos_embed')])
+@pytest.mark.parametrize(
+    'kind, key, named',
+    [
+        ('DINO', 'blocks.1.norm2.weight', r'teacher/backbone\.blocks\.1\.norm2\.weight'),
+        ('ours', 'layers.0.attn.qkv.bias', r'teacher\.backbone\.layers\.0\.attn\.qkv\.bias'),
+        ('timm encoder', 'pos_embed', 'pos_embed'),
+    ],
+)
 def test_broken_weights_are_named(tmp_path, vit_sources, save, kind, key, named):
     contents = copy.deepcopy(vit_sources[kind][0])
     state = contents['teacher'] if kind == 'DINO' else contents.get('state_dict', contents)
     prefix = {'DINO': 'backbone.', 'ours': 'teacher.backbone.'}.get(kind, '')
     state[prefix + key].view(-1)[5] = float('nan')
-    with pytest.raises(UserError, match=rf'checkpoint .*source\.pth: {named} holds values that are not finite'):
+    with pytest.raises(UserError, match=rf'checkpoint .*source\.pth: {named} has values that are not finite'):
         convert(save(contents), tmp_path / 'a.pth', 'mmdet', num_heads=3)
     assert not (tmp_path / 'a.pth').exists()
 
@@ -151,7 +194,7 @@ def test_broken_statistics_of_a_resnet_are_named(tmp_path, resnet_sources, save)
     state = resnet_sources['denseSSL'].teacher.state_dict()
     broken = {**state, 'layer2.0.bn1.running_var': state['layer2.0.bn1.running_var'] / 0}
     source = save(dict(student={}, teacher={f'module.backbone.{key}': value for key, value in broken.items()}))
-    with pytest.raises(UserError, match=r'teacher/backbone\.layer2\.0\.bn1\.running_var holds values'):
+    with pytest.raises(UserError, match=r'teacher/backbone\.layer2\.0\.bn1\.running_var has values'):
         convert(source, tmp_path / 'a.pth', 'timm')
 
 
@@ -172,11 +215,13 @@ def test_command_line(tmp_path, vit_sources, save, monkeypatch, capsys):
     with pytest.raises(SystemExit) as done:
         runpy.run_path(str(TOOL), run_name='__main__')
     assert done.value.code == 0
-    assert 'prefix   base_encoder. taken off' in capsys.readouterr().out and (tmp_path / 'a.pth').exists()
+    assert 'prefix   base_encoder. removed' in capsys.readouterr().out and (tmp_path / 'a.pth').exists()
 
 
-@pytest.mark.parametrize('to, module', [
-    ('timm', 'timm.models.resnet'), ('mmdet', 'mmdet.models.backbones'), ('mmseg', 'mmseg.models.backbones')])
+@pytest.mark.parametrize(
+    'to, module',
+    [('timm', 'timm.models.resnet'), ('mmdet', 'mmdet.models.backbones'), ('mmseg', 'mmseg.models.backbones')],
+)
 def test_missing_package_is_named(tmp_path, resnet_sources, monkeypatch, to, module):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(UserError, match=f'needs {module}, which is not installed'):

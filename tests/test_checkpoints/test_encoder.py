@@ -48,8 +48,9 @@ def test_files_of_the_converter(tmp_path, vit_sources, save, to):
     with torch.no_grad():
         assert make.difference(encoder.net(IMAGES)[-1].flatten(2).transpose(1, 2), patches) < 1e-5
     assert encoder.description == (
-        f"encoder alone, names of {to}, encoder, ViT of width 48, depth 2, 3 heads (the file's meta), hidden 96, "
-        'patch 16, grid 4 x 4 (64 pixels)')
+        f'single encoder with the keys of {to}, encoder, ViT of width 48, depth 2, '
+        "3 heads (the file's meta), hidden 96, patch 16, grid 4 x 4 (64 pixels)"
+    )
 
 
 def test_half_precision_weights_become_float32(vit_sources, save):

@@ -1,4 +1,5 @@
 """Exports that other libraries load: folders of the Hugging Face hub's form, and ONNX files."""
+
 import json
 import runpy
 import sys
@@ -7,8 +8,8 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from mmssl_geo.checkpoints import convert, load_encoder, vit
-from mmssl_geo.checkpoints.formats import onnx as onnx_form
+from mmssl_geo.checkpoints import convert, load_encoder, networks, vit
+from mmssl_geo.checkpoints.formats import onnx as onnx_format
 from mmssl_geo.utils.errors import UserError
 from tests.support import ROOT
 from tests.support import checkpoints as make
@@ -20,6 +21,7 @@ OBLONG = torch.randn(2, 3, 64, 97, generator=torch.Generator().manual_seed(8))
 @pytest.mark.parametrize('kind', ['ours', 'official', 'DINO', 'iBOT encoder'])
 def test_timm_loads_the_folder_of_a_vit(tmp_path, vit_sources, save, kind):
     import timm
+
     contents, _, teacher = vit_sources[kind]
     convert(save(contents), tmp_path / 'hub', 'huggingface', num_heads=3)
     assert {path.name for path in (tmp_path / 'hub').iterdir()} == {'config.json', 'model.safetensors'}
@@ -37,6 +39,7 @@ def test_timm_loads_the_folder_of_a_vit(tmp_path, vit_sources, save, kind):
 @pytest.mark.parametrize('kind', ['ours', 'DINO'])
 def test_timm_loads_the_folder_of_a_resnet(tmp_path, resnet_sources, kind):
     import timm
+
     convert(resnet_sources[kind].path, tmp_path / 'hub', 'huggingface')
     net = timm.create_model(f'local-dir:{tmp_path / "hub"}', pretrained=True, features_only=True, out_indices=(1, 4))
     net = net.double().eval()
@@ -58,8 +61,8 @@ def test_a_folder_with_a_wrong_config_is_not_kept(tmp_path, vit_sources, save, m
     """The features are those of the folder, not of the weights alone: a wrong number of heads is found."""
     true_config = vit.ViT.timm_config
 
-    def wrong(self, facts):
-        config = true_config(self, facts)
+    def wrong(self, spec):
+        config = true_config(self, spec)
         return dict(config, model_args=dict(config['model_args'], num_heads=6))
 
     monkeypatch.setattr(vit.ViT, 'timm_config', wrong)
@@ -74,7 +77,7 @@ def test_places_of_folders(tmp_path, vit_sources, save):
     convert(src, tmp_path / 'empty', 'huggingface')
     config = json.loads((tmp_path / 'empty' / 'config.json').read_text())
     assert config['model_args']['num_heads'] == 3 and config['num_features'] == 48
-    with pytest.raises(UserError, match='empty: it is there already; name a new or an empty folder'):
+    with pytest.raises(UserError, match='empty: it exists already; name a new or an empty folder'):
         convert(src, tmp_path / 'empty', 'huggingface')
     with pytest.raises(UserError, match=r'a\.pth: --to huggingface writes a folder; give it a name without \.pth'):
         convert(src, tmp_path / 'a.pth', 'huggingface')
@@ -87,15 +90,15 @@ def test_files_without_the_final_norm_are_refused(tmp_path, vit_sources, save):
         convert(tmp_path / 'dense.pth', tmp_path / 'hub', 'huggingface')
 
 
-@pytest.mark.parametrize('missing', [('onnx', ), ('onnxruntime', ), ('onnx', 'onnxruntime')])
+@pytest.mark.parametrize('missing', [('onnx',), ('onnxruntime',), ('onnx', 'onnxruntime')])
 def test_missing_packages_are_named_before_anything_is_read(tmp_path, monkeypatch, missing):
-    monkeypatch.setattr(onnx_form.importlib.util, 'find_spec', lambda name: None if name in missing else 'there')
+    monkeypatch.setattr(onnx_format.importlib.util, 'find_spec', lambda name: None if name in missing else 'there')
     with pytest.raises(UserError, match=rf'--to onnx needs {" and ".join(missing)}, which .* not installed: pip '):
         convert(tmp_path / 'none.pth', tmp_path / 'a.onnx', 'onnx')
 
 
 def test_wrong_ending_for_onnx(tmp_path):
-    with pytest.raises(UserError, match=r'a\.pth: its name has to end in \.onnx'):
+    with pytest.raises(UserError, match=r'a\.pth: the file name must end in \.onnx'):
         convert(tmp_path / 'none.pth', tmp_path / 'a.pth', 'onnx')
 
 
@@ -111,7 +114,7 @@ def test_onnx_file_of_a_vit(tmp_path, vit_sources, save, kind):
     pytest.importorskip('onnx')
     contents, _, teacher = vit_sources[kind]
     report = convert(save(contents), tmp_path / 'a.onnx', 'onnx', num_heads=3)
-    assert 'an ONNX file of a ViT takes no other' in str(report)
+    assert 'the ONNX file of a ViT takes no other size' in str(report)
     found, tokens = outputs_of(tmp_path / 'a.onnx', IMAGES), make.tokens(teacher, IMAGES)
     assert set(found) == {'cls', 'map'} and found['map'].shape == (3, 48, 4, 4)
     assert make.difference(found['cls'], tokens[:, 0]) < 1e-4
@@ -123,25 +126,30 @@ def test_onnx_file_of_a_resnet_takes_any_size(tmp_path, resnet_sources):
     pytest.importorskip('onnx')
     convert(resnet_sources['ours'].path, tmp_path / 'a.onnx', 'onnx')
     found = outputs_of(tmp_path / 'a.onnx', OBLONG)
-    for name, theirs in zip(('c2', 'c3', 'c4', 'c5'), make.stage_maps(resnet_sources['ours'].teacher, OBLONG),
-                            strict=True):
+    for name, theirs in zip(
+        ('c2', 'c3', 'c4', 'c5'), make.stage_maps(resnet_sources['ours'].teacher, OBLONG), strict=True
+    ):
         assert make.difference(found[name], theirs) < 1e-4
 
 
 def test_onnx_file_with_other_features_is_not_kept(tmp_path, vit_sources, save, monkeypatch):
     pytest.importorskip('onnx')
     pytest.importorskip('onnxruntime')
-    forward = vit.ClsAndMap.forward
-    monkeypatch.setattr(vit.ClsAndMap, 'forward', lambda self, images: (
-        forward(self, images)[0], forward(self, images)[1].transpose(2, 3)))
+    forward = networks.ClsAndMap.forward
+    monkeypatch.setattr(
+        networks.ClsAndMap,
+        'forward',
+        lambda self, images: (forward(self, images)[0], forward(self, images)[1].transpose(2, 3)),
+    )
     with pytest.raises(UserError, match='other features than the source'):
         convert(save(vit_sources['ours'][0]), tmp_path / 'a.onnx', 'onnx')
     assert [path.name for path in tmp_path.iterdir()] == ['source.pth']
 
 
 def test_command_line(tmp_path, vit_sources, save, monkeypatch, capsys):
-    monkeypatch.setattr(sys, 'argv', [
-        'convert', str(save(vit_sources['ours'][0])), str(tmp_path / 'hub'), '--to', 'huggingface'])
+    monkeypatch.setattr(
+        sys, 'argv', ['convert', str(save(vit_sources['ours'][0])), str(tmp_path / 'hub'), '--to', 'huggingface']
+    )
     with pytest.raises(SystemExit) as done:
         runpy.run_path(str(ROOT / 'tools' / 'convert_checkpoint.py'), run_name='__main__')
     assert done.value.code == 0

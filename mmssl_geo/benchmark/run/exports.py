@@ -10,7 +10,7 @@ from mmengine.registry import DefaultScope
 
 from mmssl_geo.apis.get_model import net_differences
 from mmssl_geo.benchmark.plan.configs import file_digest
-from mmssl_geo.checkpoints.source import open_source
+from mmssl_geo.checkpoints import load_source
 from mmssl_geo.models.backbones.base import arch_of
 from mmssl_geo.registry import MODELS
 from mmssl_geo.utils.errors import UserError
@@ -99,11 +99,11 @@ def _architecture_differences(cfg: Config, source: Path) -> str:
         net = MODELS.build({**cfg.model.backbone, 'init_cfg': None})
     heads = arch_of(net).get('num_heads')
     try:
-        facts = open_source(source, 'teacher').facts
+        spec = load_source(source, 'teacher').spec
     except UserError:  # the file does not store the number of heads
-        facts = open_source(source, 'teacher', heads).facts
-    differences = net_differences(net, facts)
-    return f'it holds a {facts.summary}, but the backbone of the task has {differences}' if differences else ''
+        spec = load_source(source, 'teacher', heads).spec
+    differences = net_differences(net, spec)
+    return f'it holds a {spec.summary}, but the backbone of the task has {differences}' if differences else ''
 
 
 def _load(cfg: Config) -> None:

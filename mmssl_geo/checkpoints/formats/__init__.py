@@ -1,1 +1,1 @@
-"""File formats of other ecosystems."""
+"""File formats of other libraries."""

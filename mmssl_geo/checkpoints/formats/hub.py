@@ -1,43 +1,64 @@
-"""Encoders as folders in the form of the Hugging Face hub: `config.json` and `model.safetensors`, by timm's names.
+"""Encoders as folders in the format of the Hugging Face Hub: `config.json` and `model.safetensors` with timm's keys.
 
-timm loads them (`timm.create_model('local-dir:FOLDER', pretrained=True)`, `hf-hub:` once they are uploaded), and so
-does transformers through its wrapper of timm (`AutoModel.from_pretrained(FOLDER)`).
+timm loads them with `timm.create_model('local-dir:FOLDER', pretrained=True)` (`hf-hub:` after an upload), and
+transformers through its wrapper of timm, `AutoModel.from_pretrained(FOLDER)`.
 """
+
 import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
-from mmssl_geo.checkpoints.architecture import net_class
-from mmssl_geo.checkpoints.io import write_checkpoint, write_whole
+from torch import Tensor, nn
+
+from mmssl_geo.checkpoints.architecture import import_class
+from mmssl_geo.checkpoints.io import write_checkpoint
+from mmssl_geo.utils.constants import IMAGENET_MEAN, IMAGENET_STD
 from mmssl_geo.utils.errors import UserError
+from mmssl_geo.utils.io import write_bytes
 
-WEIGHTS, CONFIG = 'model.safetensors', 'config.json'
-# of 0 to 1: ImageNet's, which all pretraining here and that of the known layouts uses
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+WEIGHTS_FILE, CONFIG_FILE = 'model.safetensors', 'config.json'
+# timm normalises images of 0 to 1. Rounded: 0.485, not 0.48500000000000004.
+MEAN, STD = (tuple(round(value / 255, 3) for value in values) for values in (IMAGENET_MEAN, IMAGENET_STD))
 
 
-def write_hub_folder(path, weights, meta, config):
-    """Writes the two files into a folder, which is made.
+def write_hub_folder(
+    path: Path, weights: Mapping[str, Tensor], meta: Mapping[str, Any], config: Mapping[str, Any]
+) -> None:
+    """Writes the two files into a folder, which is created.
 
     Args:
-        path: the folder.
-        weights: timm name -> tensor.
-        meta: dict of plain values, goes into the weights' file.
-        config: `architecture`, `model_args`, `num_features`, `input_size`, `first_conv` and `classifier`, as timm
-            means them.
+        path: The folder.
+        weights: Tensors by timm's keys.
+        meta: Plain values for the metadata of the weights file.
+        config: timm's `architecture`, `model_args`, `num_features`, `input_size`, `first_conv` and `classifier`.
     """
-    preprocessing = dict(
-        {key: config[key] for key in ('input_size', 'first_conv', 'classifier')}, num_classes=0, mean=MEAN, std=STD,
-        interpolation='bilinear', crop_pct=1.0)
-    described = dict(
-        {key: config[key] for key in ('architecture', 'model_args', 'num_features')}, num_classes=0,
-        pretrained_cfg=preprocessing)
-    write_checkpoint(weights, path / WEIGHTS, dict(meta, format='pt'))  # transformers asks for the format
-    write_whole(path / CONFIG, json.dumps(described, indent=2).encode())
+    pretrained_cfg = dict(
+        {key: config[key] for key in ('input_size', 'first_conv', 'classifier')},
+        num_classes=0,
+        mean=MEAN,
+        std=STD,
+        interpolation='bilinear',
+        crop_pct=1.0,
+    )
+    content = dict(
+        {key: config[key] for key in ('architecture', 'model_args', 'num_features')},
+        num_classes=0,
+        pretrained_cfg=pretrained_cfg,
+    )
+    write_checkpoint(weights, path / WEIGHTS_FILE, dict(meta, format='pt'))  # transformers requires the format
+    write_bytes(path / CONFIG_FILE, json.dumps(content, indent=2).encode())
 
 
-def load_hub_folder(path):
-    """timm's net of such a folder, loaded by timm alone."""
-    create_model = net_class('timm', 'create_model')
+def load_hub_folder(path: str | os.PathLike) -> nn.Module:
+    """Loads the network of such a folder with timm alone.
+
+    Raises:
+        UserError: If timm cannot build the network.
+    """
+    create_model = import_class('timm', 'create_model')
     try:
         return create_model(f'local-dir:{path}', pretrained=True)
     except (TypeError, ValueError) as error:
-        raise UserError(f'timm cannot build the net of the written folder ({error}), nothing is kept') from error
+        raise UserError(f'timm cannot build the network of the folder ({error}), so nothing is written') from error
