@@ -114,7 +114,8 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
         length = len(self.dataloader)
         if saved in (None, stream) and 0 <= self._iter - self._epoch * length <= length:
             self._epoch, num_skipped = divmod(self._iter, length)  # the last batch of an epoch leads to the next epoch
-            self.runner.logger.info(f'resuming in epoch {self._epoch + 1} after {num_skipped} of its batches')
+            if self._epoch < self._max_epochs:
+                self.runner.logger.info(f'resuming in epoch {self._epoch + 1} after {num_skipped} of its batches')
         else:
             self._restart_epoch(saved or {}, stream)
 

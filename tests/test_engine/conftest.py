@@ -1,4 +1,4 @@
-"""Small runs that are killed and resumed, for the tests of the training loop."""
+"""Small runs that are interrupted and resumed, for the tests of the training loop."""
 import itertools
 
 import pytest
@@ -13,7 +13,7 @@ EVERY_SECOND = dict(by_epoch=False, interval=2)
 
 
 class Keys(Dataset):
-    """Samples that are their own (index, epoch); which of them were read is written down."""
+    """A dataset whose samples are their keys (index, epoch); it records which were read."""
 
     metainfo = {}
 
@@ -44,7 +44,7 @@ class DropoutNet(BaseModel):
 
 
 class Recorder(Hook):
-    """The batches of the run; stops it by an exception after `stop_after` iterations, as a kill would."""
+    """Records the batches of a run and interrupts it after `stop_after` iterations, as a kill would."""
 
     def __init__(self, stop_after=None):
         self.stop_after = stop_after
@@ -64,7 +64,7 @@ def build_runner(work_dir, stop_after=None, resume=False, workers=0, batch=3, ac
                 checkpoint=None, seed=5, sampler='mmssl_geo.EpochSampler', hooks=None, epochs=3):
     """A run of `epochs` epochs; 23 images make 8 batches of 3, the last one of 2. Returns it and its `Recorder`."""
     recorder = Recorder(stop_after)
-    # the checkpoint hook comes before the recorder, so that a kill comes after a save at the same iteration
+    # the checkpoint hook precedes the recorder, so that an interruption follows a save at the same iteration
     runner = Runner(
         DropoutNet(), str(work_dir),
         train_dataloader=dict(
@@ -80,7 +80,7 @@ def build_runner(work_dir, stop_after=None, resume=False, workers=0, batch=3, ac
 
 
 def run(*args, **options):
-    """Trains what `build_runner` builds, to its end or to its kill."""
+    """Trains the runner of `build_runner` until it ends or is interrupted."""
     runner, recorder = build_runner(*args, **options)
     if recorder.stop_after is None:
         runner.train()

@@ -99,7 +99,7 @@ def test_the_papers_run():
 
 @pytest.mark.parametrize('name', ['gtsa_vits16_small-data', 'gtsa_vitt16-d6_small-data'])
 def test_the_small_data_recipe(name, monkeypatch):
-    """docs/small_data.md; the small net has the very recipe of the large one."""
+    """docs/small_data.md; the small net has the recipe of the large one."""
     monkeypatch.setenv('CHECKPOINT', 'start.pth')
     cfg = load_config(ROOT / f'configs/{name}.py')
     assert cfg.model.head.decorrelation_loss.type == 'mmssl_geo.DecorrelationLoss'
@@ -107,6 +107,6 @@ def test_the_small_data_recipe(name, monkeypatch):
     assert cfg.model.backbone.drop_path_rate == 0 and cfg.model.backbone.init_cfg.checkpoint == 'start.pth'
     pipeline = cfg.train_dataloader.dataset.pipeline
     assert (tuple(pipeline.crop.global_scale), tuple(pipeline.crop.local_scale)) == ((0.1, 0.5), (0.03, 0.12))
-    assert (pipeline.photometrics.hue, pipeline.photometrics.grayscale_prob) == (0.05, 0.1)
+    assert (pipeline.photometric.hue, pipeline.photometric.grayscale_prob) == (0.05, 0.1)
     assert dict(cfg.default_hooks.schedule.learning_rate) == dict(base=5e-4, batch=None, end=1e-6)
     assert cfg.default_hooks.teacher_update.momentum.start == 0.99 and cfg.optim_wrapper.dtype == 'bfloat16'

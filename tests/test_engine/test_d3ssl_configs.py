@@ -64,7 +64,7 @@ def test_what_a_variant_switches(variant, setting, default_scope):
     for name in ('x1_cut', 'x2_small'):
         step = TRANSFORMS.build(pipeline[name])
         kinds = [type(transform).__name__ for transform in step.steps.transforms]
-        assert kinds == ['ViewPhotometrics'] + (['RegionCutout', 'ContextCrop'] if augmented else [])
+        assert kinds == ['PhotometricAugmentation'] + (['RegionCutout', 'ContextCrop'] if augmented else [])
     whole = Config.fromfile(ROOT / f'configs/d3ssl_{setting}.py')
     for key in ('model', 'optim_wrapper', 'default_hooks', 'train_cfg', 'sync_bn'):
         assert cfg[key] == whole[key], 'the variants differ in their views alone'

@@ -27,12 +27,12 @@ def history(runner, key):
     return [] if buffer is None else buffer.data[0].tolist()
 
 
-def test_values_are_handed_over_where_they_are_logged_and_at_the_end(runner):
-    hook, known = DeferredInfoHook(), []
+def test_values_are_transferred_where_they_are_logged_and_at_the_end(runner):
+    hook, counts = DeferredInfoHook(), []
     for step in range(8):
         hook.after_train_iter(runner, step, outputs=dict(loss=torch.tensor(step + 0.5, requires_grad=True), plain=step))
-        known.append(len(history(runner, 'loss')))
-    assert known == [0, 0, 3, 3, 3, 6, 6, 8]
+        counts.append(len(history(runner, 'loss')))
+    assert counts == [0, 0, 3, 3, 3, 6, 6, 8]
     assert history(runner, 'loss') == [step + 0.5 for step in range(8)] and history(runner, 'plain') == [*range(8)]
 
 
@@ -49,7 +49,7 @@ def test_a_checkpoint_holds_what_was_not_yet_logged(runner):
     hook.before_save_checkpoint(runner, checkpoint)
     assert checkpoint['message_hub']['log_scalars']['train/loss'].current() == 2
     hook.before_save_checkpoint(runner, checkpoint)
-    assert history(runner, 'loss') == [2.], 'handed over once'
+    assert history(runner, 'loss') == [2.], 'transferred once'
 
 
 def test_norms_of_gradients_are_logged_but_not_those_of_skipped_steps(runner):

@@ -10,7 +10,7 @@ def test_the_papers_run():
     cfg, gtsa = (Config.fromfile(ROOT / f'configs/{method}_vits16_coco.py') for method in ('dino', 'gtsa'))
     steps = cfg.train_dataloader.dataset.pipeline
     assert list(steps) == ['crop', 'flips', 'photometrics', 'pack']
-    crop, colours = steps.crop, steps.photometrics
+    crop, colours = steps.crop, steps.photometric
     assert (crop.global_size, crop.num_global, tuple(crop.global_scale)) == (224, 2, (0.4, 1.0))
     assert (crop.local_size, crop.num_local, tuple(crop.local_scale)) == (96, 8, (0.05, 0.4))
     assert (crop.interpolation, crop.min_overlap, steps.flips.prob) == ('bicubic', None, 0.5)
@@ -33,7 +33,7 @@ def test_the_papers_run():
 def test_each_config_mirrors_gtsas(name):
     """Same net, images, batch, views' sizes and schedule."""
     dino, gtsa = (Config.fromfile(ROOT / f'configs/{method}_{name}.py') for method in ('dino', 'gtsa'))
-    gtsa.model.backbone.pop('init_cfg', None)  # where a recipe may go on from a checkpoint
+    gtsa.model.backbone.pop('init_cfg', None)  # where a recipe may start from a checkpoint
     assert dino.model.backbone == {**gtsa.model.backbone, 'out_type': 'raw'}
     for cfg in (dino, gtsa):
         for own in ('teacher_temperature', 'freeze_last_layer'):

@@ -1,4 +1,4 @@
-"""What only DINO's schedule has: the teacher's temperature and the frozen last layer."""
+"""Hooks of DINO's schedule: the teacher's temperature and the frozen last layer."""
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,37 +15,37 @@ from tests.support.pretraining import tiny_config
 
 
 def temperatures(max_epochs, **kwargs):
-    """The temperature of every epoch, as the model is told it, and the warnings."""
-    told, warnings = [], []
+    """Returns the temperature that the model gets in every epoch, and the warnings."""
+    values, warnings = [], []
     runner = SimpleNamespace(
         max_epochs=max_epochs, message_hub=MessageHub('temperature'), logger=SimpleNamespace(warning=warnings.append),
-        model=SimpleNamespace(set_teacher_temperature=told.append))
+        model=SimpleNamespace(set_teacher_temperature=values.append))
     hook = TeacherTemperatureHook(**kwargs)
     hook.before_train(runner)
     for epoch in range(max_epochs):
         runner.epoch = epoch
         hook.before_train_iter(runner, 0)
-        assert runner.message_hub.get_scalar('train/teacher_temperature').current() == told[-1]
-    return told, warnings
+        assert runner.message_hub.get_scalar('train/teacher_temperature').current() == values[-1]
+    return values, warnings
 
 
 def test_the_papers_temperatures():
-    told, warnings = temperatures(100)
-    assert told == pytest.approx([*np.linspace(0.04, 0.07, 30), *[0.07] * 70]) and not warnings
-    assert told[0] == 0.04 and told[28] < told[29] == 0.07
+    values, warnings = temperatures(100)
+    assert values == pytest.approx([*np.linspace(0.04, 0.07, 30), *[0.07] * 70]) and not warnings
+    assert values[0] == 0.04 and values[28] < values[29] == 0.07
 
 
 @pytest.mark.parametrize('max_epochs,warmup_epochs,expected', [
     (3, 0, [0.07] * 3), (3, 1, [0.04, 0.07, 0.07]), (4, 3, [0.04, 0.055, 0.07, 0.07])])
 def test_short_warmups(max_epochs, warmup_epochs, expected):
-    told, warnings = temperatures(max_epochs, warmup_epochs=warmup_epochs)
-    assert told == pytest.approx(expected) and not warnings
+    values, warnings = temperatures(max_epochs, warmup_epochs=warmup_epochs)
+    assert values == pytest.approx(expected) and not warnings
 
 
 @pytest.mark.parametrize('max_epochs,kept', [(30, 9), (20, 6), (5, 2), (1, 1)])
 def test_a_warmup_as_long_as_the_run_is_shortened(max_epochs, kept):
-    told, warnings = temperatures(max_epochs)
-    assert told == pytest.approx([*np.linspace(0.04, 0.07, kept), *[0.07] * (max_epochs - kept)])
+    values, warnings = temperatures(max_epochs)
+    assert values == pytest.approx([*np.linspace(0.04, 0.07, kept), *[0.07] * (max_epochs - kept)])
     assert len(warnings) == 1 and f'30 epochs, is not shorter than the run of {max_epochs}' in warnings[0]
     assert warnings[0].endswith(f'shortened to {kept}')
 
@@ -105,7 +105,7 @@ def make_scaler():
 
 
 @pytest.mark.parametrize('with_scaler', [False, True])
-def test_the_first_epoch_neither_moves_nor_decays_nor_remembers_the_last_layer(with_scaler):
+def test_the_first_epoch_neither_updates_nor_decays_the_last_layer_nor_keeps_its_moments(with_scaler):
     torch.manual_seed(0)
     start = snapshot(Net())
     for i, (net, optimizer) in enumerate(frozen_run(scaler=make_scaler() if with_scaler else None)):
@@ -140,9 +140,9 @@ def test_accumulated_gradients_are_dropped_at_the_step():
     assert moved == [False, False, False, True]
 
 
-@pytest.mark.parametrize('epochs,thawed', [(0, [True] * 4), (2, [False] * 4)])
-def test_the_number_of_epochs(epochs, thawed):
-    assert [any(last_layer_states(*state)) for state in frozen_run(epochs)] == thawed
+@pytest.mark.parametrize('epochs,trained', [(0, [True] * 4), (2, [False] * 4)])
+def test_the_number_of_epochs(epochs, trained):
+    assert [any(last_layer_states(*state)) for state in frozen_run(epochs)] == trained
 
 
 @pytest.mark.parametrize('stop', [1, 2, 3])
@@ -157,7 +157,7 @@ def test_resumed_equals_uninterrupted(stop):
         assert torch.equal(param, snapshot(resumed)[name])
 
 
-def test_the_hook_goes_with_the_run():
+def test_the_hook_is_removed_after_the_run():
     *_, (net, optimizer) = frozen_run(epochs=9)
     net.loss().backward()
     optimizer.step()

@@ -1,4 +1,4 @@
-"""What FiniteHook does with losses on a GPU, with a GPU played by the host."""
+"""FiniteHook's checks of losses on a GPU, which the host simulates."""
 import pytest
 import torch
 
@@ -30,14 +30,14 @@ def waits(monkeypatch):
             seen.append('record')
 
         def synchronize(self):
-            assert seen, 'waited for before it was set'
+            assert seen, 'waited for before it was recorded'
             seen.append('wait')
 
     monkeypatch.setattr(finite_hook.torch.cuda, 'Event', Event)
     return seen
 
 
-def test_a_loss_is_looked_at_one_iteration_later(waits):
+def test_a_loss_is_checked_one_iteration_later(waits):
     hook = FiniteHook()
     hook.after_train_iter(None, 0, outputs=dict(loss=loss(1.), accuracy=loss(float('nan'))))
     assert waits == ['record']
@@ -47,7 +47,7 @@ def test_a_loss_is_looked_at_one_iteration_later(waits):
         hook.after_train_iter(None, 2, outputs=dict(loss=loss(3.)))
 
 
-def test_the_last_iteration_of_an_epoch_is_looked_at_too(waits):
+def test_the_last_iteration_of_an_epoch_is_checked_too(waits):
     hook = FiniteHook()
     hook.after_train_iter(None, 0, outputs=dict(loss=loss(float('inf'))))
     with pytest.raises(NonFiniteLossError, match='loss is not finite'):

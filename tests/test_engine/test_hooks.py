@@ -139,7 +139,7 @@ def test_one_teacher_update_per_optimizer_step(accumulation):
 
 
 class ModelWithTokens:
-    """Its teacher gives the images themselves as features."""
+    """A model whose teacher returns the images as features."""
 
     def __init__(self):
         self.teacher_tokens = lambda images: images.flatten(2).transpose(1, 2)

@@ -38,7 +38,7 @@ def test_checkpoints_by_epoch_resume_too(tmp_path, train):
     assert_same_weights(whole, resumed)
 
 
-def test_every_epoch_is_whole_and_its_own_permutation(tmp_path, train):
+def test_every_epoch_is_complete_and_a_different_permutation(tmp_path, train):
     _, recorder = train(tmp_path)
     epochs = [sum(recorder.stream[e * LENGTH:(e + 1) * LENGTH], []) for e in range(EPOCHS)]
     for epoch, pairs in enumerate(epochs):
@@ -54,7 +54,7 @@ def test_the_loop_needs_no_sampler_hook(tmp_path, train):
 
 
 def test_without_step_seed_dropout_differs_after_a_resume(tmp_path, monkeypatch, train):
-    """The equality above is the hook's doing."""
+    """The equality above is due to the hook."""
     monkeypatch.setattr(StepSeedHook, 'before_train_iter', Hook.before_train_iter)
     whole, _ = train(tmp_path / 'whole')
     train(tmp_path / 'killed', stop_after=3)

@@ -1,4 +1,4 @@
-"""The training loop when the data are not what the checkpoint knew, or the options do not fit."""
+"""The training loop with changed data or run length, and with options that do not fit."""
 import logging
 
 import pytest
@@ -29,14 +29,14 @@ def test_epoch_checkpoints_between_steps_warn(tmp_path, monkeypatch, train):
 
 def test_another_batch_size_restarts_the_epoch(tmp_path, monkeypatch, train):
     train(tmp_path, stop_after=13)  # saved at iteration 12, epoch 1
-    said, (_, continued) = warnings_of(monkeypatch, lambda: train(tmp_path, resume=True, batch=5))
-    assert 'total_batch_size 3 -> 5' in said and 'iteration 12 becomes 5' in said
+    warnings, (_, continued) = warnings_of(monkeypatch, lambda: train(tmp_path, resume=True, batch=5))
+    assert 'total_batch_size 3 -> 5' in warnings and 'iteration 12 becomes 5' in warnings
     assert continued.places[0] == (1, 0, 5, 5)
     assert len(continued.stream) == 2 * 5
     assert sorted(sum(continued.stream[:5], [])) == [(i, 1) for i in range(23)]
 
 
-def test_another_batch_size_after_a_whole_epoch_goes_on_with_the_next(tmp_path, train):
+def test_another_batch_size_after_a_whole_epoch_resumes_with_the_next(tmp_path, train):
     train(tmp_path, stop_after=9)  # saved at iteration 8, the end of epoch 0
     _, continued = train(tmp_path, resume=True, batch=4)
     assert continued.places[0] == (1, 0, 6, 6)
@@ -49,7 +49,7 @@ def test_other_images_of_the_same_number_of_batches_restart_the_epoch(tmp_path, 
 
 
 def test_checkpoint_of_the_stock_loop_in_another_batch_size(tmp_path, make_runner):
-    """Without a description of its data the iteration alone tells that it does not fit."""
+    """Without a description of its data only the iteration shows that it does not fit."""
     runner, _ = make_runner(tmp_path)
     loop = runner.build_train_loop(runner._train_loop)
     runner._train_loop = loop
@@ -80,29 +80,29 @@ SCHEDULE = dict(schedule=dict(
 
 def test_another_number_of_epochs_names_the_schedules_that_change(tmp_path, monkeypatch, train):
     train(tmp_path, stop_after=13, hooks=SCHEDULE)
-    said, (_, continued) = warnings_of(
+    warnings, (_, continued) = warnings_of(
         monkeypatch, lambda: train(tmp_path, resume=True, epochs=6, hooks=SCHEDULE, stop_after=15))
-    assert 'the schedules of learning rate, weight decay spanned 3 epochs (24 optimizer steps)' in said
-    assert 'now span 6 epochs (48 optimizer steps)' in said and 'train_cfg.max_epochs' in said
+    assert 'the schedules of learning rate, weight decay spanned 3 epochs (24 optimizer steps)' in warnings
+    assert 'now span 6 epochs (48 optimizer steps)' in warnings and 'train_cfg.max_epochs' in warnings
     assert continued.places[0] == (1, 4, 12, 12)
-    said, _ = warnings_of(monkeypatch, lambda: train(tmp_path, resume=True, epochs=6, hooks=SCHEDULE))
-    assert 'span' not in said, 'the length is that of the last start'
+    warnings, _ = warnings_of(monkeypatch, lambda: train(tmp_path, resume=True, epochs=6, hooks=SCHEDULE))
+    assert 'span' not in warnings, 'the length is that of the last start'
 
 
 def test_the_same_number_of_epochs_or_no_schedule_is_no_warning(tmp_path, monkeypatch, train):
     train(tmp_path, stop_after=13, hooks=SCHEDULE)
-    said, _ = warnings_of(monkeypatch, lambda: train(tmp_path, resume=True, hooks=SCHEDULE, stop_after=15))
-    assert 'span' not in said
-    said, _ = warnings_of(monkeypatch, lambda: train(tmp_path, resume=True, epochs=4))
-    assert 'span' not in said
+    warnings, _ = warnings_of(monkeypatch, lambda: train(tmp_path, resume=True, hooks=SCHEDULE, stop_after=15))
+    assert 'span' not in warnings
+    warnings, _ = warnings_of(monkeypatch, lambda: train(tmp_path, resume=True, epochs=4))
+    assert 'span' not in warnings
 
 
 @pytest.mark.parametrize('checkpoint', [dict(by_epoch=True, interval=1), dict(by_epoch=False, interval=2)])
 def test_a_finished_run_says_so(tmp_path, monkeypatch, train, checkpoint):
     whole, _ = train(tmp_path, checkpoint=checkpoint)
-    said, (runner, recorder) = warnings_of(
+    warnings, (runner, recorder) = warnings_of(
         monkeypatch, lambda: train(tmp_path, resume=True, checkpoint=checkpoint, hooks=SCHEDULE))
-    assert 'nothing to train: the run has already finished 3 of 3 epochs; raise train_cfg.max_epochs' in said
+    assert 'nothing to train: the run has already finished 3 of 3 epochs; raise train_cfg.max_epochs' in warnings
     assert recorder.stream == [] and torch.equal(runner.model.layer.weight, whole.model.layer.weight)
 
 

@@ -1,4 +1,4 @@
-"""A step gives the device work without ever waiting for it.
+"""A training step does not synchronise with the device.
 
 The step runs on torch's `meta` device, whose tensors have no values: whatever needs one on the host (`item`, `bool`,
 `tolist`, `nonzero`, a mask as index) raises there, as it would wait on a GPU.
@@ -28,7 +28,7 @@ class NoBlockingCopies(TorchDispatchMode):
 
 @pytest.fixture(autouse=True)
 def _autocast_of_meta(monkeypatch):
-    """torch knows no autocast of the meta device."""
+    """Replaces autocast of the meta device, which torch does not support."""
     autocast = torch.autocast
     monkeypatch.setattr(torch, 'autocast', lambda device_type, **options: autocast(
         device_type.replace('meta', 'cpu'), **options))
@@ -84,7 +84,7 @@ def test_steps_by_the_configs_own_wrapper(name, default_scope):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 @pytest.mark.parametrize('name', ['gtsa_vits16_coco', 'gtsa_vits16_small-data', 'dino_vits16_coco'])
 def test_a_gpu_sees_no_waiting(name, default_scope):
-    """torch's own guard: the first step may wait, while buffers and the scaler are made."""
+    """Uses torch's own check; the first step may wait while buffers and the scaler are created."""
     try:
         change = steps_of_config(
             name, 'cuda', lambda number: torch.cuda.set_sync_debug_mode('error' if number else 'default'))
@@ -112,7 +112,7 @@ def test_the_preprocessor(default_scope):
         inputs=dict(**{'global': torch.zeros(3, 2, 3, 32, 32, dtype=torch.uint8)},
                     local=torch.zeros(3, 2, 3, 16, 16, dtype=torch.uint8)),
         crop_boxes_src=torch.zeros(3, 4, 4), turns=torch.zeros(3, 4, dtype=torch.long),
-        flipped=torch.zeros(3, 4, dtype=torch.bool), photometrics=torch.zeros(3, 4, 11))
+        flipped=torch.zeros(3, 4, dtype=torch.bool), photometric_params=torch.zeros(3, 4, 11))
     preprocessor = MODELS.build(dict(type='mmssl_geo.MultiViewDataPreprocessor')).to('meta')
     with NoBlockingCopies():
         views = preprocessor(batch)['views']

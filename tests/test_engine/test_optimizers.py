@@ -156,7 +156,7 @@ def test_bfloat16_becomes_float32_on_an_x86_cpu_without_its_instructions(capabil
 
 
 def test_a_checkpoint_from_a_cpu_resumes_with_a_live_loss_scaler():
-    """An enabled scaler refuses an empty state; such a checkpoint lets it start anew."""
+    """An enabled scaler refuses an empty state; such a checkpoint resets it."""
     wrapper = build(Net(), 'mmssl_geo.PerTensorClipAmpOptimWrapper')
     wrapper.loss_scaler = torch.amp.GradScaler('cpu', enabled=True)
     wrapper.load_state_dict({**wrapper.optimizer.state_dict(), 'loss_scaler': {}})

@@ -42,7 +42,7 @@ def data(tmp_path_factory):
 
 
 def config(name, data, work_dir, **hook):
-    """A run of 2 epochs of 2 iterations, without the hook that would seed every step anew."""
+    """A run of 2 epochs of 2 iterations, without the hook that seeds every step."""
     if name.startswith('d3ssl'):
         cfg = tiny_run(name, data / 'photos', work_dir)
     else:
@@ -163,7 +163,7 @@ def test_its_mistakes_are_found_before_training(data, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_train_on_while_the_first_asks(data, tmp_path):
+def test_two_processes_continue_while_the_first_evaluates(data, tmp_path):
     options = {
         'train_dataloader.dataset.data_root': data / 'photos', 'train_dataloader.dataset.data_prefix': '',
         'train_dataloader.dataset.pipeline.views.size': 64,

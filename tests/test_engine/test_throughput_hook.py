@@ -1,4 +1,4 @@
-"""Images per second, the share of waiting, and what is said about it."""
+"""Images per second, the fraction of the time spent waiting, and the advice on it."""
 from types import SimpleNamespace
 
 import pytest
@@ -42,12 +42,12 @@ def test_throughput_counts_all_processes(runner, on_cpu):
     assert value(runner, 'images_per_s') == 16 * 2 / 0.5
 
 
-def test_the_share_is_of_all_seconds_and_leaves_the_start_of_the_workers_out(runner, on_cpu):
+def test_the_fraction_excludes_the_start_of_the_workers(runner, on_cpu):
     iterate(ThroughputHook(), runner, [(9., 10.), (0.1, 0.5), (0.3, 1.5)])
     assert value(runner, 'data_wait_fraction') == pytest.approx(0.4 / 2.)
 
 
-def test_a_slow_loader_is_named_once_in_an_interval(runner, on_cpu, monkeypatch):
+def test_a_slow_loader_is_reported_once_in_an_interval(runner, on_cpu, monkeypatch):
     monkeypatch.setattr(throughput_hook, 'cores_per_process', lambda: 8)
     hook = ThroughputHook(interval=3, max_wait_fraction=0.2)
     iterate(hook, runner, [(9., 9.)] + [(0.6, 1.)] * 6)
@@ -63,15 +63,15 @@ def test_the_first_iteration_of_a_resumed_epoch_is_left_out_as_well(runner, on_c
     assert value(runner, 'data_wait_fraction') == pytest.approx(0.2)
 
 
-@pytest.mark.parametrize('share,workers,cores,said', [
+@pytest.mark.parametrize('fraction,workers,cores,advice', [
     (0.5, 0, 4, 'num_workers=1 (now 0, 4 cores)'),       # loading takes as long as computing: one worker hides it
     (0.75, 0, 4, 'num_workers=3 (now 0, 4 cores)'),
     (0.75, 4, 8, 'num_workers=8 (now 4), all cores of this process; 16 would be needed'),
     (0.75, 8, 8, 'all 8 cores of this process are in use (8 workers), 32 would be needed'),
     (0.5, 4, 8, 'num_workers=8 (now 4, 8 cores)'),
 ])
-def test_the_number_of_workers_to_try(share, workers, cores, said):
-    assert said in bottleneck_advice(share, workers, cores)
+def test_the_number_of_workers_to_try(fraction, workers, cores, advice):
+    assert advice in bottleneck_advice(fraction, workers, cores)
 
 
 def test_cores_are_shared_by_the_processes_of_a_machine(monkeypatch):

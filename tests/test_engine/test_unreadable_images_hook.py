@@ -34,7 +34,7 @@ def test_each_file_is_logged_once(runner, caplog):
     assert all(record.levelno == logging.WARNING for record in caplog.records)
 
 
-def test_stops_only_above_the_share(runner):
+def test_stops_only_above_the_fraction(runner):
     hook = UnreadableImagesHook()
     step(hook, runner, 'a: x', 'b: x')  # 2 of 100 is not more than 2 %
     with pytest.raises(UserError, match=r'3 of 100 images \(3.0%\).*2.0% allowed, such as: a: x; b: x; c: x; .*'
@@ -42,13 +42,13 @@ def test_stops_only_above_the_share(runner):
         step(hook, runner, 'c: x', '')
 
 
-def test_own_share_replaces_the_datasets(runner):
+def test_a_fraction_of_the_hook_replaces_the_datasets(runner):
     step(UnreadableImagesHook(max_unreadable=0.03), runner, 'a: x\nb: x\nc: x')
     with pytest.raises(UserError, match='1 of 100'):
         step(UnreadableImagesHook(max_unreadable=0), runner, 'a: x')
 
 
-def test_ranks_are_put_together_after_an_epoch(runner, monkeypatch, caplog):
+def test_ranks_are_merged_after_an_epoch(runner, monkeypatch, caplog):
     hook = UnreadableImagesHook()
     step(hook, runner, 'a: x')
     monkeypatch.setattr(unreadable_images_hook, 'all_gather_object', lambda found: [found, {'a: x', 'b: x'}])
@@ -59,7 +59,7 @@ def test_ranks_are_put_together_after_an_epoch(runner, monkeypatch, caplog):
         hook.after_train_epoch(runner)
 
 
-def test_nothing_is_said_of_readable_images(runner, caplog):
+def test_nothing_is_logged_about_readable_images(runner, caplog):
     hook = UnreadableImagesHook(max_unreadable=0)
     step(hook, runner, '', '')
     hook.after_train_epoch(runner)
