@@ -1,4 +1,5 @@
-"""Comparison of this package with values that the official GTSA code has computed (`tools/check_parity.py`)."""
+"""Comparison of this package with values computed by the official GTSA code (`tools/check_parity.py`)."""
+
 from .check import check_parity, describe
 from .quantity import Quantity
 from .reference import Reference

@@ -1,21 +1,25 @@
-"""One compared quantity, and how differences are measured."""
+"""A compared quantity, and the measures of difference."""
+
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """A difference and what is allowed.
+    """A difference and its tolerance.
 
     Args:
-        name: what was compared.
-        difference: the largest one, in `unit`.
-        tolerance: the largest difference that holds; None for one that is known and only reported.
-        unit: 'px', or '' for a share of the largest reference value.
-        where: the member of a group that differs most.
+        name: What was compared.
+        difference: The largest difference, in `unit`.
+        tolerance: The largest difference that is accepted; None for a known difference that is only reported.
+        unit: 'px', or '' for a fraction of the largest reference value.
+        where: Member of the group with the largest difference.
     """
+
     name: str
     difference: float
     tolerance: float | None
@@ -23,29 +27,35 @@ class Quantity:
     where: str = ''
 
     @property
-    def holds(self):
+    def holds(self) -> bool:
         """Whether the difference is within the tolerance."""
         return self.tolerance is None or self.difference <= self.tolerance
 
-    def __str__(self):
-        verdict = 'known, reported only' if self.tolerance is None else (
-            f'{"ok" if self.holds else "DIFFERS"} (tolerance {self.tolerance:.0e})')
-        where = f', most in {self.where}' if self.where and not self.holds else ''
+    def __str__(self) -> str:
+        if self.tolerance is None:
+            verdict = 'known, reported only'
+        else:
+            verdict = f'{"ok" if self.holds else "DIFFERS"} (tolerance {self.tolerance:.0e})'
+        where = f', largest in {self.where}' if self.where and not self.holds else ''
         return f'{self.name:<52} {self.difference:8.1e} {self.unit:<2}  {verdict}{where}'
 
 
-def relative_difference(ours, theirs):
-    """max|a - b| / max|b| with b = theirs; infinite if the shapes differ, a value is NaN, or b alone is zero."""
-    ours, theirs = (torch.as_tensor(values).detach().double() for values in (ours, theirs))
-    if ours.shape != theirs.shape:
+def relative_difference(ours: Tensor | Sequence[float], theirs: Tensor | Sequence[float]) -> float:
+    """Computes max|ours - theirs| / max|theirs|.
+
+    Returns:
+        The difference; infinity if the shapes differ, a value is NaN, or only `theirs` is all zero.
+    """
+    a, b = (torch.as_tensor(values).detach().double() for values in (ours, theirs))
+    if a.shape != b.shape:
         return math.inf
-    difference, largest = absolute_difference(ours, theirs), theirs.abs().max().item()
-    if difference in (0., math.inf):
+    difference, largest = absolute_difference(a, b), b.abs().max().item()
+    if difference in (0.0, math.inf):
         return difference
     return difference / largest if largest else math.inf
 
 
-def absolute_difference(ours, theirs):
-    """max|a - b| of two tensors of one shape; infinite if a value is NaN, so that no comparison passes it over."""
+def absolute_difference(ours: Tensor, theirs: Tensor) -> float:
+    """Computes max|ours - theirs| of two tensors of the same shape; infinity if a value is NaN."""
     difference = (ours - theirs).abs().max().item()
     return math.inf if math.isnan(difference) else difference

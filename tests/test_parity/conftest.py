@@ -3,7 +3,7 @@ import shutil
 import numpy as np
 import pytest
 
-from mmssl_geo.apis.train import load_config
+from mmssl_geo.apis.config import load_config
 from mmssl_geo.parity import Reference
 from tests.support import ROOT
 
@@ -29,6 +29,7 @@ def folder(tmp_path):
 @pytest.fixture
 def rewrite():
     """Changes the arrays of a file by a function that gets them as a dict."""
+
     def rewrite_file(path, change):
         with np.load(path) as file:
             arrays = dict(file)

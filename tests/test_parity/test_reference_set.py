@@ -1,15 +1,15 @@
 """What the stored set can show, and what the shipped parts have that it cannot show."""
+
 import torch
 from mmpretrain.models.backbones import vision_transformer
 from torch.nn.functional import interpolate, unfold
 
-from mmssl_geo.apis.train import load_config
+from mmssl_geo.apis.config import load_config
 from mmssl_geo.engine.optimizers import optim_wrappers
 from mmssl_geo.parity import check_parity
 from mmssl_geo.parity.maps import net_quantities
-from mmssl_geo.parity.models import build_model
-from mmssl_geo.parity.optimizer import build_wrapper
-from mmssl_geo.parity.reference import views_of
+from mmssl_geo.parity.models import build_model, build_wrapper
+from mmssl_geo.parity.reference import stack_views
 from tests.support import ROOT
 
 
@@ -28,7 +28,7 @@ def test_the_set_is_of_other_sizes_than_the_shipped_config(cfg, reference):
 
 
 def test_a_transposed_or_shifted_patch_would_be_seen(reference):
-    for images in views_of(reference.tiny_model).values():
+    for images in stack_views(reference.tiny_model).values():
         patches = unfold(images, 16, stride=16).transpose(1, 2).unflatten(2, (3, 16, 16))
         assert (patches.std(dim=(-2, -1)) > 0.1).all()
         assert ((patches - patches.transpose(-2, -1)).abs().amax(dim=(-3, -2, -1)) > 0.5).all()
@@ -37,15 +37,18 @@ def test_a_transposed_or_shifted_patch_would_be_seen(reference):
 
 def test_all_turns_are_there(reference):
     for arrays in (reference.boxes, reference.losses, reference.tiny_model):
-        assert set((arrays['angles'] % 360).flatten().tolist()) == {0., 90., 180., 270.}
+        assert set((arrays['angles'] % 360).flatten().tolist()) == {0.0, 90.0, 180.0, 270.0}
 
 
 def test_some_gradients_are_clipped_and_some_are_not(cfg, reference, monkeypatch):
     """Else clipping all together, or not at all, could look the same."""
     norms = []
     clip = optim_wrappers.clip_each_
-    monkeypatch.setattr(optim_wrappers, 'clip_each_',
-                        lambda grads, norm: norms.extend(torch.stack(torch._foreach_norm(grads))) or clip(grads, norm))
+    monkeypatch.setattr(
+        optim_wrappers,
+        'clip_each_',
+        lambda grads, norm: norms.extend(torch.stack(torch._foreach_norm(grads))) or clip(grads, norm),
+    )
     assert all(quantity.holds for quantity in check_parity(cfg, reference))
     share = (torch.stack(norms) > reference.train_steps['clip']).double().mean()
     assert 0.1 < share < 0.9
@@ -54,7 +57,7 @@ def test_some_gradients_are_clipped_and_some_are_not(cfg, reference, monkeypatch
 def test_the_training_steps_freeze_what_the_shipped_run_decays(cfg, reference):
     """The steps hold the position embedding fixed; that it is decayed, and [CLS], is the official rule."""
     model, _ = build_model(cfg, reference)
-    groups = {group['decayed']: group['params'] for group in build_wrapper(cfg, model, 1.).optimizer.param_groups}
+    groups = {group['decayed']: group['params'] for group in build_wrapper(cfg, model, 1.0).optimizer.param_groups}
     names = {id(param): name for name, param in model.named_parameters()}
     decayed, plain = ({names[id(param)] for param in groups[is_decayed]} for is_decayed in (True, False))
     assert {'backbone.pos_embed', 'backbone.cls_token'} <= decayed

@@ -1,4 +1,5 @@
 """Views against a file of statistics: what holds, what is noticed, what is refused."""
+
 import json
 
 import numpy as np
@@ -24,7 +25,8 @@ def run(run_tool, tmp_path, capsys):
         path = tmp_path / 'statistics.json'
         path.write_text(statistics if isinstance(statistics, str) else json.dumps(statistics))
         status = run_tool.main(
-            'check_views.py', str(path), '--images', str(tmp_path / 'photos'), '--draws', '4', *map(str, args))
+            'check_views.py', str(path), '--images', str(tmp_path / 'photos'), '--draws', '4', *map(str, args)
+        )
         return status, capsys.readouterr().out.splitlines()
 
     return run_main
@@ -34,25 +36,30 @@ def run(run_tool, tmp_path, capsys):
 def own(run, monkeypatch):
     """Statistics of our own views, in the file's form, as `official` gives them."""
     seen = {}
-    monkeypatch.setattr(view_statistics, '_official_mean', lambda official, name: 0.)
+    monkeypatch.setattr(view_statistics, '_official_mean', lambda official, name: 0.0)
     compare = view_statistics._compare
-    monkeypatch.setattr(view_statistics, '_compare', lambda name, facts, official: seen.setdefault(
-        name, compare(name, facts, official)))
+    monkeypatch.setattr(
+        view_statistics,
+        '_compare',
+        lambda name, values, official: seen.setdefault(name, compare(name, values, official)),
+    )
     run({})
     monkeypatch.undo()
     values = {name: statistic.ours for name, statistic in seen.items()}
     tree = {}
     for name, value in values.items():
         if name.startswith('spread'):
-            value = (value - values[name.replace('spread_of_view_means', 'normalised_pixel_mean')]**2) ** 0.5
+            value = (value - values[name.replace('spread_of_view_means', 'normalised_pixel_mean')] ** 2) ** 0.5
         *parents, leaf = name.split('.')
         node = tree
         for part in parents:
             node = node.setdefault(part, {})
         node[leaf] = value
     lists = [key for key in tree if key.endswith('per_channel')]
-    return {key: {kind: list(of.values()) for kind, of in node.items()} if key in lists else node
-            for key, node in tree.items()}
+    return {
+        key: {kind: list(of.values()) for kind, of in node.items()} if key in lists else node
+        for key, node in tree.items()
+    }
 
 
 def test_own_statistics_hold(run, own):
@@ -62,10 +69,18 @@ def test_own_statistics_hold(run, own):
     assert status == 0, 'the draws are the same, the pixels differ by rounding'
 
 
-@pytest.mark.parametrize('place', [
-    ('crop_area_fraction', 'local', 'mean'), ('overlap_area_fraction_of_image', 'global_global', 'mean'),
-    ('angle_frequency', '90'), ('grey_view_fraction', 'global'), ('normalised_pixel_std_per_channel', 'local', 2),
-    ('spread_of_view_means_per_channel', 'global', 1), ('mean_abs_laplacian_of_grey', 'local', 'mean')])
+@pytest.mark.parametrize(
+    'place',
+    [
+        ('crop_area_fraction', 'local', 'mean'),
+        ('overlap_area_fraction_of_image', 'global_global', 'mean'),
+        ('angle_frequency', '90'),
+        ('grey_view_fraction', 'global'),
+        ('normalised_pixel_std_per_channel', 'local', 2),
+        ('spread_of_view_means_per_channel', 'global', 1),
+        ('mean_abs_laplacian_of_grey', 'local', 'mean'),
+    ],
+)
 def test_one_that_differs_is_named(run, own, place):
     *parents, leaf = place
     node = own
@@ -79,7 +94,7 @@ def test_one_that_differs_is_named(run, own, place):
 
 def test_bad_files_and_options(run, own):
     del own['angle_frequency']
-    with pytest.raises(UserError, match="is no file of view statistics: it lacks 'angle_frequency'"):
+    with pytest.raises(UserError, match="is not a file of view statistics: it lacks 'angle_frequency'"):
         run(own)
     with pytest.raises(UserError, match='statistics.json cannot be read'):
         run('no json')
