@@ -86,7 +86,7 @@ def build_dataset(cfg: Config, images: str | None, list_folder: str) -> ImageLis
     # there is no data preprocessor here that would apply the colour augmentation
     pipeline = [
         {**step, 'where': 'worker'}
-        if isinstance(step, Mapping) and type_name(step) == 'RandomViewPhotometrics'
+        if isinstance(step, Mapping) and type_name(step) == 'MultiViewPhotometricAugmentation'
         else step
         for step in pipeline
     ]
@@ -151,7 +151,7 @@ def make_figure(
 def main() -> None:
     args = parse_args()
     check_args(args)
-    from mmssl_geo.apis.train import load_config
+    from mmssl_geo.apis.config import load_config
 
     cfg = load_config(args.config, args.cfg_options)
     with tempfile.TemporaryDirectory() as list_folder:

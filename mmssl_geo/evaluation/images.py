@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mmssl_geo.datasets.image_list import EXTENSIONS
+from mmssl_geo.datasets.image_names import EXTENSIONS, PathTable, scan_folder
 from mmssl_geo.datasets.image_reading import UnreadableImage, read_rgb
-from mmssl_geo.datasets.path_table import PathTable, scan_folder
 from mmssl_geo.utils.errors import UserError
 
 MIN_IMAGES = 8
@@ -26,7 +25,7 @@ def list_images(source: str | os.PathLike) -> list[Path]:
     """
     source = Path(source).expanduser()
     if source.is_dir():
-        names, folder = scan_folder(source, EXTENSIONS), source
+        names, folder = scan_folder(str(source), EXTENSIONS), source
     elif source.is_file() and source.suffix.lower() == '.txt':
         names, folder = PathTable.from_lines(source.read_bytes()), source.parent
     else:
@@ -58,7 +57,7 @@ def read_in_random_order(
     """
     for index in np.random.default_rng(seed).permutation(len(paths)):
         try:
-            yield index, read_rgb(paths[index])
+            yield index, read_rgb(str(paths[index]))
         except UnreadableImage as error:
             unreadable.append(error)
 

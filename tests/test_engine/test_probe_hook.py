@@ -143,10 +143,10 @@ def test_objects_and_segmentation(data, tmp_path):
 def test_its_mistakes_are_found_before_training(data, tmp_path):
     good = dict(probe='knn', train=str(data / 'train'), val=str(data / 'val'), size=64)
     for number, (change, sentence) in enumerate([
-            (dict(probe='nothing'), 'probe has to be one of knn, linear'),
-            (dict(network='both'), 'network has to be teacher or student, got both'),
-            (dict(val=str(data / 'nowhere')), 'there is no image folder'),
-            (dict(size=72), 'views of 72 px are not cut into cells of 16 px'),
+            (dict(probe='nothing'), 'probe must be one of knn, linear'),
+            (dict(network='both'), 'network must be teacher or student, got both'),
+            (dict(val=str(data / 'nowhere')), 'no such image folder'),
+            (dict(size=72), 'views of 72 px do not divide into cells of 16 px'),
             (dict(colour=1), 'unexpected keyword argument')]):
         with pytest.raises(UserError, match=sentence):
             cfg = config('gtsa_vits16_coco', data, tmp_path / str(number), **{**good, **change})

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -45,7 +47,7 @@ def test_others_take_the_place_of_unreadable_images(photos):
         (photos / f'{number:02d}.png').write_bytes(b'no image')
     images, unreadable = read_some(list_images(photos), 20)
     assert grey(images) == [1, 3, 5, 6, 7, 8, 9, 10, 11]
-    assert sorted(error.path.name for error in unreadable) == ['00.png', '02.png', '04.png']
+    assert sorted(Path(error.path).name for error in unreadable) == ['00.png', '02.png', '04.png']
     for seed in range(4):
         assert len(read_some(list_images(photos), 8, seed)[0]) == 8
 

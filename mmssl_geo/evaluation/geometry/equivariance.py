@@ -69,7 +69,8 @@ def crop_equivariance_error(first: Tensor, second: Tensor, crop_boxes_src: Tenso
     """
     num, (height, width) = len(first), first.shape[-2:]
     # With cells as view pixels, the boxes are in cells.
-    pairs = pair_boxes(crop_boxes_src, torch.zeros(num, 2, dtype=torch.long), [(height, width)] * 2, num_global=1)
+    view_sizes = torch.tensor([(height, width)] * 2)
+    pairs = pair_boxes(crop_boxes_src, torch.zeros(num, 2, dtype=torch.long), view_sizes, num_global=1)
     boxes = pairs.teacher_boxes_view[:, 0, 1], pairs.student_boxes_view[:, 0, 1]
     size = max(2, height * 5 // 7), max(2, width * 5 // 7)
     of_first, of_second = (

@@ -12,9 +12,8 @@ from torch.utils.data import Dataset
 from torchvision.transforms.v2 import functional as tvf
 
 from mmssl_geo.datasets.coco_objects import read_coco_objects
-from mmssl_geo.datasets.image_list import EXTENSIONS
+from mmssl_geo.datasets.image_names import EXTENSIONS, PathTable, scan_folder
 from mmssl_geo.datasets.image_reading import UnreadableImage, read_rgb
-from mmssl_geo.datasets.path_table import PathTable, scan_folder
 from mmssl_geo.evaluation.boxes import large_enough, relative_boxes
 from mmssl_geo.utils.errors import UserError
 
@@ -197,7 +196,7 @@ class LabelledImages(Dataset):
 def _read(path: Path) -> Tensor:
     """Reads an image, shape (3, H, W), uint8."""
     try:
-        return torch.from_numpy(read_rgb(path)).permute(2, 0, 1)
+        return torch.from_numpy(read_rgb(str(path))).permute(2, 0, 1)
     except UnreadableImage as error:
         raise UserError(f'an image cannot be read, repair it or remove it from the data set: {error}') from error
 
@@ -205,7 +204,7 @@ def _read(path: Path) -> Tensor:
 def _scan(folder: Path, extensions: Sequence[str] = EXTENSIONS) -> list[str]:
     if not folder.is_dir():
         raise UserError(f'no such image folder: {folder}')
-    table = scan_folder(folder, tuple(extensions))
+    table = scan_folder(str(folder), tuple(extensions))
     if not len(table):
         raise UserError(f'no image in {folder} (extensions {", ".join(extensions)})')
     return [table[index] for index in range(len(table))]

@@ -43,7 +43,7 @@ class RegionSource:
                 f'{annotations} has annotations without a "category_id": object k-NN needs one for each object'
             )
 
-    def objects_of(self, name: str, size: tuple[int, int]) -> tuple[np.ndarray, list[int]]:
+    def objects_of(self, name: str, size: tuple[int, int]) -> tuple[np.ndarray, list[int | None]]:
         """Returns the annotated objects of an image.
 
         Args:
