@@ -36,14 +36,14 @@ def test_grid(images, tmp_path, run):
     out = tmp_path / 'p.safetensors'
     done = run(images, out, '--method', 'grid', '--max-number', 4, '--seed', 3)
     assert done.returncode == 0, done.stderr
-    assert '20 regions of 5 images' in done.stdout and '5/5 images' in done.stderr
+    assert '20 regions of 5 images' in done.stdout and '5/5 [' in done.stderr
     file = RegionsFile(out)
     assert list(file.names()) == [f'sub/{number}.png' for number in range(5)]
     assert file[3][1] == (30, 43) and file.facts['settings']['limits']['seed'] == 3
     again = run(images, out, '--method', 'grid', '--max-number', 4, '--seed', 3)
-    assert again.returncode == 0 and 'complete already' in again.stdout and '20 regions' in again.stdout
+    assert again.returncode == 0 and 'already complete' in again.stdout and '20 regions' in again.stdout
     other = run(images, out, '--method', 'grid', '--max-number', 5, '--seed', 3)
-    assert other.returncode == 1 and 'exists, made with other settings' in other.stderr
+    assert other.returncode == 1 and 'exists, written with other settings' in other.stderr
 
 
 def test_annotations_and_a_list_of_images(images, tmp_path, run):
@@ -55,9 +55,9 @@ def test_annotations_and_a_list_of_images(images, tmp_path, run):
     out = tmp_path / 'p.safetensors'
     done = run(images, out, '--method', 'annotations', '--annotations', coco, '--ann-file', tmp_path / 'list.txt')
     assert done.returncode == 0, done.stderr
-    assert f'{coco} knows 2 of the 3 images, and 1 others' in done.stdout
+    assert f'{coco} has 2 of the 3 images, and 1 others' in done.stdout
     assert '2 regions of 3 images' in done.stdout and '1 images have none' in done.stdout
-    assert '1 regions reached out of their image' in done.stdout
+    assert '1 regions extended beyond their image' in done.stdout
     file = RegionsFile(out)
     assert [(name, file[row][0].tolist()) for row, name in enumerate(file.names())] == [
         ('sub/0.png', [[1, 2, 4, 6]]), ('sub/1.png', []), ('sub/4.png', [[0, 0, 5, 10]])]
@@ -108,12 +108,12 @@ def test_a_killed_run_goes_on_and_gives_the_same_file(tmp_path, run):
     (['--search-side', '0'], '--search-side belongs to --method selective-search, not to grid'),
     (['--annotations', 'a.json'], '--annotations belongs to --method annotations, not to grid'),
     (['--crowd'], '--crowd belongs to --method annotations'),
-    (['--method', 'annotations'], 'takes the boxes from --annotations COCO.json'),
+    (['--method', 'annotations'], 'needs --annotations COCO.json'),
     (['--method', 'annotations', '--annotations', 'gone.json'], 'gone.json does not exist'),
-    (['--method', 'annotations', '--annotations', 'other.json'], 'knows none of the images'),
+    (['--method', 'annotations', '--annotations', 'other.json'], 'has none of the images'),
     (['--workers', '0'], '--workers and --chunk must be 1 or more'),
     (['--max-size', '3'], 'min_size and max_size are shares of the image'),
-    (['--min-side', '4000'], 'holds no region at all'),
+    (['--min-side', '4000'], 'has no regions: widen'),
     (['--max-problems', '3'], '--max-problems is a share'),
     (['--ann-file', 'gone.txt'], 'gone.txt does not exist'),
 ])
@@ -121,7 +121,7 @@ def test_a_mistake_is_one_sentence_and_status_1(images, tmp_path, args, sentence
     (tmp_path / 'other.json').write_text('{"images": [{"id": 1, "file_name": "x.jpg"}], "annotations": []}')
     args = [str(tmp_path / arg) if arg.endswith(('.json', '.txt')) else arg for arg in args]
     done = run(images, tmp_path / 'p.safetensors', '--method', 'grid', *args)
-    lines = [line for line in done.stderr.strip().splitlines() if not line.startswith('5/5 images')]
+    lines = [line for line in done.stderr.strip().splitlines() if '/5 [' not in line]
     assert done.returncode == 1 and len(lines) == 1 and sentence in lines[0], done.stderr
 
 

@@ -1,4 +1,5 @@
 """Reads the CSV files of an Open Images V6 or V7 download as streams; the largest has 14.6 million rows."""
+
 import csv
 import os
 from collections.abc import Iterator, Sequence
@@ -10,15 +11,22 @@ from numpy.typing import NDArray
 from mmssl_geo.utils.errors import UserError
 from mmssl_geo.utils.progress import ProgressBar
 
-CLASSES = ('oidv7-class-descriptions-boxable.csv', 'oidv6-class-descriptions-boxable.csv',
-           'class-descriptions-boxable.csv')
-BOXES = dict(train=('oidv6-train-annotations-bbox.csv', 'train-annotations-bbox.csv'),
-             val=('validation-annotations-bbox.csv', 'oidv6-validation-annotations-bbox.csv'))
-ROTATIONS = dict(train=('train-images-boxable-with-rotation.csv', ), val=('validation-images-with-rotation.csv', ))
+CLASSES = (
+    'oidv7-class-descriptions-boxable.csv',
+    'oidv6-class-descriptions-boxable.csv',
+    'class-descriptions-boxable.csv',
+)
+BOXES = dict(
+    train=('oidv6-train-annotations-bbox.csv', 'train-annotations-bbox.csv'),
+    val=('validation-annotations-bbox.csv', 'oidv6-validation-annotations-bbox.csv'),
+)
+ROTATIONS = dict(train=('train-images-boxable-with-rotation.csv',), val=('validation-images-with-rotation.csv',))
 COLUMNS = ('ImageID', 'LabelName', 'XMin', 'XMax', 'YMin', 'YMax', 'IsGroupOf')
 BATCH = 200_000
-ROW = np.dtype([('image', np.uint64), ('label', np.int16), ('group', bool)] + [
-    (edge, np.float32) for edge in ('x1', 'y1', 'x2', 'y2')])
+ROW = np.dtype(
+    [('image', np.uint64), ('label', np.int16), ('group', bool)]
+    + [(edge, np.float32) for edge in ('x1', 'y1', 'x2', 'y2')]
+)
 
 
 def find_file(root: str | os.PathLike, names: Sequence[str]) -> Path:
@@ -32,8 +40,10 @@ def find_file(root: str | os.PathLike, names: Sequence[str]) -> Path:
         raise UserError(f'the folder {root} does not exist: pass the folder with the CSV files of Open Images')
     path = find_optional_file(root, names)
     if path is None:
-        raise UserError(f'neither {root} nor a folder in it has a file {" or ".join(names)}: download it from the site '
-                        'of Open Images (V6 or V7, "subset with bounding boxes")')
+        raise UserError(
+            f'neither {root} nor a folder in it has a file {" or ".join(names)}: download it from the site '
+            'of Open Images (V6 or V7, "subset with bounding boxes")'
+        )
     return path
 
 
@@ -74,8 +84,10 @@ def read_boxes(path: Path, class_ids: dict[str, int]) -> Iterator[NDArray]:
             try:
                 entry = _entry(row, columns, class_ids)
             except (ValueError, IndexError) as error:
-                raise UserError(f'{path}, line {reader.line_num}: {",".join(row)[:80]!r} is not a valid row '
-                                f'({error}): download the file again') from error
+                raise UserError(
+                    f'{path}, line {reader.line_num}: {",".join(row)[:80]!r} is not a valid row '
+                    f'({error}): download the file again'
+                ) from error
             if entry[1] is None:
                 others += 1
             elif not _is_box(*entry[3:]):
@@ -86,7 +98,9 @@ def read_boxes(path: Path, class_ids: dict[str, int]) -> Iterator[NDArray]:
                 yield np.array(rows, ROW)
                 rows = []
             progress.update()
-    progress.set_postfix_str(f'skipped {invalid} empty boxes or boxes outside their image, and {others} rows of other classes', refresh=False)
+    progress.set_postfix_str(
+        f'skipped {invalid} empty boxes or boxes outside their image, and {others} rows of other classes', refresh=False
+    )
     progress.close()
     yield np.array(rows, ROW)
 
@@ -115,7 +129,8 @@ def read_rotated(path: Path) -> NDArray:
             rotated = [_image_number(row[image]) for row in reader if row[rotation] and float(row[rotation]) % 360]
         except (ValueError, IndexError) as error:
             raise UserError(
-                f'{path}, line {reader.line_num}, cannot be read ({error}): download the file again') from error
+                f'{path}, line {reader.line_num}, cannot be read ({error}): download the file again'
+            ) from error
     return np.unique(np.array(rotated, np.uint64))
 
 

@@ -3,6 +3,7 @@
 The order of the rows does not matter. With the same seed and otherwise equal options, a larger subset contains the
 smaller one.
 """
+
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ class SubsetOptions:
         max_instances: Maximum number of instances of these classes in an image.
         seed: Seed of the image sampling.
     """
+
     num_train: int = 100_000
     num_val: int = 5_000
     num_classes: int = 100
@@ -34,11 +36,15 @@ class SubsetOptions:
 
     def __post_init__(self) -> None:
         if self.num_train < 1 or self.num_val < 0 or self.num_classes < 1 or self.seed < 0:
-            raise UserError('--num-images and --num-classes must be 1 or more, --num-val and --seed 0 or more, got '
-                            f'{self.num_train}, {self.num_classes}, {self.num_val} and {self.seed}')
+            raise UserError(
+                '--num-images and --num-classes must be 1 or more, --num-val and --seed 0 or more, got '
+                f'{self.num_train}, {self.num_classes}, {self.num_val} and {self.seed}'
+            )
         if not 1 <= self.min_instances <= self.max_instances:
-            raise UserError('--min-instances must be 1 or more and at most --max-instances, got '
-                            f'{self.min_instances} and {self.max_instances}')
+            raise UserError(
+                '--min-instances must be 1 or more and at most --max-instances, got '
+                f'{self.min_instances} and {self.max_instances}'
+            )
 
 
 def instances(batches: Iterable[NDArray]) -> tuple[NDArray, NDArray]:
@@ -60,14 +66,22 @@ def choose_classes(labels: NDArray, num_labels: int, num_classes: int) -> NDArra
     """
     counts = np.bincount(labels, minlength=num_labels)
     if (counts > 0).sum() < num_classes:
-        raise UserError(f'only {(counts > 0).sum()} classes have an instance in the training split, fewer than the '
-                        f'{num_classes} requested: lower --num-classes')
+        raise UserError(
+            f'only {(counts > 0).sum()} classes have an instance in the training split, fewer than the '
+            f'{num_classes} requested: lower --num-classes'
+        )
     return np.sort(np.argsort(-counts, kind='stable')[:num_classes])
 
 
 def choose_images(
-        images: NDArray, labels: NDArray, classes: NDArray, rotated: NDArray, number: int, split: str,
-        options: SubsetOptions) -> tuple[NDArray, int]:
+    images: NDArray,
+    labels: NDArray,
+    classes: NDArray,
+    rotated: NDArray,
+    number: int,
+    split: str,
+    options: SubsetOptions,
+) -> tuple[NDArray, int]:
     """Chooses the images of a split.
 
     Args:
@@ -92,7 +106,8 @@ def choose_images(
         raise UserError(
             f'{split}: {len(candidates)} images have {options.min_instances} to {options.max_instances} instances of '
             f'the {len(classes)} classes, fewer than the {number} requested: request fewer images or more '
-            'classes, or widen --min-instances and --max-instances')
+            'classes, or widen --min-instances and --max-instances'
+        )
     ranks = np.array([_rank(options.seed, int(image)) for image in candidates], np.uint64)
     order = np.argsort(ranks, kind='stable')
     return np.sort(candidates[order[:number]]), len(candidates)

@@ -1,4 +1,5 @@
 """Writes a split of the subset: the images to download and, after the download, an image list and a COCO json."""
+
 import json
 import os
 from pathlib import Path
@@ -7,10 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmssl_geo.datasets.image_list import EXTENSIONS
-from mmssl_geo.datasets.image_reading import UnreadableImage
-from mmssl_geo.datasets.image_size import upright_size
-from mmssl_geo.datasets.path_table import scan_folder
+from mmssl_geo.datasets.image_names import EXTENSIONS, scan_folder
+from mmssl_geo.datasets.image_reading import UnreadableImage, upright_size
 from mmssl_geo.utils.errors import UserError
 from mmssl_geo.utils.progress import ProgressBar
 
@@ -66,8 +65,14 @@ class ImageFolder:
 
 
 def write_split(
-        out: str | os.PathLike, split: str, images: NDArray, rows: NDArray, categories: dict[int, dict[str, Any]],
-        folder: ImageFolder, max_missing: float) -> dict[str, int]:
+    out: str | os.PathLike,
+    split: str,
+    images: NDArray,
+    rows: NDArray,
+    categories: dict[int, dict[str, Any]],
+    folder: ImageFolder,
+    max_missing: float,
+) -> dict[str, int]:
     """Writes `{split}.txt` (image list) and `instances_{split}.json` (COCO) of the images that were found.
 
     Boxes are in pixels of the upright image, rounded to a hundredth; a group is `iscrowd`. Missing and unreadable
@@ -98,25 +103,35 @@ def write_split(
         raise UserError(
             f'{len(missing)} of the {len(images)} {split} images are missing from {folder.root} or unreadable, more '
             f'than --max-missing {max_missing:g} allows, such as {missing[0]}; {listing} lists all of them: download '
-            f'them (ids in {out / f"{split}_ids.txt"}), or raise --max-missing')
+            f'them (ids in {out / f"{split}_ids.txt"}), or raise --max-missing'
+        )
     (out / f'{split}.txt').write_text(''.join(f'{name}\n' for name, _ in found.values()))
-    entries = [dict(id=number, file_name=name, height=size[0], width=size[1])
-               for number, (name, size) in enumerate(found.values(), start=1)]
+    entries = [
+        dict(id=number, file_name=name, height=size[0], width=size[1])
+        for number, (name, size) in enumerate(found.values(), start=1)
+    ]
     number_of = {image: number for number, image in enumerate(found, start=1)}
     sizes = {image: size for image, (_, size) in found.items()}
-    annotations = [_annotation(row, sizes[int(row['image'])], number_of, categories)
-                   for row in rows if int(row['image']) in found]
+    annotations = [
+        _annotation(row, sizes[int(row['image'])], number_of, categories) for row in rows if int(row['image']) in found
+    ]
     for number, annotation in enumerate(annotations, start=1):
         annotation['id'] = number
-    content = dict(info=dict(description='subset of Open Images, see subset.json'), licenses=[], images=entries,
-                   annotations=annotations, categories=list(categories.values()))
+    content = dict(
+        info=dict(description='subset of Open Images, see subset.json'),
+        licenses=[],
+        images=entries,
+        annotations=annotations,
+        categories=list(categories.values()),
+    )
     (out / f'instances_{split}.json').write_text(json.dumps(content) + '\n')
     groups = sum(annotation['iscrowd'] for annotation in annotations)
     return dict(images=len(found), instances=len(annotations) - groups, groups=groups, missing=len(missing))
 
 
 def _look_up_all(
-        images: NDArray, folder: ImageFolder, split: str) -> tuple[dict[int, tuple[str, tuple[int, int]]], list[str]]:
+    images: NDArray, folder: ImageFolder, split: str
+) -> tuple[dict[int, tuple[str, tuple[int, int]]], list[str]]:
     """Returns name and size of every image that was found, and a line for every other image."""
     found: dict[int, tuple[str, tuple[int, int]]] = {}
     missing: list[str] = []
@@ -134,11 +149,17 @@ def _look_up_all(
 
 
 def _annotation(
-        row: NDArray, size: tuple[int, int], number_of: dict[int, int],
-        categories: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    row: NDArray, size: tuple[int, int], number_of: dict[int, int], categories: dict[int, dict[str, Any]]
+) -> dict[str, Any]:
     height, width = size
     left, top, right, bottom = np.round(
-        [row['x1'] * width, row['y1'] * height, row['x2'] * width, row['y2'] * height], 2).tolist()
+        [row['x1'] * width, row['y1'] * height, row['x2'] * width, row['y2'] * height], 2
+    ).tolist()
     box = [round(value, 2) for value in (left, top, right - left, bottom - top)]
-    return dict(image_id=number_of[int(row['image'])], category_id=categories[int(row['label'])]['id'], bbox=box,
-                area=round(box[2] * box[3], 2), iscrowd=int(row['group']))
+    return dict(
+        image_id=number_of[int(row['image'])],
+        category_id=categories[int(row['label'])]['id'],
+        bbox=box,
+        area=round(box[2] * box[3], 2),
+        iscrowd=int(row['group']),
+    )

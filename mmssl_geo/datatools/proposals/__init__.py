@@ -1,7 +1,8 @@
-"""Region proposals, made offline once for a data set (`mmssl_geo.datasets.regions_file` reads them in training)."""
+"""Region proposals, computed offline once per data set; `mmssl_geo.datasets.regions_file` reads them in training."""
+
 from .filters import RegionFilter
 from .maker import make_proposals
-from .methods import AnnotationMethod, Found, GridMethod
+from .methods import AnnotationMethod, GridMethod, Proposals
 from .search_process import SelectiveSearchMethod
 
-__all__ = ['AnnotationMethod', 'Found', 'GridMethod', 'RegionFilter', 'SelectiveSearchMethod', 'make_proposals']
+__all__ = ['AnnotationMethod', 'GridMethod', 'Proposals', 'RegionFilter', 'SelectiveSearchMethod', 'make_proposals']

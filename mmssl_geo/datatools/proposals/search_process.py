@@ -1,4 +1,5 @@
-"""Selective Search in processes of an environment of its own (`selective_search.py`)."""
+"""Selective Search in processes of a separate environment (`selective_search.py`)."""
+
 import json
 import queue
 import subprocess
@@ -9,7 +10,8 @@ import numpy as np
 
 from mmssl_geo.utils.errors import UserError
 
-from .methods import Found
+from .filters import RegionFilter
+from .methods import Proposals
 
 HERE = Path(__file__).parent
 SCRIPT = HERE / 'selective_search.py'
@@ -19,49 +21,48 @@ DEATHS = 3
 
 
 class SelectiveSearchMethod:
-    """Asks a pool of search processes, which end with the `with` block that it is used in.
+    """A pool of search processes, which end with the `with` block.
 
-    A call takes a process that is free, so it may be called from as many threads as there are `workers`.
-
-    A process that dies (memory, a fault in the library) is replaced; its image counts as a problem.
+    A call uses a free process, so up to `workers` threads may call at the same time. A process that dies is replaced,
+    and its image counts as a problem.
 
     Args:
-        python: interpreter of the environment (`environment.search_python`).
-        root: the image folder.
-        limits: `RegionFilter`, applied in the processes.
+        python: Interpreter of the environment (`environment.search_python`).
+        root: Image folder.
+        limits: Limits on the regions, applied in the processes.
         mode: 'fast' or 'quality'.
-        side: longer side that images are shrunk to before the search; 0: as they are.
-        workers: processes.
+        side: Longer side to shrink images to before the search; 0 keeps the size.
+        workers: Number of processes.
 
     Raises:
-        UserError: (when called) three processes died one after the other.
+        UserError: If three consecutive processes died (when called).
     """
 
-    def __init__(self, python, root, limits, mode, side, workers):
+    def __init__(self, python: str | Path, root: str, limits: RegionFilter, mode: str, side: int, workers: int) -> None:
         options = json.dumps(dict(mode=mode, side=side, filter=asdict(limits)))
-        # -I: neither the script's folder nor PYTHONPATH, which may lead to the stack's own cv2, are looked into
+        # -I ignores the script's folder and PYTHONPATH, which may lead to the cv2 of the main environment
         self.command = [str(python), '-I', str(SCRIPT), str(READING), str(FILTERS), options]
         self.root = Path(root)
         self.workers = workers
-        self.free = queue.SimpleQueue()
+        self.free: queue.SimpleQueue[subprocess.Popen[str] | None] = queue.SimpleQueue()
         self.deaths = 0
 
-    def __enter__(self):
+    def __enter__(self) -> 'SelectiveSearchMethod':
         for _ in range(self.workers):
             self.free.put(None)  # started when first needed
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *exception: object) -> None:
         for _ in range(self.workers):
             process = self.free.get()
             if process is not None:
                 _end(process)
 
-    def __call__(self, name):
+    def __call__(self, name: str) -> Proposals:
         process = self.free.get()
         try:
             process = process or self._start()
-            line = _ask(process, json.dumps(dict(name=name, path=str(self.root / name))))
+            line = _request(process, json.dumps(dict(name=name, path=str(self.root / name))))
             if not line:
                 status, process = _end(process), None
                 return self._died(status)
@@ -70,28 +71,35 @@ class SelectiveSearchMethod:
         self.deaths = 0
         reply = json.loads(line)
         if 'unreadable' in reply:
-            return Found.nothing(reply['unreadable'])
+            return Proposals.failed(reply['unreadable'])
         boxes = np.array(reply['boxes'], np.int64).reshape(-1, 4)
-        return Found(tuple(reply['size']), boxes, reply['relaxed'])
+        return Proposals(tuple(reply['size']), boxes, reply['relaxed'])
 
-    def _start(self):
-        # a session of its own: Ctrl-C reaches the tool, which ends them by closing their input
+    def _start(self) -> 'subprocess.Popen[str]':
+        # a new session: Ctrl-C reaches only the tool, which ends the processes by closing their input
         return subprocess.Popen(
-            self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-            start_new_session=True)
+            self.command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
 
-    def _died(self, status):
+    def _died(self, status: int) -> Proposals:
         self.deaths += 1
         if self.deaths >= DEATHS:
             raise UserError(
-                f'{DEATHS} search processes died one after the other, the last with status {status} (a negative one '
-                'is a signal, -9 mostly means too little memory): use fewer --workers or a smaller --search-side, and '
-                'go on with the same command')
-        return Found.nothing(f'the search process died with status {status}')
+                f'{DEATHS} consecutive search processes died, the last with status {status} (a negative status '
+                'is a signal; -9 mostly means too little memory): use fewer --workers or a smaller --search-side, and '
+                'run the same command again to resume'
+            )
+        return Proposals.failed(f'the search process died with status {status}')
 
 
-def _ask(process, line):
-    """The reply to one line; '' if the process is dead."""
+def _request(process: 'subprocess.Popen[str]', line: str) -> str:
+    """Sends one line and returns the reply, or '' if the process is dead."""
+    assert process.stdin is not None and process.stdout is not None
     try:
         process.stdin.write(line + '\n')
         process.stdin.flush()
@@ -100,8 +108,9 @@ def _ask(process, line):
         return ''
 
 
-def _end(process):
-    """Closes a process's input, and waits for its end; its status."""
+def _end(process: 'subprocess.Popen[str]') -> int:
+    """Closes the input of a process, waits for its end and returns its status."""
+    assert process.stdin is not None and process.stdout is not None
     try:
         process.stdin.close()
     except BrokenPipeError:

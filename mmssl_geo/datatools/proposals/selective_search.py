@@ -1,48 +1,54 @@
-"""Selective Search for the images named on standard input: a process of its own, in an environment of its own.
+"""Runs Selective Search on the images named on standard input, as a process in a separate environment.
 
 Run by path as `PYTHON -I selective_search.py IMAGE_READING FILTERS OPTIONS`, where the first two are the paths of
-`datasets/image_reading.py` and `proposals/filters.py` (so that images are decoded and turned upright by the very code
-that training uses) and OPTIONS is a json object. `PYTHON` needs numpy, Pillow and opencv-contrib (`cv2.ximgproc`),
-and nothing else. One json line in, one out:
+`datasets/image_reading.py` and `proposals/filters.py`, so that the code used in training also decodes the images here,
+and OPTIONS is a json object. `PYTHON` needs numpy, Pillow and opencv-contrib (`cv2.ximgproc`), and nothing else. It
+reads and writes one json line per image:
 
     {"name": ..., "path": ...}  ->  {"size": [height, width], "boxes": [[x1, y1, x2, y2], ...], "relaxed": false}
                                 or  {"unreadable": reason}
 """
+
 import importlib.util
 import json
 import sys
+from types import ModuleType
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 
-def load_module(path, name):
-    """Module from a file, outside of any package."""
+def load_module(path: str, name: str) -> ModuleType:
+    """Loads a module from a file outside of any package."""
     spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
+    sys.modules[name] = module  # dataclasses look up their module
     spec.loader.exec_module(module)
     return module
 
 
-def search(image, mode, side):
-    """Regions of one image.
+def search(image: NDArray, mode: str, side: int) -> NDArray:
+    """Finds the regions of one image.
 
     Args:
-        image: (H, W, 3) uint8 RGB.
+        image: RGB image, shape (H, W, 3), uint8.
         mode: 'fast' or 'quality' (the strategies of cv2.ximgproc, of Uijlings et al.).
-        side: the image is shrunk until its longer side has this many pixels (area averaging); 0: never.
+        side: Longer side in pixels to shrink the image to by area averaging; 0 keeps the size.
 
     Returns:
-        `(N, 4)` float64 half-open boxes in pixels of `image`. Their order is random: cv2 ranks them with C's `rand`.
+        Half-open float64 boxes in pixels of `image`, shape (N, 4). Their order is random, because cv2 uses C's `rand`.
     """
     height, width = image.shape[:2]
-    factor = min(1., side / max(height, width)) if side else 1.
+    factor = min(1.0, side / max(height, width)) if side else 1.0
     small = image[..., ::-1]
     if factor < 1:
         small_size = max(1, round(width * factor)), max(1, round(height * factor))
         small = cv2.resize(small, small_size, interpolation=cv2.INTER_AREA)
-    searcher = cv2.ximgproc.segmentation.createSelectiveSearchSegmentation()
+    segmentation: Any = cv2.ximgproc.segmentation  # type: ignore[attr-defined]
+    searcher = segmentation.createSelectiveSearchSegmentation()
     searcher.setBaseImage(np.ascontiguousarray(small))
     if mode == 'fast':
         searcher.switchToSelectiveSearchFast()
@@ -53,8 +59,10 @@ def search(image, mode, side):
     return corners * np.tile([width / small.shape[1], height / small.shape[0]], 2)
 
 
-def answer(request, reading, filters, options, limits):
-    """The reply to one request, both as in the module's docstring."""
+def answer(
+    request: dict[str, str], reading: ModuleType, filters: ModuleType, options: dict[str, Any], limits: object
+) -> dict[str, Any]:
+    """Computes the reply to one request; the module docstring describes both."""
     try:
         image = reading.read_rgb(request['path'])
     except reading.UnreadableImage as error:
@@ -65,8 +73,8 @@ def answer(request, reading, filters, options, limits):
     return dict(size=size, boxes=boxes.tolist(), relaxed=relaxed)
 
 
-def main():
-    cv2.setNumThreads(1)  # as many processes as the user asked for, and no more threads
+def main() -> None:
+    cv2.setNumThreads(1)  # the number of processes is the number of threads the user requested
     reading = load_module(sys.argv[1], 'image_reading')
     filters = load_module(sys.argv[2], 'filters')
     options = json.loads(sys.argv[3])

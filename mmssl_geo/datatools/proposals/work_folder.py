@@ -1,60 +1,66 @@
-"""Finished chunks beside the file to be written, so that a run can be killed and go on."""
+"""Finished chunks beside the output file, so that a killed run can resume."""
+
 import contextlib
 import fcntl
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from mmssl_geo.datasets.regions_file import save_arrays
 from mmssl_geo.utils.errors import UserError
+from mmssl_geo.utils.io import write_json
+
+from .methods import Proposals
 
 SETTINGS = 'settings.json'
-SETTINGS_PART = 'settings.part'
 LOCK = 'lock'
 
 
 @contextlib.contextmanager
-def open_work_folder(out, settings, restart=False):
-    """A `WorkFolder` `OUT.parts/`, made if it is missing, for one process at a time.
+def open_work_folder(out: str | os.PathLike, settings: dict[str, Any], restart: bool = False) -> Iterator['WorkFolder']:
+    """Opens the work folder `OUT.parts/` for one process at a time; creates it if it is missing.
 
     The lock ends with the `with` block, or with the process, however that ends.
 
     Args:
-        out: the file to be written.
-        settings: json-able dict of all that the result depends on.
-        restart: begin anew instead of going on.
+        out: The output file.
+        settings: JSON values of everything that the result depends on.
+        restart: Whether to discard unfinished work.
 
     Raises:
-        UserError: it holds work of other settings, was not made by this function, another process has it, or it cannot
-            be written.
+        UserError: If the folder holds work with other settings, was not created by this function, is locked by another
+            process, or cannot be written.
     """
     folder = Path(f'{os.fspath(out)}.parts')
     try:
         names = {path.name for path in folder.iterdir()} if folder.exists() else set()
-        if SETTINGS not in names and names - {LOCK, SETTINGS_PART}:
-            raise UserError(f'{folder} is not a work folder of this tool: move it away, or give another OUT')
+        if SETTINGS not in names and {name for name in names - {LOCK} if not name.endswith(SETTINGS)}:
+            raise UserError(f'{folder} is not a work folder of this tool: move it, or pass another OUT')
         folder.mkdir(parents=True, exist_ok=True)
         lock = open(folder / LOCK, 'w')
     except OSError as error:
         raise UserError(f'cannot write {folder}: {error.strerror or error}') from error
     with lock:
-        _take(lock, folder)
+        _lock(lock, folder)
         _prepare(folder, settings, restart)
         yield WorkFolder(folder)
 
 
-def _take(lock, folder):
+def _lock(lock: IO[str], folder: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        raise UserError(f'another run is at work in {folder} ({error.strerror}): wait for its end') from error
+        raise UserError(f'another run is using {folder} ({error.strerror}): wait until it ends') from error
 
 
-def _prepare(folder, settings, restart):
+def _prepare(folder: Path, settings: dict[str, Any], restart: bool) -> None:
     if restart:
         for path in folder.iterdir():
             if path.name != LOCK:
@@ -63,36 +69,41 @@ def _prepare(folder, settings, restart):
     if note.is_file():
         changed = differences(json.loads(note.read_text()), settings)
         if changed:
-            raise UserError(f'{folder} holds unfinished work with other settings ({changed}): give the same as then to '
-                            'go on, or --restart to begin anew')
+            raise UserError(
+                f'{folder} holds unfinished work with other settings ({changed}): pass the same settings to '
+                'resume, or --restart to discard it'
+            )
     else:
-        (folder / SETTINGS_PART).write_text(json.dumps(settings))
-        os.replace(folder / SETTINGS_PART, note)
+        for leftover in folder.glob(f'.*{SETTINGS}'):  # a run was killed while it wrote
+            leftover.unlink()
+        write_json(note, settings)
 
 
 class WorkFolder:
-    """One file for each finished chunk of images.
+    """One file per finished chunk of images.
 
     Args:
-        folder: Path.
+        folder: The folder.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def save(self, chunk, found):
-        """Stores the results (`list[Found]`) of chunk number `chunk`."""
+    def save(self, chunk: int, found: list[Proposals]) -> None:
+        """Stores the proposals of one chunk."""
         problems = {row: one.problem for row, one in enumerate(found) if one.problem}
         arrays = dict(
             sizes=np.array([one.size for one in found], np.int32),
             counts=np.array([len(one.boxes) for one in found], np.int64),
-            regions=np.concatenate([one.boxes for one in found]).astype(np.uint16))
-        facts = dict(problems=problems, relaxed=sum(one.relaxed for one in found),
-                     outside=sum(one.outside for one in found))
+            regions=np.concatenate([one.boxes for one in found]).astype(np.uint16),
+        )
+        facts = dict(
+            problems=problems, relaxed=sum(one.relaxed for one in found), outside=sum(one.outside for one in found)
+        )
         save_arrays(self._path(chunk), arrays, dict(facts=json.dumps(facts)))
 
-    def load(self, chunk):
-        """Arrays and facts of a finished chunk; None if it is not there, or was damaged."""
+    def load(self, chunk: int) -> tuple[dict[str, NDArray], dict[str, Any]] | None:
+        """Loads the arrays and statistics of a finished chunk; returns None if it is missing or damaged."""
         try:
             with safe_open(self._path(chunk), framework='numpy') as file:
                 arrays = {name: file.get_tensor(name) for name in ('sizes', 'counts', 'regions')}
@@ -100,15 +111,18 @@ class WorkFolder:
         except (OSError, SafetensorError):  # FileNotFoundError is an OSError
             return None
 
-    def remove(self):
-        """Deletes the folder, when the file itself is written."""
+    def remove(self) -> None:
+        """Deletes the folder."""
         shutil.rmtree(self.folder)
 
-    def _path(self, chunk):
+    def _path(self, chunk: int) -> Path:
         return self.folder / f'{chunk:06d}.safetensors'
 
 
-def differences(old, new):
-    """'a was 1 and is 2, ...': what differs between two dicts of settings; '' if they are alike."""
-    return ', '.join(f'{name} was {old.get(name)} and is {new.get(name)}'
-                     for name in sorted({**old, **new}) if old.get(name) != new.get(name))
+def differences(old: dict[str, Any], new: dict[str, Any]) -> str:
+    """Describes how two dicts of settings differ, as 'a was 1 and is 2, ...'; '' if they are equal."""
+    return ', '.join(
+        f'{name} was {old.get(name)} and is {new.get(name)}'
+        for name in sorted({**old, **new})
+        if old.get(name) != new.get(name)
+    )

@@ -1,4 +1,5 @@
 """Generated scenes of several objects with COCO instances and semantic maps. Needs no OpenMMLab package."""
+
 from .baseline import best_constant_miou
 from .options import CLASSES, SceneOptions
 from .scene import Scene, make_scene

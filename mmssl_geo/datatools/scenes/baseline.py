@@ -1,4 +1,5 @@
 """The baseline that a segmentation model has to beat: the best constant prediction."""
+
 import os
 from pathlib import Path
 
@@ -32,8 +33,10 @@ def best_constant_miou(folder: str | os.PathLike, num_classes: int) -> tuple[flo
     if not counts[:255].any():
         raise UserError(f'no semantic maps (*.png) with labelled pixels in {folder}; pass the folder of a split')
     if counts[num_classes:255].any():
-        raise UserError(f'{folder} has class ids beyond the {num_classes} classes given (including the background); '
-                        'pass the number of classes of these scenes')
+        raise UserError(
+            f'{folder} has class ids beyond the {num_classes} classes given (including the background); '
+            'pass the number of classes of these scenes'
+        )
     counts = counts[:num_classes]
     best = int(np.argmax(counts))
     return float(100 * counts[best] / counts.sum() / np.count_nonzero(counts)), best

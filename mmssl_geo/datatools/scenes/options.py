@@ -1,4 +1,5 @@
 """Settings of a set of scenes."""
+
 from dataclasses import dataclass
 
 from mmssl_geo.utils.errors import UserError
@@ -25,6 +26,7 @@ class SceneOptions:
     Raises:
         UserError: If a setting is out of range.
     """
+
     size: int = 128
     seed: int = 0
     classes: int = 3
@@ -37,14 +39,20 @@ class SceneOptions:
         _check(self.seed >= 0, f'seed is {self.seed}; choose 0 or more')
         _check(1 <= self.classes <= len(CLASSES), f'classes is {self.classes}; choose 1 to {len(CLASSES)}')
         fewest, most = self.objects
-        _check(1 <= fewest <= most <= MAX_OBJECTS,
-               f'objects is {fewest} to {most}; choose two numbers from 1 to {MAX_OBJECTS}, in ascending order')
+        _check(
+            1 <= fewest <= most <= MAX_OBJECTS,
+            f'objects is {fewest} to {most}; choose two numbers from 1 to {MAX_OBJECTS}, in ascending order',
+        )
         smallest, largest = self.radius
-        _check(0 < smallest <= largest <= 0.5,
-               f'radius is {smallest} to {largest}; choose two fractions up to 0.5, in ascending order')
-        _check(smallest * self.size >= MIN_RADIUS_PX,
-               f'the smallest radius, {smallest} of {self.size} pixels, is below {MIN_RADIUS_PX} pixels; '
-               'choose a larger size or radius')
+        _check(
+            0 < smallest <= largest <= 0.5,
+            f'radius is {smallest} to {largest}; choose two fractions up to 0.5, in ascending order',
+        )
+        _check(
+            smallest * self.size >= MIN_RADIUS_PX,
+            f'the smallest radius, {smallest} of {self.size} pixels, is below {MIN_RADIUS_PX} pixels; '
+            'choose a larger size or radius',
+        )
         _check(0 <= self.clutter <= 1, f'clutter is {self.clutter}; choose 0 to 1')
 
 

@@ -1,4 +1,5 @@
 """One scene: places objects, sorts them by depth, removes almost hidden ones and draws the rest back to front."""
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,7 @@ class Scene:
             objects are ordered back to front.
         labels: Class id of every object; 1 is `CLASSES[0]`.
     """
+
     image: NDArray
     instances: NDArray
     labels: tuple[int, ...]
@@ -33,12 +35,13 @@ class Scene:
     @property
     def semantic(self) -> NDArray:
         """Map of class ids, shape (S, S), uint8; 0 is the background."""
-        return np.array((0, ) + self.labels, np.uint8)[self.instances]
+        return np.array((0,) + self.labels, np.uint8)[self.instances]
 
 
 @dataclass(frozen=True)
 class _Object:
     """A placed object. Its grid of points covers the whole object, including parts outside the image."""
+
     label: int
     centre: tuple[float, float]  # x, y in pixels
     radius: float  # pixels
@@ -60,8 +63,9 @@ class _Object:
         """Returns the x and y coordinates of the grid's pixel centres in the object frame, each of shape (h, w)."""
         side = int(np.ceil(2 * self.radius)) + 5
         row, column = self.origin
-        x, y = np.meshgrid(np.arange(side) + column + 0.5 - self.centre[0],
-                           np.arange(side) + row + 0.5 - self.centre[1])
+        x, y = np.meshgrid(
+            np.arange(side) + column + 0.5 - self.centre[0], np.arange(side) + row + 0.5 - self.centre[1]
+        )
         cos, sin = np.cos(self.tilt) / self.radius, np.sin(self.tilt) / self.radius
         return x * cos + y * sin, y * cos - x * sin
 
@@ -123,8 +127,7 @@ def _place(rng: Generator, options: SceneOptions, front_label: int) -> list[_Obj
     ]
 
 
-def _drop_hidden(
-        objects: list[_Object], masks: list[NDArray], size: int) -> tuple[list[_Object], list[NDArray]]:
+def _drop_hidden(objects: list[_Object], masks: list[NDArray], size: int) -> tuple[list[_Object], list[NDArray]]:
     """Removes the most hidden object until at least `MIN_VISIBLE` of every object is visible."""
     while True:
         instances = np.full((size, size), -1)
@@ -135,8 +138,8 @@ def _drop_hidden(
         worst = int(np.argmin(shares))
         if shares[worst] >= MIN_VISIBLE:
             return objects, masks
-        objects = objects[:worst] + objects[worst + 1:]
-        masks = masks[:worst] + masks[worst + 1:]
+        objects = objects[:worst] + objects[worst + 1 :]
+        masks = masks[:worst] + masks[worst + 1 :]
 
 
 def _draw(canvas: NDArray, placed: _Object) -> None:

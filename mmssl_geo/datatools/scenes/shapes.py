@@ -2,6 +2,7 @@
 
 Object frame: x points right, y points down, the origin is the object centre. Every outline lies in the unit circle.
 """
+
 from collections.abc import Callable
 
 import numpy as np

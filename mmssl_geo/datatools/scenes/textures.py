@@ -1,4 +1,5 @@
 """Textures: fractal noise, the background, and one pattern per class."""
+
 import colorsys
 from collections.abc import Callable
 
@@ -58,8 +59,7 @@ def object_colours(rng: Generator, name: str) -> tuple[NDArray, NDArray]:
     return bright, dark
 
 
-def object_texture(
-        rng: Generator, name: str, x: NDArray, y: NDArray, distance: NDArray, grain_px: float) -> NDArray:
+def object_texture(rng: Generator, name: str, x: NDArray, y: NDArray, distance: NDArray, grain_px: float) -> NDArray:
     """Draws the surface colours of an object.
 
     Args:

@@ -1,4 +1,5 @@
 """Writes splits of scenes as JPEG, COCO instances and semantic PNG maps."""
+
 import json
 import multiprocessing
 import os
@@ -27,8 +28,13 @@ FORMAT_VERSION = 1
 
 
 def write_scenes(
-        out: str | os.PathLike, options: SceneOptions, num_train: int, num_val: int = 0, workers: int = 0,
-        overwrite: bool = False) -> None:
+    out: str | os.PathLike,
+    options: SceneOptions,
+    num_train: int,
+    num_val: int = 0,
+    workers: int = 0,
+    overwrite: bool = False,
+) -> None:
     """Writes `num_train` + `num_val` scenes. The same options give the same bytes for any number of workers.
 
     Layout::
@@ -53,8 +59,9 @@ def write_scenes(
         UserError: If a number is invalid, or the folder must not or cannot be written.
     """
     if num_train < 1 or num_val < 0:
-        raise UserError(f'cannot generate {num_train} training and {num_val} validation scenes; '
-                        'choose at least 1 and at least 0')
+        raise UserError(
+            f'cannot generate {num_train} training and {num_val} validation scenes; choose at least 1 and at least 0'
+        )
     if workers < 0:
         raise UserError(f'the number of workers is {workers}; choose 0 or more')
     out = Path(out)
@@ -74,8 +81,10 @@ def _prepare(out: Path, overwrite: bool) -> None:
         raise UserError(f'{out} is a file; pass a folder for the scenes')
     foreign = out.is_dir() and any(out.iterdir()) and not (out / MARKER).is_file()
     if foreign and not overwrite:
-        raise UserError(f'{out} is not empty and was not written by this tool; pass another folder, '
-                        f'or pass --overwrite to delete its {", ".join(SUBFOLDERS)} and write there')
+        raise UserError(
+            f'{out} is not empty and was not written by this tool; pass another folder, '
+            f'or pass --overwrite to delete its {", ".join(SUBFOLDERS)} and write there'
+        )
     for name in SUBFOLDERS:
         if (out / name).exists():
             shutil.rmtree(out / name)
@@ -84,10 +93,15 @@ def _prepare(out: Path, overwrite: bool) -> None:
 
 
 def _settings(options: SceneOptions, num_train: int, num_val: int) -> dict[str, Any]:
-    names = ('background', ) + CLASSES[:options.classes]
+    names = ('background',) + CLASSES[: options.classes]
     return dict(
-        version=FORMAT_VERSION, complete=True, num_train=num_train, num_val=num_val,
-        class_ids={name: k for k, name in enumerate(names)}, **asdict(options))
+        version=FORMAT_VERSION,
+        complete=True,
+        num_train=num_train,
+        num_val=num_val,
+        class_ids={name: k for k, name in enumerate(names)},
+        **asdict(options),
+    )
 
 
 def _write_split(out: Path, split: str, options: SceneOptions, number: int, count: int, workers: int) -> None:
@@ -104,11 +118,18 @@ def _write_split(out: Path, split: str, options: SceneOptions, number: int, coun
         for annotation in objects:
             annotations.append(dict(id=len(annotations) + 1, image_id=index + 1, iscrowd=0, **annotation))
     progress.close()
-    _write_json(out / 'annotations' / f'instances_{split}.json', dict(
-        info=dict(description='generated scenes', version=str(FORMAT_VERSION)), licenses=[],
-        images=images, annotations=annotations,
-        categories=[dict(id=k + 1, name=name, supercategory='object')
-                    for k, name in enumerate(CLASSES[:options.classes])]))
+    _write_json(
+        out / 'annotations' / f'instances_{split}.json',
+        dict(
+            info=dict(description='generated scenes', version=str(FORMAT_VERSION)),
+            licenses=[],
+            images=images,
+            annotations=annotations,
+            categories=[
+                dict(id=k + 1, name=name, supercategory='object') for k, name in enumerate(CLASSES[: options.classes])
+            ],
+        ),
+    )
 
 
 def _map(function: Callable[[int], list], count: int, workers: int) -> Iterator[list]:
@@ -134,10 +155,12 @@ def _annotation(mask: NDArray, label: int) -> dict[str, Any]:
     x, y = int(columns[0]), int(rows[0])
     rle = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
     return dict(
-        category_id=label, bbox=[x, y, int(columns[-1]) + 1 - x, int(rows[-1]) + 1 - y], area=int(mask.sum()),
-        segmentation=dict(size=list(mask.shape), counts=rle['counts'].decode('ascii')))
+        category_id=label,
+        bbox=[x, y, int(columns[-1]) + 1 - x, int(rows[-1]) + 1 - y],
+        area=int(mask.sum()),
+        segmentation=dict(size=list(mask.shape), counts=rle['counts'].decode('ascii')),
+    )
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content) + '\n')
-

@@ -27,21 +27,21 @@ def test_without_a_network_it_says_which_commands_make_it(tmp_path, monkeypatch)
     assert 'opencv-contrib-python-headless' in sentence and f'--ss-env {folder}' in sentence
     assert f"{sys.executable} -m venv {folder} && {folder}/bin/python -m pip install 'opencv-contrib" in sentence
     assert '--method grid' in sentence and '\n' not in sentence
-    assert len(said) == 1 and said[0].startswith(f'making an environment for Selective Search in {folder}')
-    with pytest.raises(UserError, match='cannot be made'):  # the half-made one is completed, not taken for good
+    assert len(said) == 1 and said[0].startswith(f'creating an environment for Selective Search in {folder}')
+    with pytest.raises(UserError, match='cannot be created'):  # the half-made one is completed, not taken for good
         environment.search_python(folder, said.append)
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
     (tmp_path / 'mine').write_text('')
-    with pytest.raises(UserError, match='is not empty and no virtual environment'):
+    with pytest.raises(UserError, match='is neither empty nor a virtual environment'):
         environment.search_python(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ['mine']
 
 
 def test_an_environment_whose_cv2_lacks_the_search_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(subprocess, 'run', lambda command, **_: subprocess.CompletedProcess(command, 1, '', ''))
-    with pytest.raises(UserError, match=r'has been made, but cv2.ximgproc does not work there.* -I -c '):
+    with pytest.raises(UserError, match=r'was created, but cv2.ximgproc does not work there.* -I -c '):
         environment.search_python(tmp_path / 'env', print)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmssl_geo.datasets.regions_file import RegionsFile
-from mmssl_geo.datatools.proposals import Found, make_proposals
+from mmssl_geo.datatools.proposals import Proposals, make_proposals
 from mmssl_geo.datatools.proposals.work_folder import differences, open_work_folder
 from mmssl_geo.utils.errors import UserError
 
@@ -30,14 +30,14 @@ class Method:
         if number in self.slow:
             time.sleep(0.05)
         if number in self.bad:
-            return Found.nothing(f'broken {number}')
+            return Proposals.failed(f'broken {number}')
         boxes = np.array([[k, 0, number + 1 + k, 2] for k in range(number % 3)], np.int64).reshape(-1, 4)
-        return Found((10, 100), boxes, relaxed=number == 5, outside=int(number == 7) * 2)
+        return Proposals((10, 100), boxes, relaxed=number == 5, outside=int(number == 7) * 2)
 
 
 def make(path, method, names=NAMES, **options):
     said = []
-    options = {**dict(options=dict(method='test', seed=1), chunk=5, say=said.append), **options}
+    options = {**dict(options=dict(method='test', seed=1), chunk=5, log=said.append), **options}
     return make_proposals(path, names, method, **options), said
 
 
@@ -69,7 +69,7 @@ def test_an_interrupted_run_goes_on_where_it_was(tmp_path):
     assert whole.read_bytes() == out.read_bytes()
     third = Method()
     facts, said = make(out, third)
-    assert third.called == [] and said == [f'{out} is complete already: nothing to do'] and facts['num_regions'] == 22
+    assert third.called == [] and said == [f'{out} is already complete: nothing to do'] and facts['num_regions'] == 22
     again = Method()
     make(out, again, restart=True)
     assert len(again.called) == 23
@@ -96,10 +96,10 @@ def test_other_settings_are_refused_before_anything_is_done(tmp_path, change, me
     with pytest.raises(KeyboardInterrupt):
         make(out, Method(stop_at=17))
     method = Method()
-    with pytest.raises(UserError, match=f'unfinished work with other settings .*{message}.* or --restart to begin'):
+    with pytest.raises(UserError, match=f'unfinished work with other settings .*{message}.* or --restart to discard'):
         make(out, method, **change)
     make(out, method)
-    with pytest.raises(UserError, match=f'p.safetensors exists, made with other settings .*{message}'):
+    with pytest.raises(UserError, match=f'p.safetensors exists, written with other settings .*{message}'):
         make(out, method, **change)
     assert len(method.called) == 8
     make(out, method, restart=True, **change)
@@ -129,11 +129,11 @@ def test_problems_are_named_counted_and_listed(tmp_path):
 def test_only_the_first_problems_are_named_while_it_runs(tmp_path):
     names = [f'{i:03}.jpg'.encode() for i in range(60)]
     facts, said = make(tmp_path / 'p.safetensors', Method(bad=range(40)), names)
-    assert len(said) == 20 and said[-1].endswith('(more are not named here)') and facts['num_problems'] == 40
+    assert len(said) == 20 and said[-1].endswith('(more are not listed)') and facts['num_problems'] == 40
 
 
 def test_not_one_good_image_is_an_error(tmp_path):
-    with pytest.raises(UserError, match='not one of 23 images could be dealt with, the first is 000.jpg: broken 0'):
+    with pytest.raises(UserError, match='none of 23 images could be processed, the first is 000.jpg: broken 0'):
         make(tmp_path / 'p.safetensors', Method(bad=range(23)))
     assert not (tmp_path / 'p.safetensors').exists()
 
@@ -153,8 +153,8 @@ def test_strange_folders_are_left_alone(tmp_path):
 def test_a_work_folder_keeps_what_it_is_given(tmp_path):
     with open_work_folder(tmp_path / 'p', dict(a=1)) as folder:
         assert folder.load(0) is None
-        folder.save(3, [Found((4, 5), np.array([[0, 1, 2, 3]])), Found.nothing('gone'),
-                        Found((6, 7), np.empty((0, 4)))])
+        folder.save(3, [Proposals((4, 5), np.array([[0, 1, 2, 3]])), Proposals.failed('gone'),
+                        Proposals((6, 7), np.empty((0, 4)))])
     with open_work_folder(tmp_path / 'p', dict(a=1)) as folder:
         arrays, facts = folder.load(3)
         assert arrays['sizes'].tolist() == [[4, 5], [0, 0], [6, 7]] and arrays['counts'].tolist() == [1, 0, 0]
@@ -168,7 +168,7 @@ def test_a_work_folder_keeps_what_it_is_given(tmp_path):
 def test_one_run_at_a_time(tmp_path):
     with open_work_folder(tmp_path / 'p', dict(a=1)):
         for restart in (False, True):
-            with pytest.raises(UserError, match='another run is at work in .*p.parts'):
+            with pytest.raises(UserError, match='another run is using .*p.parts'):
                 with open_work_folder(tmp_path / 'p', dict(a=1), restart):
                     pass
     with open_work_folder(tmp_path / 'p', dict(a=1)):
@@ -177,7 +177,7 @@ def test_one_run_at_a_time(tmp_path):
 
 def test_a_kill_before_the_settings_are_written_leaves_a_usable_folder(tmp_path):
     (tmp_path / 'p.parts').mkdir()
-    for name in ('lock', 'settings.part'):
+    for name in ('lock', '.123.settings.json'):
         (tmp_path / 'p.parts' / name).write_text('')
     with open_work_folder(tmp_path / 'p', dict(a=1)):
         assert sorted(path.name for path in (tmp_path / 'p.parts').iterdir()) == ['lock', 'settings.json']

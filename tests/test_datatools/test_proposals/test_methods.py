@@ -61,7 +61,7 @@ def test_annotations_of_another_frame_are_a_problem(images, tmp_path):
     path = coco(tmp_path / 'c.json', images=[dict(id=8, file_name='turned.jpg', height=30, width=40)],
                 annotations=[dict(image_id=8, bbox=[0, 0, 40, 30])])
     found = AnnotationMethod(images, path, RegionFilter())('turned.jpg')
-    assert found.problem == 'the annotations are of an image of 30 x 40 pixels (height x width), the file has 40 x 30'
+    assert found.problem == 'the annotations are for an image of 30 x 40 pixels (height x width), the file has 40 x 30'
     assert len(found.boxes) == 0
 
 

@@ -58,7 +58,7 @@ def test_a_process_that_dies_is_replaced_and_its_image_named(method):
         assert not method('a.jpg').problem
         assert method('die.jpg').problem
     assert method('die.jpg').problem
-    with pytest.raises(UserError, match='3 search processes died one after the other, the last with status -9'):
+    with pytest.raises(UserError, match='3 consecutive search processes died, the last with status -9'):
         method('die.jpg')
 
 

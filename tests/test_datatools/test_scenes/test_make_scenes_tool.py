@@ -12,7 +12,7 @@ run = partial(run_process, 'make_scenes.py')
 def test_command_makes_both_splits_and_shows_progress(tmp_path):
     done = run(tmp_path / 'out', '--num', 4, '--num-val', 2, '--size', 64, '--seed', 1, '--workers', 2)
     assert done.returncode == 0, done.stderr
-    assert '4/4 train scenes' in done.stderr and '2/2 val scenes' in done.stderr
+    assert '4/4 [' in done.stderr and 'train scenes/s' in done.stderr and 'val scenes/s' in done.stderr
     assert len(list((tmp_path / 'out' / 'images').rglob('*.jpg'))) == 6
 
 
