@@ -1,4 +1,5 @@
 """Copies `configs/`, `tools/` and `model-index.yml` to `mmssl_geo/.mim/` of the wheel; the metadata is in pyproject.toml."""
+
 import shutil
 from pathlib import Path
 

@@ -7,11 +7,9 @@
 # Differences from the paper's recipe: a loss decorrelates the channels; crops are smaller, so that photos of 500 px are
 # not shrunk far below the scale seen in fine-tuning; colours change less; the learning rate does not scale with the
 # batch size; the teacher follows faster.
-import os
-
 _base_ = 'gtsa_vits16_coco.py'
 model = dict(
-    backbone=dict(drop_path_rate=0.0, init_cfg=dict(type='Pretrained', checkpoint=os.environ.get('CHECKPOINT'))),
+    backbone=dict(drop_path_rate=0.0),
     head=dict(decorrelation_loss=dict(type='mmssl_geo.DecorrelationLoss'), decorrelation_weight=4.0),
 )
 train_dataloader = dict(
@@ -21,7 +19,7 @@ train_dataloader = dict(
         data_prefix='',
         pipeline=dict(
             crop=dict(global_scale=(0.1, 0.5), local_scale=(0.03, 0.12)),
-            photometrics=dict(brightness=0.4, contrast=0.4, saturation=0.2, hue=0.05, grayscale_prob=0.1),
+            photometric=dict(brightness=0.4, contrast=0.4, saturation=0.2, hue=0.05, grayscale_prob=0.1),
         ),
     ),
 )

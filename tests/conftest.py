@@ -17,6 +17,7 @@ def _fixed_randomness():
 def default_scope():
     """mmengine keeps its default scope for the whole process; tests put the old one back."""
     from mmengine.registry import DefaultScope
+
     with DefaultScope.overwrite_default_scope('mmssl_geo'):
         yield
 

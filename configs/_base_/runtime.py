@@ -3,6 +3,7 @@ custom_imports = dict(
     imports=['mmssl_geo.datasets', 'mmssl_geo.engine', 'mmssl_geo.models'], allow_failed_imports=False
 )
 default_scope = 'mmssl_geo'
+runner_type = 'mmssl_geo.RemovableHooksRunner'  # None removes a hook, such as default_hooks.throughput=None
 
 default_hooks = dict(
     runtime_info=dict(type='mmssl_geo.DeferredInfoHook'),

@@ -1,4 +1,5 @@
-"""Which checkpoint of a work directory a run goes on from."""
+"""Checkpoints of a work directory to resume from."""
+
 import sys
 from pathlib import Path
 
@@ -6,26 +7,50 @@ from mmssl_geo.checkpoints import read_checkpoint
 from mmssl_geo.utils.errors import UserError
 
 
-def newest_resumable(work_dir, allow_unsafe=False):
-    """The newest checkpoint of a work directory that a run can go on from.
+def find_checkpoint(resume: str, work_dir: str | Path, allow_code: bool = False) -> str:
+    """Returns the checkpoint to resume from.
 
-    mmengine's note `last_checkpoint` is not asked: a kill can leave it empty, and it names the folder's old place after
-    a move. A file that a kill left half-written is passed over, and said.
+    Args:
+        resume: Path of a checkpoint, or 'auto' for the newest one in the work directory.
+        work_dir: Work directory of the run.
+        allow_code: Whether checkpoints may run code while they load.
+
+    Raises:
+        UserError: If the work directory holds no checkpoint to resume from.
+    """
+    if resume != 'auto':
+        return resume
+    path, skipped = newest_resumable(work_dir, allow_code)
+    if path is None:
+        reasons = f'. Skipped: {"; ".join(skipped)}' if skipped else ''
+        raise UserError(f'--resume found no checkpoint in {work_dir}; start without it, or name a checkpoint{reasons}')
+    return path
+
+
+def newest_resumable(work_dir: str | Path, allow_code: bool = False) -> tuple[str | None, list[str]]:
+    """Finds the newest checkpoint of a work directory that a run can resume from.
+
+    Does not read mmengine's note `last_checkpoint`: a kill can leave it empty, and after a move it names the old
+    folder. Skips a file that a kill left incomplete, with a message on stderr.
+
+    Args:
+        work_dir: Work directory.
+        allow_code: Whether checkpoints may run code while they load.
 
     Returns:
-        tuple: its path (None: there is none), and why others were passed over.
+        Path of the checkpoint (None if there is none), and why other files were skipped.
     """
-    passed_over = []
+    skipped: list[str] = []
     for path in checkpoints_newest_first(work_dir):
         try:
-            if 'optimizer' in read_checkpoint(path, allow_code=allow_unsafe):  # not so in an exported backbone
-                return str(path), passed_over
+            if 'optimizer' in read_checkpoint(path, allow_code=allow_code):  # exported backbones have none
+                return str(path), skipped
         except UserError as error:
-            passed_over.append(str(error))
-            print(f'--resume passes over {path}: {error}', file=sys.stderr)
-    return None, passed_over
+            skipped.append(str(error))
+            print(f'--resume skips {path}: {error}', file=sys.stderr)
+    return None, skipped
 
 
-def checkpoints_newest_first(work_dir):
-    """All `.pth` files of a work directory."""
+def checkpoints_newest_first(work_dir: str | Path) -> list[Path]:
+    """Returns all `.pth` files of a work directory."""
     return sorted(Path(work_dir).glob('*.pth'), key=lambda path: path.stat().st_mtime, reverse=True)

@@ -1,9 +1,11 @@
-"""Photometric augmentation: draws, applied to one array on the CPU or to a batch of tensors on any device.
+"""Photometric augmentation: samples parameters, and applies them to one array or to a batch of tensors on any device.
 
 Needs numpy, OpenCV and torch only.
 """
-from .arrays import apply_photometrics
-from .params import OPERATIONS, PhotometricParams, RowSlices
-from .tensors import photometrics_of_batch
 
-__all__ = ['OPERATIONS', 'PhotometricParams', 'RowSlices', 'apply_photometrics', 'photometrics_of_batch']
+from .arrays import augment_view
+from .params import OPERATIONS, PhotometricParams, RowSlices
+from .sampler import PhotometricSampler
+from .tensors import augment_batch
+
+__all__ = ['OPERATIONS', 'PhotometricParams', 'PhotometricSampler', 'RowSlices', 'augment_batch', 'augment_view']

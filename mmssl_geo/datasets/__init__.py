@@ -1,4 +1,5 @@
 """Datasets, samplers and transforms, registered in the scope `mmssl_geo`."""
+
 from .image_list import ImageListDataset
 from .inaturalist import INaturalist
 from .pipeline import Stage, build_pipeline, pipeline_steps
@@ -11,20 +12,38 @@ from .transforms import (
     GridRegions,
     LoadRegions,
     MultiCrop,
+    MultiViewPhotometricAugmentation,
     PackRegionViews,
     PackViews,
+    PhotometricAugmentation,
     RandomHorizontalFlips,
     RandomQuarterTurns,
-    RandomViewPhotometrics,
     RegionCutout,
     RegionViews,
     TokenCutout,
-    ViewPhotometrics,
 )
 
 __all__ = [
-    'AugmentView', 'ContextCrop', 'DeriveView', 'EpochSampler', 'ForegroundShift', 'GridRegions', 'INaturalist',
-    'ImageListDataset', 'LoadRegions', 'MultiCrop', 'PackRegionViews', 'PackViews', 'RandomHorizontalFlips',
-    'RandomQuarterTurns', 'RandomViewPhotometrics', 'RegionCutout', 'RegionViews', 'TokenCutout', 'ViewPhotometrics',
-    'Stage', 'build_pipeline', 'pipeline_steps'
+    'AugmentView',
+    'ContextCrop',
+    'DeriveView',
+    'EpochSampler',
+    'ForegroundShift',
+    'GridRegions',
+    'INaturalist',
+    'ImageListDataset',
+    'LoadRegions',
+    'MultiCrop',
+    'MultiViewPhotometricAugmentation',
+    'PackRegionViews',
+    'PackViews',
+    'PhotometricAugmentation',
+    'RandomHorizontalFlips',
+    'RandomQuarterTurns',
+    'RegionCutout',
+    'RegionViews',
+    'Stage',
+    'TokenCutout',
+    'build_pipeline',
+    'pipeline_steps',
 ]

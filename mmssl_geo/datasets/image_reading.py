@@ -1,7 +1,13 @@
-"""Reading one image file, whole and upright, or saying why it cannot be read."""
+"""Reads an image file, complete and upright, or reports why it cannot be read.
+
+This file must not import from `mmssl_geo`: tools/make_proposals.py also loads it by its path in another environment.
+"""
+
 import contextlib
 import io
 import warnings
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -9,7 +15,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from torchvision.io import ImageReadMode, decode_jpeg
 
 ORIENTATION_TAG = 0x0112
-# Value of the EXIF orientation tag -> what brings the stored picture upright (EXIF 2.32, tag 0112).
+# Value of the EXIF orientation tag -> operation that brings the stored image upright (EXIF 2.32, tag 0112).
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -19,65 +25,83 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+SIDEWAYS = (5, 6, 7, 8)  # orientations that swap height and width
 
 
 class UnreadableImage(Exception):
-    """A file that is no image, is truncated or broken, or of a kind that cannot be shown in 8-bit RGB.
+    """A file that is no image, is truncated or damaged, or cannot be shown in 8-bit RGB.
 
     Args:
-        path (str): the file.
-        reason (str): one line.
+        path: Path of the file.
+        reason: One line.
     """
 
-    def __init__(self, path, reason):
+    def __init__(self, path: str, reason: str) -> None:
         super().__init__(path, reason)
         self.path = path
         self.reason = reason
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f'{self.path}: {self.reason}'
 
 
-def read_rgb(path, file=None, reduction=None):
+def read_rgb(path: str, file: BinaryIO | None = None, reduction: Callable[[int, int], int] | None = None) -> np.ndarray:
     """Reads an image file as 8-bit RGB.
 
     The EXIF orientation is applied. An alpha channel or a transparent palette entry is dropped (the colours below it
-    show), CMYK is converted by Pillow's formula without a colour profile, the first frame or page of several is taken.
-    Grey images of more than 8 bits are scaled, never clipped, see `grey_to_uint8`.
+    show), CMYK is converted by Pillow's formula without a colour profile, and of several frames or pages the first is
+    read. Grey images of more than 8 bits are scaled, never clipped, see `grey_to_uint8`.
 
-    A file that ends too early is refused, never half-decoded, whatever other code made of
-    `PIL.ImageFile.LOAD_TRUNCATED_IMAGES`. (Damage in the middle of a JPEG that its decoder does not notice cannot
-    be seen here.)
+    A truncated file is refused, never half-decoded, whatever other code sets `PIL.ImageFile.LOAD_TRUNCATED_IMAGES` to.
+    (Damage in the middle of a JPEG that its decoder does not report is not detected.)
 
     Args:
-        path (str): the file.
-        file (BinaryIO, optional): read in place of the file at `path`, which is then only its name; it is closed.
-        reduction (Callable, optional): from the height and width of a JPEG to a whole number (1, 2, 4 or 8): every
-            how many pixels one is enough. It is then decoded at that part of its size, rounded up.
+        path: Path of the file.
+        file: File to read instead, in which case `path` is only its name; it is closed.
+        reduction: From the height and width of a JPEG to the factor (1, 2, 4 or 8) by which it may be reduced. The JPEG
+            is decoded at that part of its size, rounded up.
 
     Returns:
-        np.ndarray: (H, W, 3) uint8, writable, in RGB order.
+        Image in RGB order, uint8, writable, shape (H, W, 3).
 
     Raises:
-        UnreadableImage: the file is missing, empty, no image, truncated, broken, a decompression bomb (Pillow's
-            limit, about 179 million pixels), or of a mode without a way to RGB.
+        UnreadableImage: If the file is missing, empty, no image, truncated, damaged, a decompression bomb (Pillow's
+            limit, about 179 million pixels), or of a mode that cannot be converted to RGB.
     """
     try:
         with _strict_and_quiet(), file or _in_memory(path) as stream, Image.open(stream) as image:
             return _read(stream, image, reduction)
-    except MemoryError:  # says something of the machine, nothing of the file
+    except MemoryError:  # a problem of the machine, not of the file
         raise
-    except Exception as error:  # Pillow's decoders raise almost any type on broken bytes
+    except Exception as error:  # Pillow's decoders raise almost any type on damaged bytes
         raise UnreadableImage(path, _one_line(error)) from error
 
 
-def _in_memory(path):
-    """The file in one piece: Pillow looks at a JPEG's header in some forty small reads."""
+def upright_size(path: str) -> tuple[int, int]:
+    """Returns the height and width of the image that `read_rgb` returns, from the file's header alone.
+
+    Raises:
+        UnreadableImage: If the file is missing, no image, or too large for Pillow. Truncation is not detected.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            with Image.open(path) as image:
+                height, width = image.height, image.width
+                # Pillow's TIFF reader rotates image and size itself
+                sideways = image.format != 'TIFF' and _orientation(image) in SIDEWAYS
+    except Exception as error:  # Pillow's readers raise almost any type on damaged bytes
+        raise UnreadableImage(path, f'{error} ({type(error).__name__})') from error
+    return (width, height) if sideways else (height, width)
+
+
+def _in_memory(path: str) -> BinaryIO:
+    """Reads the file in one piece: Pillow looks at a JPEG's header in some forty small reads."""
     with open(path, 'rb') as file:
         return io.BytesIO(file.read())
 
 
-def _read(stream, image, reduction):
+def _read(stream: BinaryIO, image: Image.Image, reduction: Callable[[int, int], int] | None) -> np.ndarray:
     array = None
     if image.format == 'JPEG':
         factor = reduction(image.height, image.width) if reduction else 1
@@ -88,14 +112,14 @@ def _read(stream, image, reduction):
     if array is None:
         image.load()
         array = _to_rgb_array(image)
-    # Not ImageOps.exif_transpose: it writes the other tags anew and fails on odd ones. Asked after load(), because
-    # Pillow's TIFF reader turns the picture there and removes the tag.
+    # Not ImageOps.exif_transpose, which rewrites the other tags and fails on odd ones. Read after load(), because
+    # Pillow's TIFF reader rotates the image there and removes the tag.
     orientation = _orientation(image)
     return np.array(Image.fromarray(array).transpose(UPRIGHT[orientation])) if orientation in UPRIGHT else array
 
 
-def _decode_rgb_jpeg(stream):
-    """`(H, W, 3)` uint8 as stored, by torchvision's decoder, the fastest; None where it fails: Pillow says why."""
+def _decode_rgb_jpeg(stream: BinaryIO) -> np.ndarray | None:
+    """Decodes a JPEG as stored with torchvision's fast decoder; None if it fails, so that Pillow reports why."""
     stream.seek(0)
     try:
         image = decode_jpeg(torch.frombuffer(stream.read(), dtype=torch.uint8), mode=ImageReadMode.RGB)
@@ -104,26 +128,26 @@ def _decode_rgb_jpeg(stream):
     return np.ascontiguousarray(image.permute(1, 2, 0).numpy())
 
 
-def grey_to_uint8(values):
+def grey_to_uint8(values: np.ndarray) -> np.ndarray:
     """Scales grey values of more than 8 bits to 0..255 by one rule for all images (our choice).
 
-    - integers within 0..65535: divided by 257, so that 65535 becomes 255 (a dark 16-bit picture stays dark);
-    - floats within 0..1: times 255; floats within 0..255: as they are;
+    - integers within 0..65535: divided by 257, so that 65535 becomes 255 (a dark 16-bit image stays dark);
+    - floats within 0..1: times 255; floats within 0..255: unchanged;
     - anything else has no known range: the image's own minimum becomes 0 and its maximum 255.
 
     Args:
-        values (np.ndarray): (H, W), integer or floating.
+        values: Integer or floating values, shape (H, W).
 
     Returns:
-        np.ndarray: (H, W) uint8, rounded to the nearest.
+        Grey levels rounded to the nearest, uint8, shape (H, W).
 
     Raises:
-        ValueError: there are values that are not finite.
+        ValueError: If there are non-finite values.
     """
     scaled = values.astype(np.float64)
     low, high = scaled.min(), scaled.max()
     if not (np.isfinite(low) and np.isfinite(high)):
-        raise ValueError('it holds values that are not finite')
+        raise ValueError('it contains values that are not finite')
     is_integer = np.issubdtype(values.dtype, np.integer)
     if is_integer and low >= 0 and high <= 65535:
         scaled /= 257
@@ -135,8 +159,8 @@ def grey_to_uint8(values):
 
 
 @contextlib.contextmanager
-def _strict_and_quiet():
-    """Truncated files raise, and Pillow's warnings (odd EXIF, big image, palette) do not flood the log."""
+def _strict_and_quiet() -> Iterator[None]:
+    """Makes truncated files raise, and keeps Pillow's warnings (odd EXIF, large image, palette) out of the log."""
     truncated_allowed = ImageFile.LOAD_TRUNCATED_IMAGES
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
@@ -147,22 +171,22 @@ def _strict_and_quiet():
         ImageFile.LOAD_TRUNCATED_IMAGES = truncated_allowed
 
 
-def _orientation(image):
+def _orientation(image: Image.Image) -> int | None:
     try:
         return image.getexif().get(ORIENTATION_TAG)
-    except Exception:  # a broken EXIF block says nothing about orientation: the picture stays as it is stored
+    except Exception:  # a damaged EXIF block does not state an orientation: the image stays as it is stored
         return None
 
 
-def _to_rgb_array(image):
+def _to_rgb_array(image: Image.Image) -> np.ndarray:
     if image.mode == 'F' or image.mode == 'I' or image.mode.startswith('I;16'):
         grey = grey_to_uint8(np.asarray(image))
         return np.repeat(grey[..., None], 3, axis=2)
     return np.array(image if image.mode == 'RGB' else image.convert('RGB'))
 
 
-def _one_line(error):
+def _one_line(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):  # Pillow's text names the object in memory
-        return 'cannot identify image file: it is empty, no image, or of a kind that Pillow does not know'
+        return 'cannot identify image file: it is empty, no image, or of a format that Pillow does not support'
     text = ' '.join(str(error).split())
     return f'{text} ({type(error).__name__})' if text else type(error).__name__

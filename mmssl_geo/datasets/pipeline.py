@@ -7,6 +7,7 @@ A pipeline is a list, whose steps run as they stand, or a dict of named steps, s
 - directly before or after the step that its key `before` or `after` names, or else
 - in the `Stage` that its class declares; steps of one stage run in the order of their names.
 """
+
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from itertools import pairwise
@@ -23,6 +24,7 @@ Pipeline = Sequence[Step | None] | Mapping[str, Step | None]
 
 class Stage(IntEnum):
     """When a transform runs in a dict of named steps, earliest first; a transform declares its own as `stage`."""
+
     REGIONS = 0  # loads or draws regions in the whole image
     CROP = 1  # cuts the views out of the image
     FLIP = 2
@@ -59,28 +61,33 @@ def build_pipeline(pipeline: Pipeline) -> Compose:
     Raises:
         UserError: As for `pipeline_steps`.
     """
-    return Compose([TRANSFORMS.build(dict(step)) if isinstance(step, Mapping) else step
-                    for step in pipeline_steps(pipeline)])
+    return Compose(
+        [TRANSFORMS.build(dict(step)) if isinstance(step, Mapping) else step for step in pipeline_steps(pipeline)]
+    )
 
 
 def _ordered_steps(pipeline: Pipeline) -> list[tuple[str, Step]]:
     """Returns the names and steps in order, and checks that nothing follows the packing step."""
     named = isinstance(pipeline, Mapping)
     pairs = pipeline.items() if isinstance(pipeline, Mapping) else enumerate(pipeline)
-    steps = {str(name): step for name, step in pairs if _is_step(str(name), step)}
+    steps = {str(name): _check(str(name), step) for name, step in pairs if step is not None}
     order = _order(steps) if named else list(steps)
     for name, later in pairwise(order):
         if _stage(name, steps[name]) is Stage.PACK:
-            raise UserError(f'step {later} of the pipeline comes after {name}, which must be the last: '
-                            + (f"write ...pipeline.{later}.before='{name}'" if named else f'move it before {name}'))
+            raise UserError(
+                f'step {later} of the pipeline comes after {name}, which must be the last: '
+                + (f"write ...pipeline.{later}.before='{name}'" if named else f'move it before {name}')
+            )
     return [(name, _without_place(steps[name]) if named else steps[name]) for name in order]
 
 
-def _is_step(name: str, step: object) -> bool:
-    if not (step is None or isinstance(step, Mapping) or callable(step)):
-        raise UserError(f'step {name} of the pipeline must be a config, or None to remove it, got {step!r}: '
-                        f'write ...pipeline.{name}=None')
-    return step is not None
+def _check(name: str, step: Step) -> Step:
+    if not (isinstance(step, Mapping) or callable(step)):
+        raise UserError(
+            f'step {name} of the pipeline must be a config, or None to remove it, got {step!r}: '
+            f'write ...pipeline.{name}=None'
+        )
+    return step
 
 
 def _order(steps: Mapping[str, Step]) -> list[str]:
@@ -104,16 +111,19 @@ def _order(steps: Mapping[str, Step]) -> list[str]:
     order = [name for _, anchor in sorted(free) for name in around(anchor)]
     if len(order) < len(steps):
         cyclic = ', '.join(sorted(set(steps) - set(order)))
-        raise UserError(f'the steps {cyclic} of the pipeline are placed only relative to each other: '
-                        'change the `before` or `after` of one of them')
+        raise UserError(
+            f'the steps {cyclic} of the pipeline are placed only relative to each other: '
+            'change the `before` or `after` of one of them'
+        )
     return order
 
 
 def _place(name: str, steps: Mapping[str, Step]) -> tuple[str, str] | None:
     """Returns `('before' or 'after', name of another step)`, None if the step's config has no such key."""
     step = steps[name]
-    places = [(key, step[key]) for key in ('before', 'after')
-              if isinstance(step, Mapping) and step.get(key) is not None]
+    places = [
+        (key, step[key]) for key in ('before', 'after') if isinstance(step, Mapping) and step.get(key) is not None
+    ]
     if len(places) > 1:
         raise UserError(f'step {name} of the pipeline has both `before` and `after`: give one of them')
     if not places:
@@ -121,16 +131,20 @@ def _place(name: str, steps: Mapping[str, Step]) -> tuple[str, str] | None:
     key, anchor = places[0]
     if anchor not in steps or anchor == name:
         others = ', '.join(other for other in steps if other != name)
-        raise UserError(f'step {name} of the pipeline: {key}={anchor!r} names no other step of it; the others are '
-                        f'{others or "none"}')
+        raise UserError(
+            f'step {name} of the pipeline: {key}={anchor!r} names no other step of it; the others are '
+            f'{others or "none"}'
+        )
     return key, anchor
 
 
 def _stage_or_fail(name: str, step: Step) -> Stage:
     stage = _stage(name, step)
     if stage is None:
-        raise UserError(f'step {name} of the pipeline has no place: add `before` or `after` with the name of another '
-                        f"step, as ...pipeline.{name}.before='pack'")
+        raise UserError(
+            f'step {name} of the pipeline has no place: add `before` or `after` with the name of another '
+            f"step, as ...pipeline.{name}.before='pack'"
+        )
     return stage
 
 
@@ -147,8 +161,10 @@ def _transform_class(name: str, step: Mapping[str, Any]) -> object:
         except RuntimeError:  # mmengine 0.10 raises, older versions return None
             transform = None
     if transform is None:
-        raise UserError(f'step {name} of the pipeline: no transform is registered as {step.get("type")!r}; correct its '
-                        '`type`, or import its module with `custom_imports`')
+        raise UserError(
+            f'step {name} of the pipeline: no transform is registered as {step.get("type")!r}; correct its '
+            '`type`, or import its module with `custom_imports`'
+        )
     return transform
 
 

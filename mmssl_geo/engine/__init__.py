@@ -1,4 +1,4 @@
-"""Hooks, loops and optimizer wrappers, registered in the scope `mmssl_geo`."""
+"""Hooks, loops, optimizer wrappers and the runner, registered in the scope `mmssl_geo`."""
 
 from .hooks import (
     CollapseMonitorHook,
@@ -24,6 +24,7 @@ from .optimizers import (
     PerTensorClipOptimWrapper,
     PortableAmpOptimWrapper,
 )
+from .runner import RemovableHooksRunner
 
 __all__ = [
     'CollapseMonitorHook',
@@ -37,6 +38,7 @@ __all__ = [
     'PerTensorClipOptimWrapper',
     'PortableAmpOptimWrapper',
     'ProbeHook',
+    'RemovableHooksRunner',
     'ReplicaCheckHook',
     'ResumableEpochLoop',
     'ScheduleHook',

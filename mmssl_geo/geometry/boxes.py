@@ -1,12 +1,13 @@
 """Boxes between the frames of a source image and its views.
 
-    source image                    view v (as the network sees it)
-    +-----------------+
-    |   +-------+     |   crop,     +-----+
-    |   |   v   |     |   resize,   |     |
-    |   +-------+     |   turn ->   +-----+
-    +-----------------+
+source image                    view v (as the network sees it)
++-----------------+
+|   +-------+     |   crop,     +-----+
+|   |   v   |     |   resize,   |     |
+|   +-------+     |   turn ->   +-----+
++-----------------+
 """
+
 from typing import NamedTuple
 
 import torch
@@ -22,6 +23,7 @@ class PairBoxes(NamedTuple):
         teacher_boxes_view: Common part in pixels of view q.
         student_boxes_view: Common part in pixels of view v.
     """
+
     teacher_boxes_view: Tensor
     student_boxes_view: Tensor
 
@@ -92,4 +94,5 @@ def pair_boxes(crop_boxes_src: Tensor, turns: Tensor, view_sizes: Tensor, num_gl
     common_v = rescale_boxes(common_src, crops_v, sizes_v)
     return PairBoxes(
         rotate_boxes(common_q, turns[..., :num_global, None], sizes_q),
-        rotate_boxes(common_v, turns[..., None, :], sizes_v))
+        rotate_boxes(common_v, turns[..., None, :], sizes_v),
+    )

@@ -5,6 +5,7 @@ a log-uniform aspect ratio, then the central crop. A crop that overlaps too litt
 sampled again. GTSA's official code repeats this without a limit; here, after `max_draws` attempts, the crop with the
 largest overlap is taken or, if none overlaps with all of them, the whole image (our choice).
 """
+
 import math
 import random
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ class CropGroup:
     Raises:
         ValueError: If no crop can satisfy a setting.
     """
+
     num: int
     scale: tuple[float, float]
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
@@ -40,8 +42,12 @@ class CropGroup:
 
 
 def sample_crops(
-    image_size: tuple[int, int], global_group: CropGroup, local_group: CropGroup, rng: random.Random,
-    min_overlap: float | None = 0.01, max_draws: int = 40,
+    image_size: tuple[int, int],
+    global_group: CropGroup,
+    local_group: CropGroup,
+    rng: random.Random,
+    min_overlap: float | None = 0.01,
+    max_draws: int = 40,
 ) -> list[Crop]:
     """Samples the crops of an image.
 
@@ -67,8 +73,11 @@ def sample_crops(
     if global_group.num < 1:
         raise ValueError('at least one global crop is needed')
     if min_overlap is None:
-        return [_random_resized_crop(image_size, group, rng)
-                for group in (global_group, local_group) for _ in range(group.num)]
+        return [
+            _random_resized_crop(image_size, group, rng)
+            for group in (global_group, local_group)
+            for _ in range(group.num)
+        ]
     if not 0 <= min_overlap < 0.5:
         raise ValueError(f'min_overlap must be in [0, 0.5), got {min_overlap}')
     if max_draws < 1:
@@ -77,8 +86,10 @@ def sample_crops(
     global_crops: list[Crop] = []
     for _ in range(global_group.num):
         global_crops.append(_overlapping_crop(image_size, global_group, rng, global_crops, 2 * min_area, max_draws))
-    return global_crops + [_overlapping_crop(image_size, local_group, rng, global_crops, min_area, max_draws)
-                           for _ in range(local_group.num)]
+    return global_crops + [
+        _overlapping_crop(image_size, local_group, rng, global_crops, min_area, max_draws)
+        for _ in range(local_group.num)
+    ]
 
 
 def _random_resized_crop(image_size: tuple[int, int], group: CropGroup, rng: random.Random) -> Crop:
@@ -102,11 +113,15 @@ def _central_crop(height: int, width: int, ratio: tuple[float, float]) -> Crop:
 
 
 def _overlapping_crop(
-    image_size: tuple[int, int], group: CropGroup, rng: random.Random, global_crops: list[Crop], min_area: int,
+    image_size: tuple[int, int],
+    group: CropGroup,
+    rng: random.Random,
+    global_crops: list[Crop],
+    min_area: int,
     max_draws: int,
 ) -> Crop:
     """Returns the first crop whose overlap with every global crop exceeds `min_area` square pixels, or the fallback."""
-    best, best_overlap = (0, 0, image_size[1], image_size[0]), 0.
+    best, best_overlap = (0, 0, image_size[1], image_size[0]), 0.0
     for _ in range(max_draws):
         crop = _random_resized_crop(image_size, group, rng)
         overlap = min((_overlap(crop, other) for other in global_crops), default=math.inf)

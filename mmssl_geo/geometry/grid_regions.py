@@ -1,10 +1,14 @@
 """Random boxes on a grid: regions for images without proposals."""
+
 import numpy as np
 
 
 def grid_boxes(
-    rng: np.random.Generator, image_size: tuple[float, float] = (1, 1), grid: int = 3,
-    area: tuple[float, float] = (0.12, 0.30), aspect: tuple[float, float] = (0.5, 2.0),
+    rng: np.random.Generator,
+    image_size: tuple[float, float] = (1, 1),
+    grid: int = 3,
+    area: tuple[float, float] = (0.12, 0.30),
+    aspect: tuple[float, float] = (0.5, 2.0),
 ) -> np.ndarray:
     """Samples one box for every cell of a grid (D3SSL's authors' later code, region collaborative cutout).
 
@@ -26,8 +30,10 @@ def grid_boxes(
         ValueError: If a range is impossible.
     """
     if grid < 1 or not 0 < area[0] <= area[1] <= 1 or not 0 < aspect[0] <= aspect[1]:
-        raise ValueError(f'a grid of {grid} with areas {tuple(area)} and aspects {tuple(aspect)} cannot be sampled: '
-                         'grid must be at least 1, ranges must satisfy 0 < smallest <= largest, and areas at most 1')
+        raise ValueError(
+            f'a grid of {grid} with areas {tuple(area)} and aspects {tuple(aspect)} cannot be sampled: '
+            'grid must be at least 1, ranges must satisfy 0 < smallest <= largest, and areas at most 1'
+        )
     cells = np.stack(np.meshgrid(np.arange(grid), np.arange(grid)), axis=-1).reshape(-1, 2)
     centres = (cells + rng.uniform(0.25, 0.75, cells.shape)) / grid
     areas = rng.uniform(*area, len(cells))

@@ -1,4 +1,5 @@
 """Points between the frames of a source image and its views, and the centres of a map's cells."""
+
 import torch
 from torch import Tensor
 

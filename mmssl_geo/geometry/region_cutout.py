@@ -8,6 +8,7 @@ boxes may cut or restore parts of earlier ones, so the final shares are reported
 
 These functions serve single images in data workers, so arrays are numpy arrays.
 """
+
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -26,13 +27,14 @@ class RegionHoles(NamedTuple):
         shares: Cut share of every box in the end, float32, shape (K,); 0 for a box without cells.
         shares_when_cut: Share right after the box was processed, which the bound holds for, float32, shape (K,).
     """
+
     holes: np.ndarray
     shares: np.ndarray
     shares_when_cut: np.ndarray
 
 
 def region_cutout(
-    boxes: ArrayLike, share: tuple[float, float], size: Size, rng: np.random.Generator, aspect_jitter: float = 0.,
+    boxes: ArrayLike, share: tuple[float, float], size: Size, rng: np.random.Generator, aspect_jitter: float = 0.0
 ) -> RegionHoles:
     """Cuts holes into the boxes of an image, in whole pixels.
 
@@ -57,8 +59,10 @@ def region_cutout(
     Raises:
         ValueError: If a coordinate is not a number.
     """
+
     def sample_hole(shape: Size, area: float) -> tuple[int, int, int, int]:
         return _hole_up_to(shape, area, math.log1p(aspect_jitter), rng)
+
     return _cut_collaboratively(boxes, box_cells(boxes, size), share, size, rng, sample_hole, slack=1)
 
 
@@ -85,6 +89,7 @@ def token_cutout(boxes_feat: ArrayLike, share: float, size: Size, rng: np.random
 
     def sample_hole(shape: Size, area: float) -> tuple[int, int, int, int]:
         return _hole_rounded(shape, area, rng)
+
     return _cut_collaboratively(boxes_feat, cells, (share, share), size, rng, sample_hole, slack=0)
 
 
@@ -113,8 +118,13 @@ def box_cells(boxes: ArrayLike, size: Size) -> np.ndarray:
 
 
 def _cut_collaboratively(
-    boxes: ArrayLike, cells: np.ndarray, share: tuple[float, float], size: Size, rng: np.random.Generator,
-    sample_hole: Callable[[Size, float], tuple[int, int, int, int]], slack: float,
+    boxes: ArrayLike,
+    cells: np.ndarray,
+    share: tuple[float, float],
+    size: Size,
+    rng: np.random.Generator,
+    sample_hole: Callable[[Size, float], tuple[int, int, int, int]],
+    slack: float,
 ) -> RegionHoles:
     """Applies the rule above.
 
@@ -139,12 +149,12 @@ def _cut_collaboratively(
         cut = np.count_nonzero(inside) / inside.size
         if cut > share[1]:
             inside[:] = False
-            cut = 0.
+            cut = 0.0
         if cut == 0 or cut <= share[0] - slack / max(inside.shape):
             top, left, bottom, right = sample_hole(inside.shape, (rng.uniform(*share) - cut) * inside.size)
             inside[top:bottom, left:right] = True
         shares_when_cut[index] = inside.mean()
-    shares = [inside.mean() if inside.size else 0. for inside in insides]
+    shares = [inside.mean() if inside.size else 0.0 for inside in insides]
     return RegionHoles(holes, np.array(shares, dtype=np.float32), shares_when_cut)
 
 

@@ -1,4 +1,5 @@
 """Regions of an image, their surroundings, and a common shift of all regions."""
+
 import math
 
 import numpy as np
@@ -70,8 +71,9 @@ def shift_array(array: np.ndarray, shift: tuple[int, int], fill: ArrayLike) -> n
     dx, dy = (int(np.clip(step, -side, side)) for step, side in zip(shift, (width, height), strict=True))
     moved = np.empty_like(array)
     moved[:] = fill
-    moved[max(dy, 0):height + min(dy, 0), max(dx, 0):width + min(dx, 0)] = \
-        array[max(-dy, 0):height - max(dy, 0), max(-dx, 0):width - max(dx, 0)]
+    moved[max(dy, 0) : height + min(dy, 0), max(dx, 0) : width + min(dx, 0)] = array[
+        max(-dy, 0) : height - max(dy, 0), max(-dx, 0) : width - max(dx, 0)
+    ]
     return moved
 
 

@@ -1,4 +1,5 @@
 """Exact rotations of maps by quarter turns: permutations of cells, without resampling."""
+
 import torch
 from torch import Tensor
 

@@ -7,7 +7,7 @@ import torch
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
-from mmssl_geo.augment import photometrics_of_batch
+from mmssl_geo.augment import augment_batch
 from mmssl_geo.geometry import mix_background
 from mmssl_geo.registry import MODELS
 from mmssl_geo.structures import RECORD_FIELDS, RegionBatch, ViewBatch
@@ -60,16 +60,16 @@ class MultiViewDataPreprocessor(NormalisingDataPreprocessor):
         compile_photometric: bool = False,
     ) -> None:
         super().__init__(mean, std, non_blocking)
-        self.augment = photometrics_of_batch
+        self.augment = augment_batch
         if compile_photometric:
-            self.augment = torch.compile(photometrics_of_batch, dynamic=False)
+            self.augment = torch.compile(augment_batch, dynamic=False)
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, ViewBatch]:
         """Makes a `ViewBatch` of collated samples of `PackViews`.
 
         Args:
             data: `inputs.global` (B, G, 3, S, S) and `inputs.local` (B, L, 3, s, s), uint8; the fields of
-                `StackedRecords`; `photometrics` (B, V, 11) if the augmentation is left to the device. Other entries
+                `StackedRecords`; `photometric_params` (B, V, 11) if the augmentation is left to the device. Other entries
                 are ignored.
             training: Ignored.
 
@@ -77,12 +77,12 @@ class MultiViewDataPreprocessor(NormalisingDataPreprocessor):
             `dict(views=ViewBatch)`.
         """
         flipped = data['flipped']  # stays on the CPU
-        keys = ('inputs', 'photometrics', *RECORD_FIELDS)
+        keys = ('inputs', 'photometric_params', *RECORD_FIELDS)
         data = self.cast_data({key: data[key] for key in keys if key in data and key != 'flipped'})
         num_global = data['inputs']['global'].shape[1]
         images = {kind: _view_major(views) for kind, views in data['inputs'].items()}
-        if 'photometrics' in data:
-            rows = data['photometrics']
+        if 'photometric_params' in data:
+            rows = data['photometric_params']
             rows = {'global': _view_major(rows[:, :num_global]), 'local': _view_major(rows[:, num_global:])}
             images = {kind: self.augment(views, rows[kind]) if len(views) else views for kind, views in images.items()}
         records = {**data, 'flipped': flipped}

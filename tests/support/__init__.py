@@ -1,4 +1,5 @@
 """What several tests share: paths, tiny models, data sets and checkpoints, and running tools."""
+
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]

@@ -1,4 +1,5 @@
 """Nets with every weight random, their features, and the checkpoints that they come in."""
+
 import argparse
 import copy
 
@@ -23,7 +24,7 @@ def randomised(net, seed):
             elif name.endswith('running_var'):
                 value.copy_(1 + noise(value).abs())
             elif value.ndim == 4 and value.shape[1] > 3:
-                value.copy_(noise(value) * value[0].numel()**-0.5)
+                value.copy_(noise(value) * value[0].numel() ** -0.5)
             else:
                 value.copy_(noise(value) * 0.3)
     net.eval()
@@ -32,17 +33,21 @@ def randomised(net, seed):
 
 def mmpretrain_vit(seed=0, final_norm=True):
     from mmpretrain.models import VisionTransformer
+
     return randomised(VisionTransformer(ARCH, 64, 16, out_type='raw', final_norm=final_norm), seed)
 
 
 def timm_vit(seed=0, num_classes=0):
     from timm.models.vision_transformer import VisionTransformer
+
     return randomised(
-        VisionTransformer(64, 16, embed_dim=48, depth=2, num_heads=3, mlp_ratio=2, num_classes=num_classes), seed)
+        VisionTransformer(64, 16, embed_dim=48, depth=2, num_heads=3, mlp_ratio=2, num_classes=num_classes), seed
+    )
 
 
 def torchvision_resnet(seed=0, depth=50):
     import torchvision
+
     return randomised(getattr(torchvision.models, f'resnet{depth}')(), seed)
 
 
@@ -50,8 +55,10 @@ def package_resnet(package, seed=0, depth=50, **options):
     """`ResNet` of mmpretrain, mmdet, mmseg (all four maps) or timm, with the packages' own defaults."""
     if package == 'timm':
         import timm
+
         return randomised(timm.create_model(f'resnet{depth}', num_classes=0), seed)
     from importlib import import_module
+
     module = import_module('mmpretrain.models' if package == 'mmpretrain' else f'{package}.models.backbones')
     return randomised(module.ResNet(depth=depth, out_indices=(0, 1, 2, 3), **options), seed)
 
@@ -76,8 +83,10 @@ def stage_maps(net, images):
         if hasattr(net, 'out_indices'):
             return list(net(images.double()))
         from torchvision.models._utils import IntermediateLayerGetter
-        return list(IntermediateLayerGetter(net, {f'layer{stage}': stage for stage in (1, 2, 3, 4)})(
-            images.double()).values())
+
+        return list(
+            IntermediateLayerGetter(net, {f'layer{stage}': stage for stage in (1, 2, 3, 4)})(images.double()).values()
+        )
 
 
 def difference(ours, theirs):
@@ -99,17 +108,26 @@ def ours(student, teacher, backbone):
     neck = torch.nn.Conv2d(2, 2, 1).state_dict()
     return dict(
         meta=dict(cfg=cfg.pretty_text, epoch=1),
-        state_dict={**prefixed('backbone.', student), **prefixed('neck.', neck),
-                    **prefixed('teacher.backbone.', teacher), **prefixed('teacher.neck.', neck)},
+        state_dict={
+            **prefixed('backbone.', student),
+            **prefixed('neck.', neck),
+            **prefixed('teacher.backbone.', teacher),
+            **prefixed('teacher.neck.', neck),
+        },
         message_hub=dict(log_scalars=dict(loss=HistoryBuffer([1.0], [1]))),
-        optimizer=torch.optim.AdamW([torch.nn.Parameter(torch.ones(2))]).state_dict())
+        optimizer=torch.optim.AdamW([torch.nn.Parameter(torch.ones(2))]).state_dict(),
+    )
 
 
 def official(student, teacher, wrapper=''):
     """As the authors' GTSA code writes it."""
     head = torch.nn.Linear(2, 4).state_dict()
-    state = {**prefixed('base_encoder.', student), **prefixed('base_projector.', head),
-             **prefixed('momentum_encoder.', teacher), **prefixed('rot_predictor.', head)}
+    state = {
+        **prefixed('base_encoder.', student),
+        **prefixed('base_projector.', head),
+        **prefixed('momentum_encoder.', teacher),
+        **prefixed('rot_predictor.', head),
+    }
     return dict(model=prefixed(wrapper, state), epoch=3, args=argparse.Namespace(model='gtsa_small'))
 
 
@@ -123,7 +141,12 @@ def dino(student, teacher, wrapped_teacher=False, loss='dino_loss'):
     def network(state, wrapper):
         return {**prefixed(f'{wrapper}backbone.', state), **prefixed(f'{wrapper}head.mlp.', head)}
 
-    return {'student': network(student, 'module.'), 'teacher': network(teacher, 'module.' if wrapped_teacher else ''),
-            'optimizer': torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1).state_dict(), 'epoch': 3,
-            'args': argparse.Namespace(arch='vit_small', lr=5e-4, local_crops_scale=(0.05, 0.4)),
-            loss: dict(center=torch.zeros(1, 4)), 'fp16_scaler': dict(scale=65536.0, growth_interval=2000)}
+    return {
+        'student': network(student, 'module.'),
+        'teacher': network(teacher, 'module.' if wrapped_teacher else ''),
+        'optimizer': torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1).state_dict(),
+        'epoch': 3,
+        'args': argparse.Namespace(arch='vit_small', lr=5e-4, local_crops_scale=(0.05, 0.4)),
+        loss: dict(center=torch.zeros(1, 4)),
+        'fp16_scaler': dict(scale=65536.0, growth_interval=2000),
+    }

@@ -1,4 +1,5 @@
 """Exports that downstream configs are started from."""
+
 import torch
 
 from mmssl_geo.checkpoints import convert

@@ -1,5 +1,6 @@
 """A checkout that looks like the official GTSA repository, with the names and shapes that the benchmarks rely on."""
-MODEL = '''
+
+MODEL = """
 import torch
 from torch import nn
 
@@ -44,18 +45,18 @@ class GTSA(nn.Module):
 def gtsa_small(args):
     assert args.patch_size == 16
     return GTSA()
-'''
-MISC = '''
+"""
+MISC = """
 def clip_gradients(model, clip):
     for param in model.parameters():
         if param.grad is not None:
             param.grad.clamp_(-clip, clip)
-'''
-SCHEDULE = '''
+"""
+SCHEDULE = """
 def get_params_groups(model):
     return [dict(params=[param for param in model.parameters() if param.requires_grad])]
-'''
-VIEWS = '''
+"""
+VIEWS = """
 import torch
 
 
@@ -69,9 +70,13 @@ class GTSATransforms:
         boxes = dict(gc=torch.rand(2, count, 4), all=torch.rand(count, 2, 4),
                      angles=[torch.tensor(90., dtype=torch.float16)] * count)
         return [torch.rand(3, size, size) for size in self.sizes], boxes
-'''
-FILES = {'model_pretrain/gtsa.py': MODEL, 'util/misc.py': MISC, 'util/lr_sched.py': SCHEDULE,
-         'util/gtsa_transforms.py': VIEWS}
+"""
+FILES = {
+    'model_pretrain/gtsa.py': MODEL,
+    'util/misc.py': MISC,
+    'util/lr_sched.py': SCHEDULE,
+    'util/gtsa_transforms.py': VIEWS,
+}
 
 
 def write_checkout(folder):

@@ -8,7 +8,7 @@ from PIL import Image
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmssl_geo.apis.train import load_config
+from mmssl_geo.apis.config import load_config
 from mmssl_geo.registry import MODELS
 from mmssl_geo.structures import RegionBatch
 from tests.support import ROOT

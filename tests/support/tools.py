@@ -1,4 +1,5 @@
 """Running the command-line tools in tests."""
+
 import importlib.util
 import subprocess
 import sys
@@ -22,7 +23,8 @@ def load_tool(name: str) -> ModuleType:
 def run_process(name: str, *args: object) -> subprocess.CompletedProcess:
     """Runs `tools/<name>` in a process of its own, from the root of the checkout."""
     return subprocess.run(
-        [sys.executable, '-W', 'ignore', str(TOOLS / name), *map(str, args)], capture_output=True, text=True, cwd=ROOT)
+        [sys.executable, '-W', 'ignore', str(TOOLS / name), *map(str, args)], capture_output=True, text=True, cwd=ROOT
+    )
 
 
 class ToolRunner:

@@ -1,4 +1,5 @@
 """Checkpoints of tiny nets, with the nets."""
+
 from types import SimpleNamespace
 
 import pytest
@@ -12,8 +13,12 @@ def vit(tmp_path_factory):
     """A pretraining checkpoint of ours (patch 16, made for 64 px), its student and its teacher."""
     student, teacher = make.mmpretrain_vit(1), make.mmpretrain_vit(2)
     path = tmp_path_factory.mktemp('vit') / 'epoch_1.pth'
-    torch.save(make.ours(student.state_dict(), teacher.state_dict(),
-                         dict(type='mmssl_geo.SSLVisionTransformer', arch=make.ARCH)), path)
+    torch.save(
+        make.ours(
+            student.state_dict(), teacher.state_dict(), dict(type='mmssl_geo.SSLVisionTransformer', arch=make.ARCH)
+        ),
+        path,
+    )
     return SimpleNamespace(path=path, student=student, teacher=teacher)
 
 

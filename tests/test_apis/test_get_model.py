@@ -19,6 +19,7 @@ TINY = f'type="mmssl_geo.SSLVisionTransformer", arch={make.ARCH}, patch_size=16'
 @pytest.fixture
 def config(tmp_path):
     """Function text of a backbone -> path of a config with it."""
+
     def write(backbone, scope='mmssl_geo'):
         path = tmp_path / 'config.py'
         path.write_text(f'default_scope = "{scope}"\nmodel = dict(backbone=dict({backbone}))\n')
@@ -40,6 +41,7 @@ def as_map(tokens, height, width):
 def tiny_timm(tmp_path_factory):
     """A DeiT-Ti by timm's names, for 64 px, and the net."""
     from timm.models.vision_transformer import VisionTransformer
+
     net = make.randomised(VisionTransformer(64, 16, embed_dim=192, depth=12, num_heads=3, num_classes=0), 1)
     path = tmp_path_factory.mktemp('timm') / 'vitt16.pth'
     torch.save(net.state_dict(), path)
@@ -68,7 +70,7 @@ def test_teacher_or_student_into_a_config(vit, config):
 def test_sizes_that_are_no_whole_number_of_patches(vit, config):
     net = mmssl_geo.get_model(config(TINY), vit.path)
     images = IMAGES[:, :, :50, :33]
-    found, = maps_of(net, images)
+    (found,) = maps_of(net, images)
     assert found.shape == (2, 48, 4, 3)
     assert torch.equal(found, maps_of(net, F.pad(images, (0, 48 - 33, 0, 64 - 50)))[0])
 
@@ -83,7 +85,9 @@ def test_a_downstream_config_without_the_final_norm(vit, config):
 def test_a_file_without_the_final_norm(vit, config, tmp_path):
     """Serves a net that has none, and is refused for one that has."""
     convert(vit.path, tmp_path / 'dense.pth', 'mmdet')
-    found, = maps_of(mmssl_geo.get_model(config(f'{TINY}, final_norm=False', 'mmdet'), tmp_path / 'dense.pth'), IMAGES)
+    (found,) = maps_of(
+        mmssl_geo.get_model(config(f'{TINY}, final_norm=False', 'mmdet'), tmp_path / 'dense.pth'), IMAGES
+    )
     assert torch.equal(found, as_map(make.tokens(vit.teacher, IMAGES, final_norm=False), 4, 4))
     with pytest.raises(UserError, match='dense.pth: it has no final LayerNorm'):
         mmssl_geo.get_model(config(TINY), tmp_path / 'dense.pth')
@@ -102,19 +106,21 @@ def test_stages_of_a_resnet(resnet):
     assert len(found) == 4
     for ours, theirs in zip(found, expected, strict=True):
         assert make.difference(ours, theirs) < 1e-4
-    last, = maps_of(mmssl_geo.get_model('r18', resnet.path), IMAGES)
+    (last,) = maps_of(mmssl_geo.get_model('r18', resnet.path), IMAGES)
     assert torch.equal(last, found[3])
 
 
 def test_a_net_cut_off_at_c4(resnet, config):
-    path = config('type="mmssl_geo.SSLResNet", depth=18, num_stages=3, strides=(1, 2, 2), dilations=(1, 1, 1), '
-                  'out_indices=(2, )', 'mmdet')
-    found, = maps_of(mmssl_geo.get_model(path, resnet.path), IMAGES)
+    path = config(
+        'type="mmssl_geo.SSLResNet", depth=18, num_stages=3, strides=(1, 2, 2), dilations=(1, 1, 1), out_indices=(2, )',
+        'mmdet',
+    )
+    (found,) = maps_of(mmssl_geo.get_model(path, resnet.path), IMAGES)
     assert make.difference(found, make.stage_maps(resnet.net, IMAGES)[2]) < 1e-4
 
 
 def test_the_name_of_a_shipped_config():
-    found, = maps_of(mmssl_geo.get_model('gtsa_quickstart'), IMAGES)
+    (found,) = maps_of(mmssl_geo.get_model('gtsa_quickstart'), IMAGES)
     assert found.shape == (2, 192, 8, 8)
 
 
@@ -133,20 +139,29 @@ def test_random_weights_are_the_same_every_time_and_init_cfg_is_not_read(config,
     assert capfd.readouterr().out.count('\n') < 5, 'no line for each parameter'
 
 
-@pytest.mark.parametrize('name, checkpoint, said', [
-    ('vits16', 'vit', r'epoch_1\.pth: --num-heads 6 contradicts .* which says 3 \(vits16 is a vision transformer of 6'),
-    ('vits16', 'resnet', r'this is a ResNet \(vits16 is a vision transformer of 6 heads\)'),
-    ('vitt16', 'vit', r'holds a ViT of width 48, depth 2, .*, but vitt16 has embed_dims=192, num_layers=12: name the'),
-    ('r18', 'vit', r'holds a ViT of width 48, .*, but r18 has depth=18'),
-    ('r50', 'resnet', r'holds a ResNet-18, .*, but r50 has depth=50'),
-])
+@pytest.mark.parametrize(
+    'name, checkpoint, said',
+    [
+        ('vits16', 'vit', r'epoch_1\.pth: --num-heads 6 contradicts .* which says 3 \(vits16 is a ViT of 6'),
+        ('vits16', 'resnet', r'this is a ResNet \(vits16 is a ViT of 6 heads\)'),
+        (
+            'vitt16',
+            'vit',
+            r'holds a ViT of width 48, depth 2, .*, but vitt16 has embed_dims=192, num_layers=12: name the',
+        ),
+        ('r18', 'vit', r'holds a ViT of width 48, .*, but r18 has depth=18'),
+        ('r50', 'resnet', r'holds a ResNet-18, .*, but r50 has depth=50'),
+    ],
+)
 def test_checkpoints_of_other_nets(request, name, checkpoint, said):
     with pytest.raises(UserError, match=said):
         mmssl_geo.get_model(name, request.getfixturevalue(checkpoint).path)
 
 
 def test_wrong_requests(vit, config, tmp_path):
-    with pytest.raises(UserError, match=r'no net or config vits8: name one of vitt16, .*\(vits16.*\?\), or the path'):
+    with pytest.raises(
+        UserError, match=r'no network or config vits8: give one of vitt16, .*\(vits16.*\?\), or the path'
+    ):
         mmssl_geo.get_model('vits8')
     with pytest.raises(UserError, match='no config file .*none.py'):
         mmssl_geo.get_model(tmp_path / 'none.py')
@@ -159,12 +174,12 @@ def test_wrong_requests(vit, config, tmp_path):
         mmssl_geo.get_model('vitt16', out_indices=[99])
     with pytest.raises(UserError, match=f'checkpoint {tmp_path}: is a folder; name a file in it'):
         mmssl_geo.get_model('vits16', tmp_path)
-    with pytest.raises(UserError, match='is no config: the net or its config comes first'):
+    with pytest.raises(UserError, match='is not a config: give the network or its config first'):
         mmssl_geo.get_model(vit.path, 'vits16')
-    with pytest.raises(UserError, match='takes the name of a net or config, or a path, got a dict'):
+    with pytest.raises(UserError, match='takes a checkpoint, or the name of a network or config, got a dict'):
         mmssl_geo.get_model(dict(model=1))
     for blocks in ((5, 1), (5, 5), (-1, 3)):
-        with pytest.raises(UserError, match='name each block or stage once, in ascending order'):
+        with pytest.raises(UserError, match='give each block or stage once, in ascending order'):
             mmssl_geo.get_model('vitt16', out_indices=blocks)
     with pytest.raises(UserError, match=r'6 have another shape: layers\.0\.ffn.* \(file \(96, 48\), model \(64, 48'):
         arch = dict(make.ARCH, feedforward_channels=64)
@@ -176,10 +191,16 @@ def test_one_block_without_a_list_and_a_shipped_config_with_its_ending():
     assert mmssl_geo.get_model('gtsa_quickstart.py').embed_dims == 192
 
 
-@pytest.mark.parametrize('images, found', [
-    (IMAGES.double(), r'torch.float64 \(2, 3, 64, 64\)'), (IMAGES[0], r'torch.float32 \(3, 64, 64\)'),
-    (IMAGES[:0], r'torch.float32 \(0, 3, 64, 64\)'), (IMAGES[:, :1], r'torch.float32 \(2, 1, 64, 64\)'),
-    (IMAGES.numpy(), 'ndarray')])
+@pytest.mark.parametrize(
+    'images, found',
+    [
+        (IMAGES.double(), r'torch.float64 \(2, 3, 64, 64\)'),
+        (IMAGES[0], r'torch.float32 \(3, 64, 64\)'),
+        (IMAGES[:0], r'torch.float32 \(0, 3, 64, 64\)'),
+        (IMAGES[:, :1], r'torch.float32 \(2, 1, 64, 64\)'),
+        (IMAGES.numpy(), 'ndarray'),
+    ],
+)
 def test_what_is_no_batch_of_images(vit, config, images, found):
     net = mmssl_geo.get_model(config(TINY), vit.path)
     with pytest.raises(UserError, match=rf'takes a tensor \(B, 3, H, W\) of torch.float32, .* got {found}'):
@@ -193,9 +214,11 @@ def test_every_name_is_built():
 
 
 def test_import_stays_light():
-    code = ('import sys, mmssl_geo\n'
-            'assert not {"mmengine", "mmcv", "mmpretrain", "matplotlib"} & set(sys.modules)\n'
-            'assert "get_model" in mmssl_geo.__all__')
+    code = (
+        'import sys, mmssl_geo\n'
+        'assert not {"mmengine", "mmcv", "mmpretrain", "matplotlib"} & set(sys.modules)\n'
+        'assert "get_model" in mmssl_geo.__all__'
+    )
     subprocess.run([sys.executable, '-c', code], check=True)
     with pytest.raises(AttributeError, match="no attribute 'get_models'"):
         _ = mmssl_geo.get_models

@@ -7,7 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from mmssl_geo.apis.train import _allow_code, _checkpoint_to_resume, build_runner, leave_process_group, load_config
+from mmssl_geo.apis.config import load_config
+from mmssl_geo.apis.resume import find_checkpoint
+from mmssl_geo.apis.train import _allow_code, build_runner, leave_process_group
 from mmssl_geo.registry import MODELS
 from mmssl_geo.utils.errors import UserError
 from mmssl_geo.utils.paths import resource_root
@@ -27,7 +29,7 @@ def test_overrides_and_work_dir():
 def test_crops_are_overridden_by_name():
     cfg = load_config(CONFIG, {'train_dataloader.dataset.pipeline.crop.global_size': 64})
     assert cfg.train_dataloader.dataset.pipeline.crop.global_size == 64
-    assert list(cfg.train_dataloader.dataset.pipeline) == ['crop', 'photometrics', 'turns', 'pack']
+    assert list(cfg.train_dataloader.dataset.pipeline) == ['crop', 'photometric', 'turns', 'pack']
 
 
 def test_a_missing_config():
@@ -56,15 +58,18 @@ def test_a_misspelt_override(key, hint):
         load_config(CONFIG, {key: 1})
 
 
-@pytest.mark.parametrize('overrides,message', [
-    ({'train_dataloader.dataset.pipeline.crop.global_sise': 64}, 'cannot be built: .*global_sise'),
-    ({'model.backbone.nope': 3}, 'cannot be built: .*nope'),
-    ({'model.backbone.arch': 'deit-huge'}, 'cannot be built: .*deit-huge'),
-    ({'train_dataloader.batch_size': 0}, 'cannot be built: .*batch_size'),
-    ({'default_hooks.schedul.warmup_epochs': 1}, 'cannot be built: '),
-    ({'train_dataloader.dataset.data_root': 2024}, 'data_root has to be a path, got 2024'),
-    ({'train_dataloader.dataset.data_root': '/nowhere'}, 'the image folder /nowhere.* does not exist'),
-])
+@pytest.mark.parametrize(
+    'overrides,message',
+    [
+        ({'train_dataloader.dataset.pipeline.crop.global_sise': 64}, 'cannot be built: .*global_sise'),
+        ({'model.backbone.nope': 3}, 'cannot be built: .*nope'),
+        ({'model.backbone.arch': 'deit-huge'}, 'cannot be built: .*deit-huge'),
+        ({'train_dataloader.batch_size': 0}, 'cannot be built: .*batch_size'),
+        ({'default_hooks.schedul.warmup_epochs': 1}, 'cannot be built: '),
+        ({'train_dataloader.dataset.data_root': 2024}, 'data_root has to be a path, got 2024'),
+        ({'train_dataloader.dataset.data_root': '/nowhere'}, 'the image folder /nowhere.* does not exist'),
+    ],
+)
 def test_what_cannot_be_built_is_one_sentence(overrides, message, tmp_path):
     Image.new('RGB', (40, 30)).save(tmp_path / 'a.png')
     data = {'train_dataloader.dataset.data_root': str(tmp_path), 'train_dataloader.dataset.data_prefix': ''}
@@ -90,22 +95,24 @@ def test_a_damaged_checkpoint_names_the_others(tmp_path):
 
 def test_resume_takes_the_newest_whole_checkpoint(tmp_path, capsys):
     """After a kill: the note is empty, the newest file is half-written, an export lies beside them."""
-    for age, name, content in ((40, 'epoch_1.pth', dict(optimizer={})), (30, 'epoch_2.pth', dict(optimizer={})),
-                               (20, 'export.pth', dict(meta={}))):
+    for age, name, content in (
+        (40, 'epoch_1.pth', dict(optimizer={})),
+        (30, 'epoch_2.pth', dict(optimizer={})),
+        (20, 'export.pth', dict(meta={})),
+    ):
         torch.save(dict(state_dict={}, **content), tmp_path / name)
         os.utime(tmp_path / name, (time.time() - age,) * 2)
     (tmp_path / 'epoch_3.pth').write_bytes((tmp_path / 'epoch_2.pth').read_bytes()[:100])
     (tmp_path / 'last_checkpoint').touch()
-    assert _checkpoint_to_resume(load_config(CONFIG, work_dir=str(tmp_path)), 'auto') == str(tmp_path / 'epoch_2.pth')
-    assert 'passes over' in capsys.readouterr().err
+    assert find_checkpoint('auto', tmp_path) == str(tmp_path / 'epoch_2.pth')
+    assert 'skips' in capsys.readouterr().err
     for name in ('epoch_1.pth', 'epoch_2.pth'):
         (tmp_path / name).unlink()
-    with pytest.raises(UserError, match='found no checkpoint in .*Passed over: .*epoch_3.pth'):
-        _checkpoint_to_resume(load_config(CONFIG, work_dir=str(tmp_path)), 'auto')
+    with pytest.raises(UserError, match='found no checkpoint in .*Skipped: .*epoch_3.pth'):
+        find_checkpoint('auto', tmp_path)
 
 
 class Evil:
-
     def __reduce__(self):
         return exec, ('raise SystemExit("the checkpoint ran code")',)
 
@@ -119,7 +126,6 @@ def test_a_checkpoint_that_runs_code_is_refused(tmp_path):
 
 
 class Harmless:
-
     def __reduce__(self):
         return pow, (2, 3)
 
@@ -127,16 +133,19 @@ class Harmless:
 def test_allow_unsafe_reaches_every_reader(tmp_path):
     """By the flag only: the file to resume from, the strict-loading hook and the backbone's own file."""
     torch.save(dict(optimizer={}, payload=Harmless()), tmp_path / 'epoch_1.pth')
-    cfg = load_config(CONFIG, work_dir=str(tmp_path))
-    with pytest.raises(UserError, match='Passed over: .*pow'):
-        _checkpoint_to_resume(cfg, 'auto')
-    assert _checkpoint_to_resume(cfg, 'auto', allow_unsafe=True) == str(tmp_path / 'epoch_1.pth')
+    with pytest.raises(UserError, match='Skipped: .*pow'):
+        find_checkpoint('auto', tmp_path)
+    assert find_checkpoint('auto', tmp_path, allow_code=True) == str(tmp_path / 'epoch_1.pth')
     detector = load_config(ROOT / 'configs/downstream/mmdet/mask-rcnn_vits16_gtsa_fpn_1x_coco.py')
     _allow_code(detector)
     assert detector.default_hooks.strict_load.allow_code
-    backbone = MODELS.build({
-        **detector.model.backbone, 'arch': 'deit-tiny',
-        'init_cfg': {**detector.model.backbone.init_cfg, 'checkpoint': str(tmp_path / 'epoch_1.pth')}})
+    backbone = MODELS.build(
+        {
+            **detector.model.backbone,
+            'arch': 'deit-tiny',
+            'init_cfg': {**detector.model.backbone.init_cfg, 'checkpoint': str(tmp_path / 'epoch_1.pth')},
+        }
+    )
     with pytest.raises(UserError, match='does not fit the backbone'):
         backbone.init_weights()  # it was read, and then found not to fit
 
@@ -164,7 +173,7 @@ def test_more_processes_than_gpus(monkeypatch, tmp_path):
 
 def test_amp_for_an_unknown_wrapper(tmp_path):
     cfg = load_config(CONFIG, {'optim_wrapper.type': 'Mine'}, work_dir=str(tmp_path))
-    with pytest.raises(UserError, match='does not know the optimizer wrapper Mine'):
+    with pytest.raises(UserError, match='does not support the optimizer wrapper Mine'):
         build_runner(cfg, amp=True)
 
 

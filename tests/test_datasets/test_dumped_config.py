@@ -1,4 +1,5 @@
 """The config that a run writes into its work directory, whose keys are sorted, trains as the original does."""
+
 import os
 import subprocess
 import sys
@@ -51,7 +52,18 @@ def test_a_dumped_config_trains_with_the_tool_of_mmpretrain(weights_of_first_run
     if not tool.is_file():
         pytest.skip('this mmpretrain is installed without its tools')
     done = subprocess.run(
-        [sys.executable, '-W', 'ignore', str(tool), str(tmp_path / f'first/{NAME}.py'), '--work-dir',
-         str(tmp_path / 'second')], env={**os.environ, 'PYTHONPATH': str(ROOT)}, capture_output=True, text=True)
+        [
+            sys.executable,
+            '-W',
+            'ignore',
+            str(tool),
+            str(tmp_path / f'first/{NAME}.py'),
+            '--work-dir',
+            str(tmp_path / 'second'),
+        ],
+        env={**os.environ, 'PYTHONPATH': str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     assert_equal(weights_of_first_run, final_weights(tmp_path / 'second'))

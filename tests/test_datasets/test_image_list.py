@@ -62,20 +62,24 @@ def test_coco_json(tmp_path):
     write_images(tmp_path / 'val2017', ['9.png', '1.png'])
     (tmp_path / 'annotations').mkdir()
     (tmp_path / 'annotations/val.json').write_text(
-        json.dumps({'images': [{'id': 5, 'file_name': '9.png'}, {'id': 2, 'file_name': '1.png'}], 'annotations': []}))
+        json.dumps({'images': [{'id': 5, 'file_name': '9.png'}, {'id': 2, 'file_name': '1.png'}], 'annotations': []})
+    )
     dataset = ImageListDataset(str(tmp_path), 'val2017/', ann_file='annotations/val.json')
     assert names_of(dataset) == ['9.png', '1.png']
 
 
-@pytest.mark.parametrize('ann_file, content, message', [
-    ('list.txt', ' \n\r\n', r'list.txt names no image.*lines'),
-    ('list.txt', 'gone/1.png\ngone/2.png\n', r'none of 2 images tried, of 2, .*gone/1.png: .*No such file'),
-    ('coco.json', '{"images": []}', r'coco.json names no image.*file_name'),
-    ('coco.json', '[1]', r'coco.json names no image'),
-    ('coco.json', '{"images": [{"id": 1}]}', r'coco.json has an entry in "images" without a "file_name"'),
-    ('coco.json', '{"images": ', r'coco.json is not valid json'),
-    ('list.csv', 'a.png', r'has to end in .txt'),
-])
+@pytest.mark.parametrize(
+    'ann_file, content, message',
+    [
+        ('list.txt', ' \n\r\n', r'list.txt names no image.*lines'),
+        ('list.txt', 'gone/1.png\ngone/2.png\n', r'none of 2 images tried, of 2, .*gone/1.png: .*No such file'),
+        ('coco.json', '{"images": []}', r'coco.json names no image.*file_name'),
+        ('coco.json', '[1]', r'coco.json names no image'),
+        ('coco.json', '{"images": [{"id": 1}]}', r'coco.json has an entry in "images" without a "file_name"'),
+        ('coco.json', '{"images": ', r'coco.json is not valid json'),
+        ('list.csv', 'a.png', r'must end in .txt'),
+    ],
+)
 def test_bad_ann_file(tmp_path, ann_file, content, message):
     (tmp_path / ann_file).write_text(content)
     with pytest.raises(UserError, match=message):
@@ -83,7 +87,7 @@ def test_bad_ann_file(tmp_path, ann_file, content, message):
 
 
 def test_bad_folders(tmp_path):
-    with pytest.raises(UserError, match=r'nowhere/ does not exist \(images ending in .jpg, .jpeg'):
+    with pytest.raises(UserError, match=r'nowhere/ does not exist \(expected images ending in .jpg, .jpeg'):
         ImageListDataset(str(tmp_path / 'nowhere'))
     with pytest.raises(UserError, match=r'there is no image in .*images ending in .jpg, .jpeg.* data_root'):
         ImageListDataset(str(tmp_path))
@@ -106,9 +110,14 @@ def test_sample_and_registries(tmp_path):
 
     TRANSFORMS.register_module(name='AddOneForTest', module=AddOneForTest, force=True)
     with DefaultScope.overwrite_default_scope('mmengine'):
-        dataset = DATASETS.build(dict(
-            type='mmssl_geo.ImageListDataset', data_root=str(tmp_path), seed=7,
-            pipeline=[dict(type='mmssl_geo.AddOneForTest'), shape]))
+        dataset = DATASETS.build(
+            dict(
+                type='mmssl_geo.ImageListDataset',
+                data_root=str(tmp_path),
+                seed=7,
+                pipeline=[dict(type='mmssl_geo.AddOneForTest'), shape],
+            )
+        )
     sample = dataset[2, 5]
     assert sample['img'].max() == 3 and sample['shape'] == (4, 5, 3)
     expected = dict(img_path=str(tmp_path / '2.png'), sample_idx=2, epoch=5, seed=7, unreadable='')
@@ -121,7 +130,6 @@ def test_sample_and_registries(tmp_path):
 
 
 class AddOneForTest:
-
     def __call__(self, sample):
         return dict(sample, img=sample['img'] + 1)
 
@@ -186,6 +194,7 @@ def test_named_steps_run_in_their_stages_and_none_removes_one(tmp_path):
     def step(name, stage):
         def append(sample):
             return dict(sample, steps=(*sample.get('steps', ()), name))
+
         append.stage = stage
         return append
 

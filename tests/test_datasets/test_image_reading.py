@@ -98,8 +98,17 @@ def test_sixteen_bit_grey_is_scaled_not_clipped(tmp_path, name, mode):
 
 def test_big_endian_sixteen_bit_tiff(tmp_path):
     values = np.linspace(0, 65535, 64).astype(np.uint16).reshape(8, 8)
-    entries = [(256, 3, 8), (257, 3, 8), (258, 3, 16), (259, 3, 1), (262, 3, 1), (273, 4, 200), (277, 3, 1),
-               (278, 3, 8), (279, 4, 128)]
+    entries = [
+        (256, 3, 8),
+        (257, 3, 8),
+        (258, 3, 16),
+        (259, 3, 1),
+        (262, 3, 1),
+        (273, 4, 200),
+        (277, 3, 1),
+        (278, 3, 8),
+        (279, 4, 128),
+    ]
     directory = len(entries).to_bytes(2, 'big')
     for tag, kind, value in entries:
         stored = value.to_bytes(2, 'big') + b'\0\0' if kind == 3 else value.to_bytes(4, 'big')
@@ -156,8 +165,12 @@ def test_truncated_files_are_refused(tmp_path, ending, allowed, monkeypatch):
 def test_what_is_no_image(tmp_path):
     (tmp_path / 'zero.jpg').write_bytes(b'')
     (tmp_path / 'text.jpg').write_text('not an image')
-    for name, reason in [('zero.jpg', 'cannot identify'), ('text.jpg', 'cannot identify'), ('none.jpg', 'No such file'),
-                         ('.', 'directory')]:
+    for name, reason in [
+        ('zero.jpg', 'cannot identify'),
+        ('text.jpg', 'cannot identify'),
+        ('none.jpg', 'No such file'),
+        ('.', 'directory'),
+    ]:
         with pytest.raises(UnreadableImage, match=reason) as caught:
             read_rgb(str(tmp_path / name))
         assert '\n' not in str(caught.value)

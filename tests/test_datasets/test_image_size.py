@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmssl_geo.datasets.image_reading import UnreadableImage, read_rgb
-from mmssl_geo.datasets.image_size import upright_size
+from mmssl_geo.datasets.image_reading import UnreadableImage, read_rgb, upright_size
 
 
 @pytest.mark.parametrize('ending', ['jpg', 'png', 'tiff', 'webp'])

@@ -1,4 +1,5 @@
 """Tar shards, the cache of decoded images and reduced-size decoding: views do not depend on them."""
+
 import argparse
 import os
 import shutil
@@ -11,7 +12,13 @@ from mmengine.config import Config
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from mmssl_geo.datasets import ImageListDataset, MultiCrop, PackViews, RandomQuarterTurns, RandomViewPhotometrics
+from mmssl_geo.datasets import (
+    ImageListDataset,
+    MultiCrop,
+    MultiViewPhotometricAugmentation,
+    PackViews,
+    RandomQuarterTurns,
+)
 from mmssl_geo.datasets.image_cache import ImageCache
 from mmssl_geo.datasets.image_reading import read_rgb
 from mmssl_geo.utils.config import CfgOptionsAction
@@ -36,8 +43,12 @@ def photos(tmp_path):
 
 
 def dataset(folder, **settings):
-    pipeline = [MultiCrop(global_size=32, local_size=16, num_local=3), RandomViewPhotometrics(), RandomQuarterTurns(),
-                PackViews()]
+    pipeline = [
+        MultiCrop(global_size=32, local_size=16, num_local=3),
+        MultiViewPhotometricAugmentation(),
+        RandomQuarterTurns(),
+        PackViews(),
+    ]
     return ImageListDataset(str(folder), pipeline=pipeline, seed=3, **settings)
 
 
@@ -78,11 +89,14 @@ def test_a_broken_image_in_a_tar_file_is_passed_over_and_named(photos, tmp_path)
     assert sample['img_path'].endswith('2.JPG')
 
 
-@pytest.mark.parametrize('content, message', [
-    (None, r'there is no tar file .*train-\*.tar'),
-    (b'x' * 2000, 'train-0.tar is no whole, uncompressed tar file'),
-    (b'\0' * 10240, 'there is no image in'),
-])
+@pytest.mark.parametrize(
+    'content, message',
+    [
+        (None, r'there is no tar file .*train-\*.tar'),
+        (b'x' * 2000, 'train-0.tar is not a complete, uncompressed tar file'),
+        (b'\0' * 10240, 'there is no image in'),
+    ],
+)
 def test_bad_tar_files(tmp_path, content, message):
     if content is not None:
         (tmp_path / 'train-0.tar').write_bytes(content)
@@ -94,7 +108,7 @@ def test_cut_off_tar_file(photos, tmp_path):
     write_tars(photos, tmp_path)
     whole = (tmp_path / 'train-1.tar').read_bytes()
     (tmp_path / 'train-1.tar').write_bytes(whole[:2000])
-    with pytest.raises(UserError, match='train-1.tar is no whole'):
+    with pytest.raises(UserError, match='train-1.tar is not a complete'):
         dataset(tmp_path, ann_file='train-*.tar')
 
 
@@ -165,7 +179,7 @@ def test_a_cache_that_is_deleted_under_a_run_is_named_once(photos, tmp_path, mon
     monkeypatch.setattr('mmssl_geo.datasets.image_cache.print_log', lambda text, *_: said.append(text))
     shutil.rmtree(tmp_path / 'cache')
     assert_same_views(expected, cached)
-    assert len(said) == 1 and 'cache takes no more (No such file or directory)' in said[0]
+    assert len(said) == 1 and 'cache is disabled (No such file or directory)' in said[0]
 
 
 def test_of_two_writers_one_pays(tmp_path):
@@ -213,12 +227,14 @@ def test_impossible_caches(tmp_path):
     (tmp_path / 'file').write_text('')
     with pytest.raises(UserError, match='max_gb must be a positive'):
         ImageCache(str(tmp_path / 'cache'), 0)
-    with pytest.raises(UserError, match=r'cannot be made .*dataset.cache.folder'):
+    with pytest.raises(UserError, match=r'cannot be created .*dataset.cache.folder'):
         ImageCache(str(tmp_path / 'file' / 'cache'), 1)
 
 
-@pytest.mark.parametrize('size, factor', [((480, 640), 1), ((1400, 1400), 2), ((2600, 2500), 4), ((9000, 9000), 8),
-                                          ((100, 9000), 1), ((1000, 1000), 1)])
+@pytest.mark.parametrize(
+    'size, factor',
+    [((480, 640), 1), ((1400, 1400), 2), ((2600, 2500), 4), ((9000, 9000), 8), ((100, 9000), 1), ((1000, 1000), 1)],
+)
 def test_how_much_smaller_an_image_may_be_read(size, factor):
     """The smallest global crop, 0.3 of the area at 3 : 4, has to be 1.25 times as large as its view."""
     crop = MultiCrop()
@@ -253,11 +269,17 @@ def test_reduced_pngs_are_read_whole(tmp_path):
 
 def test_memory_of_a_worker_stays_flat(photos):
     """Resident memory after many samples, in pages, read from the system."""
+
     def resident():
         with open('/proc/self/statm') as file:
             return int(file.read().split()[1])
 
-    pipeline = [MultiCrop(global_size=96, num_local=0), RandomViewPhotometrics(), RandomQuarterTurns(), PackViews()]
+    pipeline = [
+        MultiCrop(global_size=96, num_local=0),
+        MultiViewPhotometricAugmentation(),
+        RandomQuarterTurns(),
+        PackViews(),
+    ]
     views = ImageListDataset(str(photos), pipeline=pipeline)
     for index in range(60):
         views[index % 5, index]

@@ -47,6 +47,7 @@ def test_ids_need_not_be_dense_nor_annotations_in_order(root):
         for entry in content['annotations']:
             entry['category_id'] = 10 * entry['category_id'] + 3
         content['annotations'].reverse()
+
     before = [read(root).get_data_info(i) for i in range(8)]
     edit(root, change)
     after = [read(root).get_data_info(i) for i in range(8)]
@@ -77,14 +78,20 @@ def no_file_names(content):
     del content['images'][5]['file_name']
 
 
-@pytest.mark.parametrize('change, message', [
-    (no_images, r'train2019\.json: it names no image'),
-    (drop_one, r'train2019\.json: 1 of 8 images have no annotation \(the first: train_val2019/Birds/1/'),
-    (forget_category, r'categories that are not listed: \[3\]'),
-    (no_label_list, r'needs a list `annotations` of entries with category_id, image_id; .*test split has no labels'),
-    (no_file_names, r'needs a list `images` of entries with file_name, id'),
-    (lambda content: [content], 'needs a list `images`'),
-])
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (no_images, r'train2019\.json: it names no image'),
+        (drop_one, r'train2019\.json: 1 of 8 images have no annotation \(the first: train_val2019/Birds/1/'),
+        (forget_category, r'categories that are not listed: \[3\]'),
+        (
+            no_label_list,
+            r'needs a list `annotations` of entries with category_id, image_id; .*test split has no labels',
+        ),
+        (no_file_names, r'needs a list `images` of entries with file_name, id'),
+        (lambda content: [content], 'needs a list `images`'),
+    ],
+)
 def test_wrong_files_are_named(root, change, message):
     edit(root, change)
     with pytest.raises(UserError, match=message):

@@ -24,14 +24,21 @@ def data(tmp_path):
     for i in range(4):
         Image.fromarray(np.full((30, 40, 3), i, np.uint8)).save(tmp_path / f'train/{i}.png')
     regions = [[0, 0, 40, 30], [5, 6, 7, 8], [0, 1, 2, 3], [0, 0, 3, 3]]
-    write_regions(tmp_path / 'p.safetensors', [b'0.png', b'1.png', b'2.png', b'3.png'], [(30, 40)] * 4, [2, 0, 1, 1],
-                  np.array(regions), {})
+    write_regions(
+        tmp_path / 'p.safetensors',
+        [b'0.png', b'1.png', b'2.png', b'3.png'],
+        [(30, 40)] * 4,
+        [2, 0, 1, 1],
+        np.array(regions),
+        {},
+    )
     return tmp_path
 
 
 def load(data, **options):
-    return ImageListDataset(str(data), 'train', pipeline=[
-        dict(type='mmssl_geo.LoadRegions', file=str(data / 'p.safetensors'), **options)])
+    return ImageListDataset(
+        str(data), 'train', pipeline=[dict(type='mmssl_geo.LoadRegions', file=str(data / 'p.safetensors'), **options)]
+    )
 
 
 def test_regions_of_every_image_and_the_grid_where_there_is_none(data):
@@ -48,8 +55,9 @@ def test_regions_of_every_image_and_the_grid_where_there_is_none(data):
 
 def test_names_are_matched_not_positions(data):
     (data / 'list.txt').write_text('3.png\n2.png\n')
-    dataset = ImageListDataset(str(data), 'train', ann_file='list.txt', pipeline=[
-        LoadRegions(str(data / 'p.safetensors'))])
+    dataset = ImageListDataset(
+        str(data), 'train', ann_file='list.txt', pipeline=[LoadRegions(str(data / 'p.safetensors'))]
+    )
     assert [dataset[i]['regions'].tolist() for i in (0, 1)] == [[[0, 0, 3, 3]], [[0, 1, 2, 3]]]
 
 
@@ -65,14 +73,17 @@ def test_an_image_that_stands_in_for_an_unreadable_one_brings_its_own_regions(da
 def test_workers_give_the_same(data, start):
     dataset = load(data)
     loaded = DataLoader(dataset, num_workers=1, collate_fn=list, multiprocessing_context=start)
-    for (there, ), here in zip(loaded, dataset, strict=True):
+    for (there,), here in zip(loaded, dataset, strict=True):
         assert np.array_equal(there['regions'], here['regions'])
 
 
 def test_a_file_that_does_not_match_is_found_when_the_dataset_is_built(data):
     (data / 'train/3.png').rename(data / 'train/renamed.png')
-    with pytest.raises(UserError, match=r'1 of 4 images have no entry in it \(renamed.png\).*1 of its 4 entries belong '
-                                        r'to no image \(3.png\).*renamed or moved.*max_missing=0.01'):
+    with pytest.raises(
+        UserError,
+        match=r'1 of 4 images have no entry in it \(renamed.png\).*1 of its 4 entries belong '
+        r'to no image \(3.png\).*renamed or moved.*max_missing=0.01',
+    ):
         load(data)
     dataset = load(data, max_missing=0.25)
     assert dataset[3]['regions_fallback'] and not dataset[2]['regions_fallback']
@@ -80,8 +91,10 @@ def test_a_file_that_does_not_match_is_found_when_the_dataset_is_built(data):
 
 def test_what_does_not_match_is_logged_and_what_does_too(data, monkeypatch):
     logged = []
-    monkeypatch.setattr('mmssl_geo.datasets.transforms.load_regions.print_log',
-                        lambda message, logger, level: logged.append((level, message)))
+    monkeypatch.setattr(
+        'mmssl_geo.datasets.transforms.load_regions.print_log',
+        lambda message, logger, level: logged.append((level, message)),
+    )
     load(data)
     (data / 'train/1.png').unlink()
     load(data)
@@ -93,8 +106,14 @@ def test_what_does_not_match_is_logged_and_what_does_too(data, monkeypatch):
     assert '1 of 4 images have no entry in it (9.png)' in third
     for name in (b'0.png', b'2.png', b'3.png', b'9.png'):
         (data / 'train' / name.decode()).touch()
-    write_regions(data / 'p.safetensors', [b'0.png', b'2.png', b'3.png', b'9.png'], [(30, 40)] * 4, [1] * 4,
-                  np.array([[0, 0, 4, 4]] * 4), {})
+    write_regions(
+        data / 'p.safetensors',
+        [b'0.png', b'2.png', b'3.png', b'9.png'],
+        [(30, 40)] * 4,
+        [1] * 4,
+        np.array([[0, 0, 4, 4]] * 4),
+        {},
+    )
     load(data)
     assert logged[-1] == (logging.INFO, f'the proposals file {data}/p.safetensors has regions for all 4 images')
 
@@ -116,8 +135,11 @@ def test_regions_outside_the_image_are_clipped_or_drop_out():
     corners = rng.integers(0, 400, (4000, 2, 2))
     boxes = np.concatenate([corners.min(1), corners.max(1)], axis=1)
     kept = fit_regions(boxes, (200, 300), (200, 300))
-    wanted = [[x1, y1, min(x2, 300), min(y2, 200)] for x1, y1, x2, y2 in boxes.tolist()
-              if min(x2, 300) - x1 >= 1 and min(y2, 200) - y1 >= 1]
+    wanted = [
+        [x1, y1, min(x2, 300), min(y2, 200)]
+        for x1, y1, x2, y2 in boxes.tolist()
+        if min(x2, 300) - x1 >= 1 and min(y2, 200) - y1 >= 1
+    ]
     assert kept.tolist() == wanted and 1000 < len(wanted) < 4000
     scaled = fit_regions(boxes, (200, 300), (100, 150))
     assert len(scaled) and scaled.min() >= 0 and scaled[:, 2].max() <= 150 and scaled[:, 3].max() <= 100
@@ -147,12 +169,15 @@ def test_grid_regions_are_a_function_of_seed_epoch_and_index():
     assert grid_boxes(np.random.default_rng(0), (30, 40), **options).shape == drawn.shape
 
 
-@pytest.mark.parametrize('make, message', [
-    (lambda: GridRegions(area=(0.3, 0.1)), 'GridRegions: a grid of 3'),
-    (lambda: GridRegions(grid='3'), 'GridRegions'),
-    (lambda: LoadRegions('nowhere.safetensors'), 'nowhere.safetensors does not exist'),
-    (lambda: LoadRegions('nowhere.safetensors', max_missing=2), 'max_missing is a share'),
-])
+@pytest.mark.parametrize(
+    'make, message',
+    [
+        (lambda: GridRegions(area=(0.3, 0.1)), 'GridRegions: a grid of 3'),
+        (lambda: GridRegions(grid='3'), 'GridRegions'),
+        (lambda: LoadRegions('nowhere.safetensors'), 'nowhere.safetensors does not exist'),
+        (lambda: LoadRegions('nowhere.safetensors', max_missing=2), 'max_missing is a share'),
+    ],
+)
 def test_impossible_settings(make, message):
     with pytest.raises(UserError, match=message):
         make()

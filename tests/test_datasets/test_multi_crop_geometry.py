@@ -1,4 +1,5 @@
 """Coordinate images through the real pipeline, preprocessor and pairing: both sides must show the same place."""
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +14,7 @@ from mmssl_geo.models import GTSAHead, MultiViewDataPreprocessor
 def coordinate_photo(height, width):
     """`(H, W, 3)` uint8: red grows with x, green with y, over the whole range of grey levels."""
     y, x = np.mgrid[:height, :width]
-    red, green = (x + .5) / width * 255, (y + .5) / height * 255
+    red, green = (x + 0.5) / width * 255, (y + 0.5) / height * 255
     return np.stack([red, green, np.zeros_like(red)], axis=-1).round().astype(np.uint8)
 
 
@@ -25,7 +26,7 @@ def batch_of_views(height, width, num_images, global_size=112, local_size=48):
         for transform in (crop, RandomQuarterTurns(), PackViews()):
             results = transform(results)
         samples.append(results)
-    preprocessor = MultiViewDataPreprocessor(mean=(0., 0., 0.), std=(1., 1., 1.))
+    preprocessor = MultiViewDataPreprocessor(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
     return preprocessor(default_collate(samples))['views']
 
 
@@ -57,7 +58,7 @@ def test_teacher_and_student_patches_show_the_same_place_for_all_turns(height, w
         assert unturned[moved].mean() > 5 * error.mean()
         turns = views.turns
         for q in range(2):
-            for v in (range(2) if kind == 'global' else range(2, 10)):
+            for v in range(2) if kind == 'global' else range(2, 10):
                 combinations |= {(int(a), int(b)) for a, b in zip(turns[:, q], turns[:, v], strict=True) if q != v}
     assert len(combinations) == 16
 
@@ -97,7 +98,8 @@ def test_the_head_pools_and_turns_the_same_place():
         predictor=dict(type='mmssl_geo.ConvProjector', in_channels=4),
         rotation_head=dict(type='mmssl_geo.RotationHead', in_channels=4),
         crop_loss=dict(type='mmssl_geo.CropSimilarityLoss'),
-        correspondence_loss=dict(type='mmssl_geo.PatchCorrespondenceLoss'))
+        correspondence_loss=dict(type='mmssl_geo.PatchCorrespondenceLoss'),
+    )
     turned = 0
     for kind, group in views.pairs().items():
         losses = head.crop_losses(kind, maps[kind], maps['global'], group, patch_size)

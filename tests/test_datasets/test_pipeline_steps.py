@@ -1,4 +1,5 @@
 """The order of a pipeline's steps, and mistakes in it, which are reported when the dataset is built."""
+
 import numpy as np
 import pytest
 import torch
@@ -78,8 +79,9 @@ def test_samples_of_a_dumped_config_are_the_same(config, tmp_path, default_scope
     dumped = Config.fromfile(tmp_path / 'dumped.py')
     names = list(cfg.train_dataloader.dataset.pipeline)
     assert list(dumped.train_dataloader.dataset.pipeline) == sorted(names) != names
-    samples = [ImageListDataset(str(tmp_path), pipeline=read.train_dataloader.dataset.pipeline)[0, 3]
-               for read in (cfg, dumped)]
+    samples = [
+        ImageListDataset(str(tmp_path), pipeline=read.train_dataloader.dataset.pipeline)[0, 3] for read in (cfg, dumped)
+    ]
     for key, value in samples[0].items():
         for part in value if isinstance(value, dict) else ():
             assert torch.equal(value[part], samples[1][key][part])
@@ -97,10 +99,12 @@ def test_a_step_added_to_an_inherited_pipeline_runs_in_its_stage(build, config):
 def test_an_added_step_runs_where_it_is_placed(build):
     def kinds(**place):
         options = {'mirror.type': 'mmssl_geo.NoStageForTest', **{f'mirror.{key}': place[key] for key in place}}
-        return [type(step).__name__.replace('NoStageForTest', '*') for step in
-                build(CONFIGS[0], **options).pipeline.transforms]
+        return [
+            type(step).__name__.replace('NoStageForTest', '*')
+            for step in build(CONFIGS[0], **options).pipeline.transforms
+        ]
 
-    steps = ['MultiCrop', 'RandomViewPhotometrics', 'RandomQuarterTurns', 'PackViews']
+    steps = ['MultiCrop', 'MultiViewPhotometricAugmentation', 'RandomQuarterTurns', 'PackViews']
     assert kinds(before='pack') == [*steps[:3], '*', *steps[3:]]
     assert kinds(after='crop') == [*steps[:1], '*', *steps[1:]]
     assert kinds(before='crop') == ['*', *steps]
@@ -117,17 +121,26 @@ def test_places_hold_and_ties_are_broken_by_name():
     assert chain['b']['after'] == 'z', 'the config stays as it is'
 
 
-@pytest.mark.parametrize('steps,message', [
-    (named(a=dict(after='q'), b={}), "step a of .*: after='q' names no other step of it; the others are b$"),
-    (named(a=dict(after='a')), "step a of .*: after='a' names no other step of it; the others are none"),
-    (dict(named(a=dict(after='b')), b=None, c=dict(type='mmssl_geo.MultiCrop')), "after='b' .*; the others are c$"),
-    (named(a=dict(after='b', before='c'), b={}, c={}), 'step a of the pipeline has both `before` and `after`'),
-    (named(a=dict(after='b'), b=dict(before='a'), c={}), 'the steps a, b of .* are placed only relative to each other'),
-    (dict(a=NO_STAGE, **named(b={})), "step a of the pipeline has no place: .*pipeline.a.before='pack'"),
-    (dict(a=lambda sample: sample), 'step a of the pipeline has no place'),
-    (dict(a=dict(type='mmssl_geo.Unknown')), "step a of the pipeline: no transform is registered as 'mmssl_geo.Unkn"),
-    (dict(a=dict(size=3)), 'step a of the pipeline: no transform is registered as None'),
-])
+@pytest.mark.parametrize(
+    'steps,message',
+    [
+        (named(a=dict(after='q'), b={}), "step a of .*: after='q' names no other step of it; the others are b$"),
+        (named(a=dict(after='a')), "step a of .*: after='a' names no other step of it; the others are none"),
+        (dict(named(a=dict(after='b')), b=None, c=dict(type='mmssl_geo.MultiCrop')), "after='b' .*; the others are c$"),
+        (named(a=dict(after='b', before='c'), b={}, c={}), 'step a of the pipeline has both `before` and `after`'),
+        (
+            named(a=dict(after='b'), b=dict(before='a'), c={}),
+            'the steps a, b of .* are placed only relative to each other',
+        ),
+        (dict(a=NO_STAGE, **named(b={})), "step a of the pipeline has no place: .*pipeline.a.before='pack'"),
+        (dict(a=lambda sample: sample), 'step a of the pipeline has no place'),
+        (
+            dict(a=dict(type='mmssl_geo.Unknown')),
+            "step a of the pipeline: no transform is registered as 'mmssl_geo.Unkn",
+        ),
+        (dict(a=dict(size=3)), 'step a of the pipeline: no transform is registered as None'),
+    ],
+)
 def test_impossible_places(steps, message, default_scope):
     with pytest.raises(UserError, match=message):
         pipeline_steps(steps)
@@ -154,5 +167,6 @@ def test_a_step_is_a_config_or_none(build, value):
 
 def test_every_transform_of_this_package_declares_a_stage():
     import mmssl_geo.datasets.transforms as transforms
+
     for name in transforms.__all__:
         assert isinstance(getattr(transforms, name).stage, Stage), name

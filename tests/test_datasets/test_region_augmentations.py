@@ -5,7 +5,7 @@ import pytest
 import torch
 from mmengine.dataset import Compose
 
-from mmssl_geo.datasets import ContextCrop, ForegroundShift, RegionCutout, TokenCutout, ViewPhotometrics
+from mmssl_geo.datasets import ContextCrop, ForegroundShift, PhotometricAugmentation, RegionCutout, TokenCutout
 from mmssl_geo.geometry import region_mask
 from mmssl_geo.registry import TRANSFORMS
 from mmssl_geo.utils.errors import UserError
@@ -118,11 +118,12 @@ def test_boxes_of_any_type_under_any_key():
             assert np.asarray(moved) == pytest.approx(expected['regions'])
 
 
-@pytest.mark.parametrize('step', [*STEPS, partial(ViewPhotometrics, jitter_prob=1)])
+@pytest.mark.parametrize('step', [*STEPS, partial(PhotometricAugmentation, jitter_prob=1)])
 def test_steps_are_a_function_of_seed_epoch_index_and_view(step):
     def run(**changes):
         results = {**sample(), **changes}
         return step()(results)['img']
+
     first = run()
     state = np.random.get_state()[1].copy()
     assert (run() == first).all() and (np.random.get_state()[1] == state).all()
@@ -135,6 +136,7 @@ def test_a_plain_pipeline_draws_from_numpys_global_generator(step):
     def run():
         results = sample()
         return step()({key: results[key] for key in ('img', 'regions')})['img']
+
     np.random.seed(3)
     first, second = run(), run()
     assert (first != second).any()
@@ -171,11 +173,13 @@ def test_token_cutout_scales_pixels_to_tokens():
     assert (ever == expected).all()
 
 
-def test_photometrics_of_byol():
+def test_photometric_augmentation_of_byol():
     def share(happens, **probs):
-        step = ViewPhotometrics(**{**dict(jitter_prob=0, grayscale_prob=0, blur_prob=0, solarise_prob=0), **probs})
+        never = dict(jitter_prob=0, grayscale_prob=0, blur_prob=0, solarise_prob=0)
+        step = PhotometricAugmentation(**{**never, **probs})
         return np.mean([happens(step(sample(index))['img'], sample(index)['img']) for index in range(300)])
-    defaults = ViewPhotometrics().photometrics.probs
+
+    defaults = PhotometricAugmentation().sampler.probs
     assert share(lambda after, before: (after != before).any(), jitter_prob=0.8) == pytest.approx(0.8, abs=0.08)
     assert share(lambda after, _: np.ptp(after, axis=-1).max() == 0, grayscale_prob=0.2) == pytest.approx(0.2, abs=0.08)
     assert share(lambda after, _: after.max() < 128, solarise_prob=0.2) == pytest.approx(0.2, abs=0.08)
@@ -184,26 +188,29 @@ def test_photometrics_of_byol():
 
 
 def test_steps_are_registered():
-    for step in (*STEPS, TokenCutout, ViewPhotometrics):
+    for step in (*STEPS, TokenCutout, PhotometricAugmentation):
         assert type(TRANSFORMS.build(dict(type=f'mmssl_geo.{step.__name__}'))) is step
 
 
-@pytest.mark.parametrize('make,message', [
-    (lambda: RegionCutout(share=(0.5, 0.3)), 'RegionCutout.share must be'),
-    (lambda: RegionCutout(share=(0.5, 1.3)), 'between 0 and 1'),
-    (lambda: RegionCutout(aspect_jitter=-1), 'must not be negative'),
-    (lambda: ContextCrop(scale=(0, 0.3)), 'must be more than 0'),
-    (lambda: ContextCrop(scale=(0.5, 0.3)), 'ContextCrop.scale must be'),
-    (lambda: TokenCutout(share=(0.5, 1.3)), 'TokenCutout.share must be'),
-    (lambda: RegionCutout()(dict(img=np.zeros((4, 4, 3)))), 'finds no key "regions".*LoadRegions'),
-    (lambda: ContextCrop(regions_key='gt_bboxes')(sample()), 'finds no key "gt_bboxes"'),
-    (lambda: ForegroundShift()(sample(boxes=[1, 2, 3, 4])), r'must hold boxes of shape \(K, 4\)'),
-])
+@pytest.mark.parametrize(
+    'make,message',
+    [
+        (lambda: RegionCutout(share=(0.5, 0.3)), 'RegionCutout.share must be'),
+        (lambda: RegionCutout(share=(0.5, 1.3)), 'between 0 and 1'),
+        (lambda: RegionCutout(aspect_jitter=-1), 'must not be negative'),
+        (lambda: ContextCrop(scale=(0, 0.3)), 'must be more than 0'),
+        (lambda: ContextCrop(scale=(0.5, 0.3)), 'ContextCrop.scale must be'),
+        (lambda: TokenCutout(share=(0.5, 1.3)), 'TokenCutout.share must be'),
+        (lambda: RegionCutout()(dict(img=np.zeros((4, 4, 3)))), 'finds no key "regions".*LoadRegions'),
+        (lambda: ContextCrop(regions_key='gt_bboxes')(sample()), 'finds no key "gt_bboxes"'),
+        (lambda: ForegroundShift()(sample(boxes=[1, 2, 3, 4])), r'must hold boxes of shape \(K, 4\)'),
+    ],
+)
 def test_what_cannot_work_is_refused(make, message):
     with pytest.raises(UserError, match=message):
         make()
 
 
 def test_torch_boxes_are_read():
-    after = RegionCutout()({**sample(), 'regions': torch.tensor([[10., 8, 40, 38]])})
+    after = RegionCutout()({**sample(), 'regions': torch.tensor([[10.0, 8, 40, 38]])})
     assert after['region_shares'].shape == (1,)

@@ -23,21 +23,28 @@ HEIGHT, WIDTH = 200, 250
 
 def sample(index=0, regions=None, size=(HEIGHT, WIDTH), seed=0, step=1):
     """An image whose red is `step` times the column, and whose green is `step` times the row, of a pixel."""
-    ys, xs = np.mgrid[:size[0], :size[1]] * step
+    ys, xs = np.mgrid[: size[0], : size[1]] * step
     image = np.stack([xs % 256, ys % 256, np.full(size, 7)], axis=-1).astype(np.uint8)
     if regions is None:
         regions = grid_boxes(np.random.default_rng(index), size)
-    return dict(img=image, regions=np.array(regions, dtype=np.float32).reshape(-1, 4), seed=seed, epoch=0,
-                sample_idx=index, img_path='a.jpg', regions_fallback=False)
+    return dict(
+        img=image,
+        regions=np.array(regions, dtype=np.float32).reshape(-1, 4),
+        seed=seed,
+        epoch=0,
+        sample_idx=index,
+        img_path='a.jpg',
+        regions_fallback=False,
+    )
 
 
 def shipped_steps(**options):
-    """The shipped pipeline from `RegionViews` on, without photometrics and packing."""
+    """The shipped pipeline from `RegionViews` on, without photometric augmentation and packing."""
     steps = Config.fromfile(ROOT / 'configs/_base_/datasets/d3ssl_regions.py').train_dataloader.dataset.pipeline
     steps.update(regions=None, pack=None, x1=None, x2=None)
     steps.views.update(options)
     for name in ('x1_cut', 'x2_small', 'x3'):
-        steps[name].steps.photometrics = None
+        steps[name].steps.photometric = None
     return [TRANSFORMS.build(step) for step in pipeline_steps(steps)]
 
 
@@ -118,12 +125,15 @@ def test_flips_are_drawn_for_each_view():
     flips = np.array([[view['flipped'] for view in step(sample(index))['views'].values()] for index in range(400)])
     assert flips.mean(axis=0) == pytest.approx(0.5, abs=0.11)
     assert (flips[:, 0] == flips[:, 1]).mean() == pytest.approx(0.5, abs=0.11)
-    assert not any(view['flipped'] for index in range(20)
-                   for view in RegionViews(flip_prob=0, size=16)(sample(index))['views'].values())
+    assert not any(
+        view['flipped']
+        for index in range(20)
+        for view in RegionViews(flip_prob=0, size=16)(sample(index))['views'].values()
+    )
 
 
 def test_chosen_regions_can_be_used_in_both_views():
-    step, chosen = RegionViews(size=100, num_regions=3, jitter=0.), 0
+    step, chosen = RegionViews(size=100, num_regions=3, jitter=0.0), 0
     for index in range(200):
         rng = np.random.default_rng(index)
         corners = rng.uniform(0, 1, (30, 2, 2)) * (WIDTH, HEIGHT)
@@ -144,16 +154,20 @@ def test_chosen_regions_can_be_used_in_both_views():
     assert chosen > 190
 
 
-@pytest.mark.parametrize('box', [
-    (10, 10, 240, 70),  # aspect 3.8
-    (10, 10, 70, 80),  # 29 % of the side
-    (0, 0, 240, 190),  # 95 %
-    (20, 5, 20, 190),  # of no extent
-    (np.nan, 5, 90, 90)])
+@pytest.mark.parametrize(
+    'box',
+    [
+        (10, 10, 240, 70),  # aspect 3.8
+        (10, 10, 70, 80),  # 29 % of the side
+        (0, 0, 240, 190),  # 95 %
+        (20, 5, 20, 190),  # of no extent
+        (np.nan, 5, 90, 90),
+    ],
+)
 def test_regions_of_extreme_shape_or_size_are_not_used(box):
     usable = (60, 50, 160, 150)
     for index in range(20):
-        results = RegionViews(jitter=0.)(sample(index, [box, usable]))
+        results = RegionViews(jitter=0.0)(sample(index, [box, usable]))
         assert not results['regions_fallback'] and (results['regions_src'] == usable).all()
         assert RegionViews()(sample(index, [box]))['regions_fallback']
 
@@ -187,7 +201,7 @@ def test_few_regions_are_padded_by_jittered_copies():
             copies.append(np.concatenate([centre_off, side_off], axis=1)[near.argmax()])
     copies = np.array(copies)[np.any(copies, axis=1)]
     assert len(copies) > 200 and (copies.max(axis=0) > 0.09).all()
-    exact = RegionViews(num_regions=5, jitter=0.)(sample(0, boxes[:1]))['regions_src']
+    exact = RegionViews(num_regions=5, jitter=0.0)(sample(0, boxes[:1]))['regions_src']
     assert (exact == boxes[0]).all()
 
 
@@ -259,21 +273,27 @@ def test_packed_samples_are_batched():
     assert 'foreground' not in clean and clean['region_shares'] == {}
 
 
-@pytest.mark.parametrize('make,message', [
-    (lambda: RegionViews(size=0), 'size must be a positive whole number'),
-    (lambda: RegionViews(num_regions=2.5), 'num_regions must be a positive whole number'),
-    (lambda: RegionViews(max_draws=0), 'max_draws must be'),
-    (lambda: RegionViews(crop_scale=(0.9, 0.6)), 'crop_scale must be'),
-    (lambda: RegionViews(x1_scale=(0, 1)), 'x1_scale must be'),
-    (lambda: RegionViews(size_range=(0.3, 8)), 'size_range must be'),
-    (lambda: RegionViews(crop_ratio=(1.2, 2)), 'crop_ratio must include 1'),
-    (lambda: RegionViews(min_side=32), 'min_side is a share of the view'),
-    (lambda: RegionViews()(dict(img=sample()['img'])), 'RegionViews finds no key "regions"'),
-    (lambda: DeriveView('x9', 'x1_cut')(RegionViews()(sample())), 'no view "x9" to make "x1_cut" of: there are x1, x2'),
-    (lambda: DeriveView('x1', 'x1'), 'DeriveView cannot replace its source "x1": use AugmentView'),
-    (lambda: AugmentView('x9', [])(RegionViews()(sample())), 'AugmentView finds no view "x9": there are x1, x2'),
-    (lambda: DeriveView('x3', 'x4', size=32)(run(shipped_steps(), sample())), 'cannot resize "x3"'),
-])
+@pytest.mark.parametrize(
+    'make,message',
+    [
+        (lambda: RegionViews(size=0), 'size must be a positive whole number'),
+        (lambda: RegionViews(num_regions=2.5), 'num_regions must be a positive whole number'),
+        (lambda: RegionViews(max_draws=0), 'max_draws must be'),
+        (lambda: RegionViews(crop_scale=(0.9, 0.6)), 'crop_scale must be'),
+        (lambda: RegionViews(x1_scale=(0, 1)), 'x1_scale must be'),
+        (lambda: RegionViews(size_range=(0.3, 8)), 'size_range must be'),
+        (lambda: RegionViews(crop_ratio=(1.2, 2)), 'crop_ratio must include 1'),
+        (lambda: RegionViews(min_side=32), 'min_side is a share of the view'),
+        (lambda: RegionViews()(dict(img=sample()['img'])), 'RegionViews finds no key "regions"'),
+        (
+            lambda: DeriveView('x9', 'x1_cut')(RegionViews()(sample())),
+            'no view "x9" to make "x1_cut" of: there are x1, x2',
+        ),
+        (lambda: DeriveView('x1', 'x1'), 'DeriveView cannot replace its source "x1": use AugmentView'),
+        (lambda: AugmentView('x9', [])(RegionViews()(sample())), 'AugmentView finds no view "x9": there are x1, x2'),
+        (lambda: DeriveView('x3', 'x4', size=32)(run(shipped_steps(), sample())), 'cannot resize "x3"'),
+    ],
+)
 def test_what_cannot_work_is_refused(make, message):
     with pytest.raises(UserError, match=message):
         make()

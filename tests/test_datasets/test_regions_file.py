@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from mmssl_geo.datasets.region_matching import match_rows
-from mmssl_geo.datasets.regions_file import METADATA, RegionsFile, write_regions
+from mmssl_geo.datasets.regions_file import METADATA, RegionsFile, match_rows, write_regions
 from mmssl_geo.utils.errors import UserError
 
 BOXES = {b'a.jpg': [[0, 0, 4, 5], [1, 2, 3, 4]], b'b/\xe9.jpg': [], b'c.jpg': [[0, 0, 1, 1]], b'd.jpg': []}
@@ -15,8 +14,9 @@ BOXES = {b'a.jpg': [[0, 0, 4, 5], [1, 2, 3, 4]], b'b/\xe9.jpg': [], b'c.jpg': [[
 def write(path, boxes=BOXES, size=(5, 65535), **facts):
     names = sorted(boxes)
     regions = [box for name in names for box in boxes[name]]
-    write_regions(path, names, [size] * len(names), [len(boxes[name]) for name in names],
-                  np.array(regions).reshape(-1, 4), facts)
+    write_regions(
+        path, names, [size] * len(names), [len(boxes[name]) for name in names], np.array(regions).reshape(-1, 4), facts
+    )
     return RegionsFile(path)
 
 
@@ -60,18 +60,21 @@ def test_many_rows_against_a_plain_list(tmp_path):
     file = RegionsFile(tmp_path / 'p.safetensors')
     ends = np.cumsum(counts)
     for row in range(3000):
-        assert np.array_equal(file[row][0], regions[ends[row] - counts[row]:ends[row]])
+        assert np.array_equal(file[row][0], regions[ends[row] - counts[row] : ends[row]])
 
 
-@pytest.mark.parametrize('names, sizes, counts, regions, message', [
-    ([b'b', b'a'], [(9, 9)] * 2, [0, 0], [], 'sorted'),
-    ([b'a', b'a'], [(9, 9)] * 2, [0, 0], [], 'different'),
-    ([b'a', b'b'], [(9, 9)] * 2, [1, 0], [[0, 0, 10, 9]], r'\[0, 0, 10, 9\] of image 0 .* \[9, 9\]'),
-    ([b'a', b'b'], [(9, 9), (5, 9)], [1, 1], [[0, 0, 9, 9]] * 2, 'of image 1'),
-    ([b'a', b'b'], [(9, 9)] * 2, [0, 1], [[3, 0, 3, 9]], 'empty'),
-    ([b'a', b'b'], [(9, 9)] * 2, [0, 1], [[-1, 0, 3, 9]], 'not inside'),
-    ([b'a', b'b'], [(9, 9)] * 2, [0, 2], [[0, 0, 3, 9]], 'do not fit 1 regions'),
-])
+@pytest.mark.parametrize(
+    'names, sizes, counts, regions, message',
+    [
+        ([b'b', b'a'], [(9, 9)] * 2, [0, 0], [], 'sorted'),
+        ([b'a', b'a'], [(9, 9)] * 2, [0, 0], [], 'different'),
+        ([b'a', b'b'], [(9, 9)] * 2, [1, 0], [[0, 0, 10, 9]], r'\[0, 0, 10, 9\] of image 0 .* \[9, 9\]'),
+        ([b'a', b'b'], [(9, 9), (5, 9)], [1, 1], [[0, 0, 9, 9]] * 2, 'of image 1'),
+        ([b'a', b'b'], [(9, 9)] * 2, [0, 1], [[3, 0, 3, 9]], 'empty'),
+        ([b'a', b'b'], [(9, 9)] * 2, [0, 1], [[-1, 0, 3, 9]], 'not inside'),
+        ([b'a', b'b'], [(9, 9)] * 2, [0, 2], [[0, 0, 3, 9]], 'do not fit 1 regions'),
+    ],
+)
 def test_nothing_wrong_is_written(tmp_path, names, sizes, counts, regions, message):
     with pytest.raises(ValueError, match=message):
         write_regions(tmp_path / 'p.safetensors', names, sizes, counts, np.array(regions).reshape(-1, 4), {})
@@ -99,7 +102,7 @@ def test_files_that_are_none(tmp_path):
     arrays = load_file(good)
     for metadata, found in ((None, None), ({METADATA: '{"format": 0}'}, 0)):
         save_file(arrays, bad, metadata)
-        with pytest.raises(UserError, match=f'has the format {found}, not 1: make it anew'):
+        with pytest.raises(UserError, match=f'has the format {found}, not 1: make it again'):
             RegionsFile(bad)
     for name in arrays:
         save_file({**arrays, name: arrays[name][:-1]}, bad, {METADATA: '{"format": 1}'})
@@ -109,7 +112,7 @@ def test_files_that_are_none(tmp_path):
 
 def test_rows_in_any_order_and_all_that_matches_is_silent(tmp_path):
     file = write(tmp_path / 'p.safetensors', {b'a': [[0, 0, 1, 1]], b'b': [[0, 0, 2, 2]], b'c': [[0, 0, 3, 3]]})
-    rows, said = match_rows(file, ['c', 'a', 'b', 'a'], 0.)
+    rows, said = match_rows(file, ['c', 'a', 'b', 'a'], 0.0)
     assert rows.tolist() == [2, 0, 1, 0] and rows.dtype == np.int64 and said == ''
 
 
@@ -117,7 +120,7 @@ def test_missing_extra_and_renamed_images_are_counted_and_named(tmp_path):
     boxes = {f'{i:03}.jpg'.encode(): [[0, 0, 1, 1]] for i in range(100)}
     file = write(tmp_path / 'p.safetensors', boxes)
     names = [name.decode() for name in boxes]
-    rows, said = match_rows(file, names[:-5], 0.)
+    rows, said = match_rows(file, names[:-5], 0.0)
     assert rows.tolist() == list(range(95))
     assert '5 of its 100 entries belong to no image (such as 095.jpg, 096.jpg, 097.jpg) and are not used' in said
     assert 'no entry' not in said and 'renamed or' not in said
@@ -144,9 +147,9 @@ def test_a_missing_image_does_not_hide_that_the_last_entry_is_unused(tmp_path):
 def test_entries_without_a_region_are_said_and_must_not_be_all(tmp_path):
     file = write(tmp_path / 'p.safetensors')
     names = list(file.names())
-    assert '2 of 4 images have an entry without a region and get random grid regions' in match_rows(file, names, 0.)[1]
-    assert match_rows(file, [names[0], names[2]], 0.)[1].count('without a region') == 0
+    assert '2 of 4 images have an entry without a region and get random grid regions' in match_rows(file, names, 0.0)[1]
+    assert match_rows(file, [names[0], names[2]], 0.0)[1].count('without a region') == 0
     with pytest.raises(UserError, match='no region for any of the 2 images'):
-        match_rows(file, [names[1], names[3]], 0.)
+        match_rows(file, [names[1], names[3]], 0.0)
     with pytest.raises(UserError, match='no region for any of the 2 images'):
-        match_rows(file, ['other', 'others'], 1.)
+        match_rows(file, ['other', 'others'], 1.0)

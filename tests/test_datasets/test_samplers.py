@@ -96,8 +96,9 @@ def test_workers_and_resuming_change_nothing(monkeypatch, rank):
     streams = []
     for workers in (0, 2):
         sampler = make(monkeypatch, 25, rank, 2, seed=3)
-        loader = DataLoader(sampler_dataset(sampler), batch_size=3, sampler=sampler, num_workers=workers,
-                            persistent_workers=workers > 0)
+        loader = DataLoader(
+            sampler_dataset(sampler), batch_size=3, sampler=sampler, num_workers=workers, persistent_workers=workers > 0
+        )
         stream = []
         for epoch in range(2):
             sampler.set_epoch(epoch)
@@ -127,6 +128,5 @@ def test_two_million_images_in_seconds(monkeypatch):
 
 
 def test_built_as_the_runner_builds_it():
-    sampler = DATA_SAMPLERS.build(
-        dict(type='mmssl_geo.EpochSampler'), default_args=dict(dataset=Pairs(5), seed=None))
+    sampler = DATA_SAMPLERS.build(dict(type='mmssl_geo.EpochSampler'), default_args=dict(dataset=Pairs(5), seed=None))
     assert isinstance(sampler.seed, int) and len(list(sampler)) == 5

@@ -1,4 +1,5 @@
 """The distribution of views, against transforms composed of torchvision's and Pillow's as in GTSA's official code."""
+
 import random
 
 import numpy as np
@@ -8,7 +9,7 @@ from PIL import Image, ImageFilter
 from torch.utils.data import default_collate
 from torchvision.transforms import ColorJitter, RandomGrayscale
 
-from mmssl_geo.datasets import MultiCrop, PackViews, RandomQuarterTurns, RandomViewPhotometrics
+from mmssl_geo.datasets import MultiCrop, MultiViewPhotometricAugmentation, PackViews, RandomQuarterTurns
 from mmssl_geo.models import MultiViewDataPreprocessor
 
 IMAGES, DRAWS, SIZE = 6, 30, 24
@@ -27,15 +28,23 @@ def photos():
 def facts(views):
     """Mean, deviation and roughness of each view `(N, 3, S, S)` and whether it is grey, `(N, 8)`."""
     grey = views.mean(dim=1)
-    laplacian = (4 * grey[:, 1:-1, 1:-1] - grey[:, :-2, 1:-1] - grey[:, 2:, 1:-1] - grey[:, 1:-1, :-2]
-                 - grey[:, 1:-1, 2:])
+    laplacian = (
+        4 * grey[:, 1:-1, 1:-1] - grey[:, :-2, 1:-1] - grey[:, 2:, 1:-1] - grey[:, 1:-1, :-2] - grey[:, 1:-1, 2:]
+    )
     is_grey = (views.amax(dim=1) - views.amin(dim=1)).amax(dim=(1, 2)) < 0.5
-    return torch.cat([views.mean(dim=(2, 3)), views.std(dim=(2, 3)), laplacian.abs().mean(dim=(1, 2))[:, None],
-                      is_grey[:, None].float()], dim=1)
+    return torch.cat(
+        [
+            views.mean(dim=(2, 3)),
+            views.std(dim=(2, 3)),
+            laplacian.abs().mean(dim=(1, 2))[:, None],
+            is_grey[:, None].float(),
+        ],
+        dim=1,
+    )
 
 
 def samples(where):
-    pipeline = (CROP, RandomViewPhotometrics(where=where), RandomQuarterTurns(), PackViews())
+    pipeline = (CROP, MultiViewPhotometricAugmentation(where=where), RandomQuarterTurns(), PackViews())
     for number, photo in enumerate(photos()):
         for epoch in range(DRAWS):
             sample = dict(img=photo, seed=0, epoch=epoch, sample_idx=number, img_path='')
@@ -45,7 +54,7 @@ def samples(where):
 
 
 def ours(where):
-    preprocessor = MultiViewDataPreprocessor(mean=(0., 0., 0.), std=(1., 1., 1.))
+    preprocessor = MultiViewDataPreprocessor(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
     return facts(preprocessor(default_collate(list(samples(where))))['views'].global_images)
 
 
@@ -89,8 +98,10 @@ def test_device_and_worker_show_the_same_views():
 def test_draws_have_the_ranges_and_shares_of_the_official_code():
     """20,000 views by the defaults, against `ColorJitter(0.8, 0.8, 0.8, 0.2)` with p 0.8, and the rest of the code."""
     jitter = ColorJitter(0.8, 0.8, 0.8, 0.2)
-    rows = torch.from_numpy(np.concatenate([
-        RandomViewPhotometrics().draw(np.random.default_rng(seed), 10) for seed in range(2000)])).double()
+    sampler = MultiViewPhotometricAugmentation().sampler
+    rows = torch.from_numpy(
+        np.concatenate([sampler.sample(np.random.default_rng(seed), 10) for seed in range(2000)])
+    ).double()
     jittered = rows[rows[:, 0] >= 0]
 
     def close(share, expected):
@@ -101,12 +112,14 @@ def test_draws_have_the_ranges_and_shares_of_the_official_code():
     assert (jittered[:, :4].sort(dim=1).values == torch.arange(4)).all(), 'each operation once'
     orders = torch.unique(jittered[:, :4], dim=0, return_counts=True)[1]
     assert len(orders) == 24 and (orders - len(jittered) / 24).abs().max() < 5 * (len(jittered) / 24) ** 0.5
-    drawn = {name: jittered[:, 4:8][jittered[:, :4] == number] for number, name in enumerate(
-        ('brightness', 'contrast', 'saturation', 'hue'))}
+    drawn = {
+        name: jittered[:, 4:8][jittered[:, :4] == number]
+        for number, name in enumerate(('brightness', 'contrast', 'saturation', 'hue'))
+    }
     drawn['sigma'] = rows[rows[:, 9] > 0, 9]
     levels = torch.linspace(0.05, 0.95, 19, dtype=torch.double)
     for name, values in drawn.items():
-        low, high = (0.1, 2.) if name == 'sigma' else getattr(jitter, name)
+        low, high = (0.1, 2.0) if name == 'sigma' else getattr(jitter, name)
         uniform = (values - low) / (high - low)
         assert uniform.min() >= -1e-6 and uniform.max() <= 1 + 1e-6, name
         assert (torch.quantile(uniform, levels) - levels).abs().max() < 2.5 * len(values) ** -0.5, name

@@ -22,11 +22,13 @@ NARROW = dict(embed_dims=48, num_layers=12, num_heads=3, feedforward_channels=96
 def load_config():
     """Loads a config and makes its package the default scope until the test ends."""
     with ExitStack() as stack:
+
         def load(name, **options):
             cfg = Config.fromfile(CONFIGS / name)
             cfg.merge_from_dict(options)
             stack.enter_context(DefaultScope.overwrite_default_scope(cfg.default_scope))
             return cfg
+
         yield load
 
 

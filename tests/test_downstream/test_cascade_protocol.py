@@ -1,4 +1,5 @@
 """iBOT's detection protocol as D3SSL's authors run it, and its layer decay in a model of mmdet."""
+
 import math
 
 import mmdet.registry
@@ -80,13 +81,22 @@ def test_model(load_config):
     cfg = load_config(CASCADE)
     backbone = cfg.model.backbone
     assert (cfg.model.type, backbone.arch, backbone.patch_size, backbone.drop_path_rate, backbone.final_norm) == (
-        'CascadeRCNN', 'deit-small', 16, 0.1, False)
+        'CascadeRCNN',
+        'deit-small',
+        16,
+        0.1,
+        False,
+    )
     assert backbone.out_indices == [3, 5, 7, 11] and backbone.img_size == (800, 1008)
     heads = cfg.model.roi_head.bbox_head
     assert [head.bbox_coder.target_stds[0] for head in heads] == [0.1, 0.05, 0.033]
     for head in heads:
         assert (head.type, head.reg_decoded_bbox, head.reg_class_agnostic, head.norm_cfg.type) == (
-            'Shared4Conv1FCBBoxHead', True, False, 'BN')
+            'Shared4Conv1FCBBoxHead',
+            True,
+            False,
+            'BN',
+        )
         assert head.loss_bbox == dict(type='GIoULoss', loss_weight=10.0)
     assert cfg.sync_bn == 'torch' and cfg.model.roi_head.mask_head.num_convs == 4
 

@@ -1,4 +1,5 @@
 """CHECKPOINT in the environment names the pretrained weights of every downstream config."""
+
 import mmseg.registry
 import pytest
 import torch
@@ -16,10 +17,13 @@ OPTION = 'model.backbone.init_cfg.checkpoint'
 @pytest.fixture
 def build(load_config):
     def make(**options):
-        cfg = load_config(SEGMENTER, **{
-            'model.backbone.arch': {'_delete_': True, **NARROW}, 'model.neck.in_channels': [48] * 4, **options})
+        cfg = load_config(
+            SEGMENTER,
+            **{'model.backbone.arch': {'_delete_': True, **NARROW}, 'model.neck.in_channels': [48] * 4, **options},
+        )
         torch.manual_seed(0)
         return mmseg.registry.MODELS.build(cfg.model)
+
     return make
 
 
@@ -31,6 +35,7 @@ def saved(build, tmp_path):
         state.update(edits)
         torch.save(dict(state_dict=state), tmp_path / name)
         return str(tmp_path / name)
+
     return save
 
 

@@ -1,4 +1,5 @@
 """Classification protocols, read off the loaded configs and off what is built from them."""
+
 import math
 
 import mmpretrain.registry
@@ -17,9 +18,15 @@ SIDE = 32
 
 
 def narrow(load_config, name, **options):
-    cfg = load_config(name, **{
-        'model.backbone.arch': {'_delete_': True, **NARROW}, 'model.head.in_channels': 48,
-        'model.backbone.img_size': SIDE, **options})
+    cfg = load_config(
+        name,
+        **{
+            'model.backbone.arch': {'_delete_': True, **NARROW},
+            'model.head.in_channels': 48,
+            'model.backbone.img_size': SIDE,
+            **options,
+        },
+    )
     torch.manual_seed(0)
     model = mmpretrain.registry.MODELS.build(cfg.model)
     model.init_weights()
@@ -38,7 +45,7 @@ def test_gtsas_rates_fall_with_depth(load_config):
     rates = values_by_name(model, wrapper, 'lr')
     # official code: 12 blocks give 13 powers; block i learns at 0.65^(12 - i), embeddings at 0.65^13, the head at 1
     for block in range(12):
-        assert rates[f'backbone.layers.{block}.ffn.layers.1.weight'] == pytest.approx(1.4e-4 * 0.65**(12 - block))
+        assert rates[f'backbone.layers.{block}.ffn.layers.1.weight'] == pytest.approx(1.4e-4 * 0.65 ** (12 - block))
     for name in ('pos_embed', 'cls_token', 'patch_embed.projection.bias'):
         assert rates[f'backbone.{name}'] == pytest.approx(1.4e-4 * 0.65**13)
     assert {rate for name, rate in rates.items() if name.startswith('head.')} == {1.4e-4}
@@ -69,8 +76,11 @@ def test_gtsas_schedule(load_config):
     # official code: linear from 0 over 5 epochs, then half a cosine to 1e-6 at epoch 300, times the layer's factor
     for step in (0, 25, 60, 1000, 2999):
         epoch = step / length
-        share = epoch / 5 if epoch < 5 else (
-            1e-6 / base + (1 - 1e-6 / base) * (1 + math.cos(math.pi * (epoch - 5) / 295)) / 2)
+        share = (
+            epoch / 5
+            if epoch < 5
+            else (1e-6 / base + (1 - 1e-6 / base) * (1 + math.cos(math.pi * (epoch - 5) / 295)) / 2)
+        )
         assert rates[step] == pytest.approx([base * share, base * 0.65**13 * share], rel=0.025, abs=2e-10)
 
 
@@ -81,10 +91,10 @@ def test_gtsas_features_are_means_of_tokens_without_the_final_norm(load_config):
     tokens = []
     model.backbone.layers[-1].register_forward_hook(lambda module, inputs, output: tokens.append(output))
     with torch.no_grad():
-        feature, = model.extract_feat(images)
-        scores = model.head((feature, ))
+        (feature,) = model.extract_feat(images)
+        scores = model.head((feature,))
     assert torch.allclose(feature, tokens[0][:, 1:].mean(dim=1), atol=1e-6) and not hasattr(model.backbone, 'ln1')
-    normed = F.layer_norm(feature, (48, ), model.head.norm.weight, model.head.norm.bias, 1e-5)
+    normed = F.layer_norm(feature, (48,), model.head.norm.weight, model.head.norm.bias, 1e-5)
     assert torch.allclose(scores, F.linear(normed, model.head.fc.weight, model.head.fc.bias), atol=1e-7)
     assert model.head.fc.weight.abs().max() < 2e-4 and model.head.norm.weight.abs().max() < 2e-4
 
@@ -106,11 +116,21 @@ def test_gtsas_augmentations(load_config):
     cfg = load_config(FINETUNE)
     steps = {step.type: step for step in cfg.train_dataloader.dataset.pipeline}
     assert list(steps) == [
-        'LoadImageFromFile', 'RandomResizedCrop', 'RandomFlip', 'RandAugment', 'RandomErasing', 'PackInputs']
+        'LoadImageFromFile',
+        'RandomResizedCrop',
+        'RandomFlip',
+        'RandAugment',
+        'RandomErasing',
+        'PackInputs',
+    ]
     crop, augment, erase = steps['RandomResizedCrop'], steps['RandAugment'], steps['RandomErasing']
     assert (crop.scale, crop.backend, crop.interpolation) == (224, 'pillow', 'bicubic')
     assert (augment.policies, augment.num_policies, augment.magnitude_level, augment.magnitude_std) == (
-        'timm_increasing', 2, 9, 0.5)
+        'timm_increasing',
+        2,
+        9,
+        0.5,
+    )
     assert (erase.erase_prob, erase.mode) == (0.25, 'rand')
     assert cfg.model.backbone.drop_path_rate == 0.1 and cfg.model.data_preprocessor.to_rgb
     # colours of the pipeline are BGR, those of the preprocessor RGB
@@ -135,15 +155,19 @@ def test_dinos_linear_evaluation(load_config, name):
     cfg, model = narrow(load_config, name)
     assert cfg.train_cfg.max_epochs == 100 and cfg.train_dataloader.batch_size == 128
     assert cfg.optim_wrapper.optimizer == dict(type='SGD', lr=0.001 * 8 * 128 / 256, momentum=0.9, weight_decay=0)
-    scheduler, = cfg.param_scheduler
+    (scheduler,) = cfg.param_scheduler
     assert (scheduler.type, scheduler.T_max, scheduler.by_epoch) == ('CosineAnnealingLR', 100, True)
     assert [step.type for step in cfg.train_dataloader.dataset.pipeline] == [
-        'LoadImageFromFile', 'RandomResizedCrop', 'RandomFlip', 'PackInputs']
+        'LoadImageFromFile',
+        'RandomResizedCrop',
+        'RandomFlip',
+        'PackInputs',
+    ]
     assert cfg.train_dataloader.get('drop_last', False) is False
     assert model.head.fc.weight.std().item() == pytest.approx(0.01, rel=0.05) and (model.head.fc.bias == 0).all()
     images = torch.randn(2, 3, SIDE, SIDE)
     model.train()
-    feature, = model.extract_feat(images)
+    (feature,) = model.extract_feat(images)
     model.eval()
     assert not feature.requires_grad and torch.equal(feature, model.extract_feat(images)[0])
     assert feature.mean(dim=1).abs().max() < 1e-5  # means of tokens of mean 0: after the final LayerNorm
@@ -156,5 +180,5 @@ def test_cls_token_can_be_probed_instead(load_config):
     model.eval()
     outputs = []
     model.backbone.ln1.register_forward_hook(lambda module, inputs, output: outputs.append(output))
-    feature, = model.extract_feat(torch.randn(2, 3, SIDE, SIDE))
+    (feature,) = model.extract_feat(torch.randn(2, 3, SIDE, SIDE))
     assert torch.equal(feature, outputs[0][:, 0])

@@ -1,4 +1,5 @@
 """Every shipped config that fine-tunes a vision transformer in mmdet or mmseg builds and takes one small step."""
+
 import re
 
 import mmdet.registry
@@ -15,9 +16,14 @@ from .conftest import CONFIGS, NARROW
 
 REGISTRIES = dict(mmdet=mmdet.registry, mmseg=mmseg.registry)
 LARGE = ('_vitb16_', 'cascade')
-NAMES = [pytest.param(name, marks=[pytest.mark.slow] if any(part in name for part in LARGE) else []) for name in sorted(
-    str(path.relative_to(CONFIGS)) for path in CONFIGS.glob('mm[ds]e*/*.py')
-    if not re.search('_r[0-9]|_frozen_', path.name))]
+NAMES = [
+    pytest.param(name, marks=[pytest.mark.slow] if any(part in name for part in LARGE) else [])
+    for name in sorted(
+        str(path.relative_to(CONFIGS))
+        for path in CONFIGS.glob('mm[ds]e*/*.py')
+        if not re.search('_r[0-9]|_frozen_', path.name)
+    )
+]
 SIDE = 64
 
 
@@ -25,16 +31,20 @@ def detection_sample():
     masks = torch.zeros(1, SIDE, SIDE, dtype=torch.uint8).numpy()
     masks[:, 8:48, 8:40] = 1
     shape = (SIDE, SIDE)
-    sample = DetDataSample(metainfo=dict(
-        img_id=0, img_shape=shape, ori_shape=shape, batch_input_shape=shape, pad_shape=shape, scale_factor=(1, 1)))
+    sample = DetDataSample(
+        metainfo=dict(
+            img_id=0, img_shape=shape, ori_shape=shape, batch_input_shape=shape, pad_shape=shape, scale_factor=(1, 1)
+        )
+    )
     sample.gt_instances = InstanceData(
-        bboxes=torch.tensor([[8., 8., 40., 48.]]), labels=torch.tensor([1]), masks=BitmapMasks(masks, SIDE, SIDE))
+        bboxes=torch.tensor([[8.0, 8.0, 40.0, 48.0]]), labels=torch.tensor([1]), masks=BitmapMasks(masks, SIDE, SIDE)
+    )
     return sample
 
 
 def segmentation_sample():
     label = torch.zeros(1, SIDE, SIDE, dtype=torch.long)
-    label[..., SIDE // 2:] = 2
+    label[..., SIDE // 2 :] = 2
     sample = SegDataSample(metainfo=dict(img_shape=(SIDE, SIDE), ori_shape=(SIDE, SIDE)))
     sample.gt_sem_seg = PixelData(data=label)
     return sample
@@ -68,13 +78,15 @@ def test_config_takes_a_step(load_config, name):
 
 
 def test_narrow_net_predicts_at_the_images_size(load_config):
-    cfg = load_config('mmseg/semfpn_vitt16_small_camvid-360x480.py', **{
-        'model.backbone.arch': {'_delete_': True, **NARROW}, 'model.neck.in_channels': [48] * 4})
+    cfg = load_config(
+        'mmseg/semfpn_vitt16_small_camvid-360x480.py',
+        **{'model.backbone.arch': {'_delete_': True, **NARROW}, 'model.neck.in_channels': [48] * 4},
+    )
     model = mmseg.registry.MODELS.build(cfg.model)
     model.eval()
     sample = SegDataSample(metainfo=dict(img_shape=(60, 90), ori_shape=(60, 90)))
     data = dict(inputs=[torch.zeros(3, 60, 90, dtype=torch.uint8)], data_samples=[sample])
     with torch.no_grad():
-        prediction, = model.test_step(data)
+        (prediction,) = model.test_step(data)
     assert prediction.pred_sem_seg.data.shape == (1, 60, 90)
     assert prediction.img_padding_size == (0, 6, 0, 4)  # to 64 x 96: whole patches, nothing stretched

@@ -1,4 +1,5 @@
 """Every detection config is built at its shipped size, with data in the true layout; slow tests go the whole way."""
+
 import mmdet.registry
 import pytest
 import torch
@@ -14,16 +15,31 @@ from mmssl_geo.models import SSLResNet, SSLVisionTransformer
 from .conftest import CONFIGS
 
 NAMES = sorted(str(path.relative_to(CONFIGS)) for path in CONFIGS.glob('mmdet/*.py'))
-PROTOCOLS = {f'mmdet/{name}.py' for name in (
-    'cascade-mask-rcnn_vits16_d3ssl_fpn_1x_coco', 'faster-rcnn_r50_d3ssl_c4_24k_voc0712',
-    'mask-rcnn_r50_d3ssl_c4_1x_coco', 'mask-rcnn_r50_d3ssl_c4_2x_coco', 'mask-rcnn_r50_d3ssl_fpn_1x_coco',
-    'mask-rcnn_r50_d3ssl_fpn_2x_coco', 'mask-rcnn_vits16_gtsa_fpn_1x_coco')}
+PROTOCOLS = {
+    f'mmdet/{name}.py'
+    for name in (
+        'cascade-mask-rcnn_vits16_d3ssl_fpn_1x_coco',
+        'faster-rcnn_r50_d3ssl_c4_24k_voc0712',
+        'mask-rcnn_r50_d3ssl_c4_1x_coco',
+        'mask-rcnn_r50_d3ssl_c4_2x_coco',
+        'mask-rcnn_r50_d3ssl_fpn_1x_coco',
+        'mask-rcnn_r50_d3ssl_fpn_2x_coco',
+        'mask-rcnn_vits16_gtsa_fpn_1x_coco',
+    )
+}
 # one step and one evaluation within seconds on a CPU; nets and all else are as shipped
 SHORT = {
-    'model.train_cfg.rpn_proposal.max_per_img': 50, 'model.test_cfg.rpn.max_per_img': 20,
-    'model.test_cfg.rcnn.score_thr': 0., 'model.test_cfg.rcnn.max_per_img': 10, 'train_dataloader.batch_size': 2,
-    **{f'{split}_dataloader.{key}': value for split in ('train', 'val', 'test')
-       for key, value in dict(num_workers=0, persistent_workers=False).items()}}
+    'model.train_cfg.rpn_proposal.max_per_img': 50,
+    'model.test_cfg.rpn.max_per_img': 20,
+    'model.test_cfg.rcnn.score_thr': 0.0,
+    'model.test_cfg.rcnn.max_per_img': 10,
+    'train_dataloader.batch_size': 2,
+    **{
+        f'{split}_dataloader.{key}': value
+        for split in ('train', 'val', 'test')
+        for key, value in dict(num_workers=0, persistent_workers=False).items()
+    },
+}
 SIDES = (64, 96)
 
 
@@ -77,7 +93,10 @@ def test_tiny_voc_is_read_as_drawn(load_config, voc_root, monkeypatch):
     train = mmdet.registry.DATASETS.build(cfg.train_dataloader.dataset)
     assert [train.get_data_info(i)['img_path'] for i in range(len(train))] == [
         f'{voc_root}/VOC{year}/JPEGImages/{year}_{split}_{i:06}.jpg'
-        for year in ('2007', '2012') for split in ('train', 'val') for i in range(2)]
+        for year in ('2007', '2012')
+        for split in ('train', 'val')
+        for i in range(2)
+    ]
     test = mmdet.registry.DATASETS.build(cfg.test_dataloader.dataset)
     assert [test.get_data_info(i)['img_id'] for i in range(len(test))] == ['2007_test_000000', '2007_test_000001']
     sample = test[0]['data_samples']
@@ -128,15 +147,20 @@ def test_step_and_evaluation_from_a_converted_checkpoint(load_config, root_of, t
     weights = write_checkpoint(cfg, tmp_path / 'mmdet.pth')
     runner = build_runner(cfg)
     runner.model.init_weights()
-    loaded = {**runner.model.backbone.state_dict(),
-              **(runner.model.roi_head.shared_head.state_dict() if runner.model.with_shared_head else {})}
+    loaded = {
+        **runner.model.backbone.state_dict(),
+        **(runner.model.roi_head.shared_head.state_dict() if runner.model.with_shared_head else {}),
+    }
     resized = {'pos_embed'} if 'cascade' in name else set()
     assert all(torch.equal(loaded[key], value) for key, value in weights.items() if key not in resized)
     before = {key: value.clone() for key, value in runner.model.backbone.named_parameters()}
     runner.train()
     assert runner.iter == 1
     assert any(not torch.equal(value, before[key]) for key, value in runner.model.backbone.named_parameters())
-    metrics = ['pascal_voc/mAP', 'pascal_voc/AP50', 'pascal_voc/AP75'] if 'voc' in name else [
-        f'coco/{kind}_{metric}' for kind in ('bbox', 'segm') for metric in ('mAP', 'mAP_50', 'mAP_75')]
+    metrics = (
+        ['pascal_voc/mAP', 'pascal_voc/AP50', 'pascal_voc/AP75']
+        if 'voc' in name
+        else [f'coco/{kind}_{metric}' for kind in ('bbox', 'segm') for metric in ('mAP', 'mAP_50', 'mAP_75')]
+    )
     scalars = runner.message_hub.log_scalars
     assert all(0 <= scalars[f'val/{metric}'].current() <= 1 for metric in metrics)

@@ -1,4 +1,5 @@
 """Every classification config is built at its shipped size, with data in the true layout; slow tests go all the way."""
+
 import mmpretrain.registry
 import numpy as np
 import pytest
@@ -14,9 +15,14 @@ from tests.support.tiny_data import draw_photo, two_boxes
 from .conftest import CONFIGS
 
 NAMES = sorted(str(path.relative_to(CONFIGS)) for path in CONFIGS.glob('mmpretrain/*.py'))
-PROTOCOLS = {f'mmpretrain/{name}.py' for name in (
-    'finetune_vits16_gtsa_300e_inat19-224', 'linear_vits16_frozen_100e_imagenet-224',
-    'linear_vits16_frozen_100e_inat19-224')}
+PROTOCOLS = {
+    f'mmpretrain/{name}.py'
+    for name in (
+        'finetune_vits16_gtsa_300e_inat19-224',
+        'linear_vits16_frozen_100e_imagenet-224',
+        'linear_vits16_frozen_100e_inat19-224',
+    )
+}
 CLASSES = 6
 SIDE = 32
 
@@ -35,13 +41,14 @@ def imagenet_root(tmp_path_factory):
 @pytest.fixture
 def load(load_config, inat_root, imagenet_root, monkeypatch):
     """Loads a config with the tiny data and their number of classes."""
+
     def load(name):
         monkeypatch.setenv('DATA_ROOT', str(inat_root if 'inat19' in name else imagenet_root))
-        cfg = load_config(name, **{
-            'model.head.num_classes': CLASSES, 'model.data_preprocessor.num_classes': CLASSES})
+        cfg = load_config(name, **{'model.head.num_classes': CLASSES, 'model.data_preprocessor.num_classes': CLASSES})
         if 'num_classes' in cfg.model.head.loss:
             cfg.model.head.loss.num_classes = CLASSES
         return cfg
+
     return load
 
 
@@ -103,8 +110,9 @@ def test_steps_and_evaluation_from_a_converted_checkpoint(load, tmp_path, monkey
     before = {key: value.clone() for key, value in runner.model.named_parameters()}
     runner.train()
     assert runner.iter == (2 if 'inat19' in name else 1)
-    changed = {key.split('.')[0] for key, value in runner.model.named_parameters()
-               if not torch.equal(value, before[key])}
+    changed = {
+        key.split('.')[0] for key, value in runner.model.named_parameters() if not torch.equal(value, before[key])
+    }
     assert changed == ({'head'} if '_frozen_' in name else {'head', 'backbone'})
     scalars = runner.message_hub.log_scalars
     assert 0 <= scalars['val/accuracy/top1'].current() <= scalars['val/accuracy/top5'].current() <= 100

@@ -1,4 +1,5 @@
 """Every segmentation config is built at its shipped size, with data in the true layout; slow tests go the whole way."""
+
 import mmseg.registry
 import pytest
 import torch
@@ -12,11 +13,18 @@ from tests.support.exports import check_backbone_is_loaded, target_of, write_exp
 from .conftest import CONFIGS
 
 NAMES = sorted(str(path.relative_to(CONFIGS)) for path in CONFIGS.glob('mmseg/*.py'))
-PROTOCOLS = {f'mmseg/{name}.py' for name in (
-    'fcn_r50_d3ssl_30k_voc12aug-513x513', 'fcn_r50_d3ssl_90k_cityscapes-769x769',
-    'linear_vits16_frozen_40k_ade20k-512x512', 'linear_vits16_frozen_40k_voc12aug-512x512',
-    'semfpn_vits16_gtsa_40k_ade20k-512x512', 'semfpn_vits16_gtsa_40k_cityscapes-768x768',
-    'upernet_vits16_d3ssl_160k_ade20k-512x512')}
+PROTOCOLS = {
+    f'mmseg/{name}.py'
+    for name in (
+        'fcn_r50_d3ssl_30k_voc12aug-513x513',
+        'fcn_r50_d3ssl_90k_cityscapes-769x769',
+        'linear_vits16_frozen_40k_ade20k-512x512',
+        'linear_vits16_frozen_40k_voc12aug-512x512',
+        'semfpn_vits16_gtsa_40k_ade20k-512x512',
+        'semfpn_vits16_gtsa_40k_cityscapes-768x768',
+        'upernet_vits16_d3ssl_160k_ade20k-512x512',
+    )
+}
 SIDE = 64
 IGNORED = 255
 
@@ -64,10 +72,14 @@ def test_header_names_the_export_that_fits(load_config, name):
         assert f'_{target_of(cfg)}.pth in the environment' in header
 
 
-@pytest.mark.parametrize('name, first, box_labels', [
-    ('linear_vits16_frozen_40k_ade20k-512x512', 'ADE_val_00000001', (0, 149, IGNORED)),
-    ('fcn_r50_d3ssl_30k_voc12aug-513x513', '2012_val_000000', (1, 20, 0)),
-    ('fcn_r50_d3ssl_90k_cityscapes-769x769', 'lindau_000000_000019_leftImg8bit', (18, IGNORED, 0))])
+@pytest.mark.parametrize(
+    'name, first, box_labels',
+    [
+        ('linear_vits16_frozen_40k_ade20k-512x512', 'ADE_val_00000001', (0, 149, IGNORED)),
+        ('fcn_r50_d3ssl_30k_voc12aug-513x513', '2012_val_000000', (1, 20, 0)),
+        ('fcn_r50_d3ssl_90k_cityscapes-769x769', 'lindau_000000_000019_leftImg8bit', (18, IGNORED, 0)),
+    ],
+)
 def test_tiny_labels_are_read_as_drawn(load_config, root_of, monkeypatch, name, first, box_labels):
     monkeypatch.setenv('DATA_ROOT', root_of(name))
     cfg = load_config(f'mmseg/{name}.py')
@@ -89,7 +101,9 @@ def test_voc_trains_on_train_and_aug(load_config, voc_root, monkeypatch):
         data = mmseg.registry.DATASETS.build(cfg.train_dataloader.dataset)
         assert [data.get_data_info(i)['seg_map_path'] for i in range(len(data))] == [
             f'{voc_root}/VOC2012/{folder}/2012_train_{i:06}.png'
-            for folder in ('SegmentationClass', 'SegmentationClassAug') for i in range(2)]
+            for folder in ('SegmentationClass', 'SegmentationClassAug')
+            for i in range(2)
+        ]
 
 
 def shrink(cfg):
@@ -128,8 +142,9 @@ def test_step_and_evaluation_from_a_converted_checkpoint(load_config, root_of, t
     before = {key: value.clone() for key, value in runner.model.named_parameters()}
     runner.train()
     assert runner.iter == 1
-    changed = {key.split('.')[0] for key, value in runner.model.named_parameters()
-               if not torch.equal(value, before[key])}
+    changed = {
+        key.split('.')[0] for key, value in runner.model.named_parameters() if not torch.equal(value, before[key])
+    }
     assert 'decode_head' in changed and ('backbone' in changed) == ('_frozen_' not in name)
     scalars = runner.message_hub.log_scalars
     assert all(0 <= scalars[f'val/{metric}'].current() <= 100 for metric in ('mIoU', 'aAcc', 'mAcc'))

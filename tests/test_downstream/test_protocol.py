@@ -1,4 +1,5 @@
 """The two reported protocols, read off the loaded configs and off what is built from them."""
+
 import mmdet.registry
 import mmseg.registry
 import numpy as np
@@ -14,8 +15,10 @@ SEGMENTATION = 'mmseg/semfpn_vits16_gtsa_40k_ade20k-512x512.py'
 def learning_rates(cfg, iterations, epoch_length, wanted):
     """Learning rate of the optimizer step at each wanted 0-based iteration."""
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=cfg.optim_wrapper.optimizer.lr)
-    schedulers = [PARAM_SCHEDULERS.build(dict(scheduler), default_args=dict(optimizer=optimizer))
-                  for scheduler in cfg.param_scheduler]
+    schedulers = [
+        PARAM_SCHEDULERS.build(dict(scheduler), default_args=dict(optimizer=optimizer))
+        for scheduler in cfg.param_scheduler
+    ]
     rates = {}
     for i in range(iterations):
         if i in wanted:
@@ -58,24 +61,35 @@ def test_detection_schedule(load_config):
     assert cfg.optim_wrapper.optimizer.type == 'AdamW' and 'clip_grad' not in cfg.optim_wrapper
 
 
-@pytest.mark.parametrize('name, registry, weight_decay', [
-    (DETECTION, mmdet.registry, 0.05), (SEGMENTATION, mmseg.registry, 0.01)])
+@pytest.mark.parametrize(
+    'name, registry, weight_decay', [(DETECTION, mmdet.registry, 0.05), (SEGMENTATION, mmseg.registry, 0.01)]
+)
 def test_no_decay_on_norms_and_embeddings(load_config, name, registry, weight_decay):
     decay = decay_of(load_config(name), registry)
     free = {key for key, value in decay.items() if value == 0}
     assert {decay[key] for key in decay.keys() - free} == {weight_decay}
-    assert {'backbone.pos_embed', 'backbone.cls_token', 'backbone.layers.0.ln1.weight',
-            'backbone.layers.11.ln2.bias'} <= free
+    assert {
+        'backbone.pos_embed',
+        'backbone.cls_token',
+        'backbone.layers.0.ln1.weight',
+        'backbone.layers.11.ln2.bias',
+    } <= free
     batch_norms = {key for key in decay if '.stages.0.1.' in key or '.bn.' in key}
     assert batch_norms and free == batch_norms | {
-        key for key in decay if '.ln' in key or key.endswith(('pos_embed', 'cls_token'))}
+        key for key in decay if '.ln' in key or key.endswith(('pos_embed', 'cls_token'))
+    }
 
 
 def test_detection_resizing_is_detrs(load_config):
     cfg = load_config(DETECTION, **{'train_dataloader.dataset.data_root': ''})
     pipeline = cfg.train_dataloader.dataset.pipeline
     assert [step.type for step in pipeline] == [
-        'LoadImageFromFile', 'LoadAnnotations', 'RandomFlip', 'RandomChoice', 'PackDetInputs']
+        'LoadImageFromFile',
+        'LoadAnnotations',
+        'RandomFlip',
+        'RandomChoice',
+        'PackDetInputs',
+    ]
     assert pipeline[2].prob == 0.5
     choice = mmdet.registry.TRANSFORMS.build(pipeline[3])
     sizes = []
@@ -125,4 +139,5 @@ def test_data_root_moves_everything(load_config, monkeypatch):
         assert roots == {'/elsewhere'}
     evaluators = load_config(DETECTION)
     assert {evaluators.val_evaluator.ann_file, evaluators.test_evaluator.ann_file} == {
-        '/elsewhere/annotations/instances_val2017.json'}
+        '/elsewhere/annotations/instances_val2017.json'
+    }

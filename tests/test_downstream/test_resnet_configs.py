@@ -1,4 +1,5 @@
 """The downstream configs on ResNets take a step, load strictly, and keep SoCo's settings."""
+
 import mmdet.registry
 import mmseg.registry
 import pytest
@@ -53,12 +54,14 @@ def build(load_config):
         cfg = narrow(load_config(name, **options))
         torch.manual_seed(0)
         return cfg, REGISTRIES[cfg.default_scope].MODELS.build(cfg.model)
+
     return make
 
 
 @pytest.fixture
 def saved(tmp_path):
     """A narrow ResNet of a depth as the converter writes it."""
+
     def save(depth, **edits):
         torch.manual_seed(1)
         state = dict(SSLResNet(depth, stem_channels=8, base_channels=8).state_dict())
@@ -66,12 +69,21 @@ def saved(tmp_path):
         path = tmp_path / f'r{depth}.pth'
         torch.save(dict(meta={}, state_dict={key: value for key, value in state.items() if value is not None}), path)
         return str(path), state
+
     return save
 
 
 def test_all_are_here():
-    assert {FPN, C4, FPN_2X, C4_2X, VOC, FCN, 'mmdet/mask-rcnn_r18_small_coco-style.py',
-            'mmseg/fcn_r18_small_camvid-360x480.py'} <= set(NAMES)
+    assert {
+        FPN,
+        C4,
+        FPN_2X,
+        C4_2X,
+        VOC,
+        FCN,
+        'mmdet/mask-rcnn_r18_small_coco-style.py',
+        'mmseg/fcn_r18_small_camvid-360x480.py',
+    } <= set(NAMES)
 
 
 @pytest.mark.parametrize('name', NAMES)
@@ -102,8 +114,9 @@ def test_one_file_fills_c4_and_res5(build, saved, monkeypatch, by, name):
         _, model = build(name)
     else:
         monkeypatch.setenv('CHECKPOINT', '/nowhere/else.pth')
-        _, model = build(name, **{'model.backbone.init_cfg.checkpoint': path,
-                                  'model.roi_head.shared_head.init_cfg.checkpoint': path})
+        _, model = build(
+            name, **{'model.backbone.init_cfg.checkpoint': path, 'model.roi_head.shared_head.init_cfg.checkpoint': path}
+        )
     model.init_weights()
     loaded = {**model.backbone.state_dict(), **model.roi_head.shared_head.state_dict()}
     assert loaded.keys() - state.keys() == set(nn.BatchNorm2d(1).state_dict(prefix='norm.'))
@@ -114,11 +127,15 @@ def test_options_of_c4_and_res5_are_apart(load_config, monkeypatch):
     monkeypatch.setenv('CHECKPOINT', 'both.pth')
     cfg = load_config(C4, **{'model.backbone.init_cfg.checkpoint': 'one.pth'})
     assert (cfg.model.backbone.init_cfg.checkpoint, cfg.model.roi_head.shared_head.init_cfg.checkpoint) == (
-        'one.pth', 'both.pth')
+        'one.pth',
+        'both.pth',
+    )
 
 
-@pytest.mark.parametrize('name, key', [
-    (FPN, 'model.backbone'), (FCN, 'model.backbone'), (C4, 'model.backbone'), (C4, 'model.roi_head.shared_head')])
+@pytest.mark.parametrize(
+    'name, key',
+    [(FPN, 'model.backbone'), (FCN, 'model.backbone'), (C4, 'model.backbone'), (C4, 'model.roi_head.shared_head')],
+)
 def test_a_misfit_file_stops_the_model(build, saved, name, key):
     stage = 'layer4' if key.endswith('shared_head') else 'layer2'
     path, _ = saved(50, **{f'{stage}.0.bn2.running_mean': None})
@@ -143,12 +160,14 @@ def test_socos_detectors(load_config, name):
         assert (heads.roi_head.shared_head.extra_norm, train.rpn_proposal.nms_pre) == (True, 12000)
     else:
         assert {head.norm_cfg.type for head in (heads.neck, heads.roi_head.bbox_head, heads.roi_head.mask_head)} == {
-            'BN'}
+            'BN'
+        }
         assert heads.roi_head.bbox_head.type == 'Shared4Conv1FCBBoxHead'
 
 
-@pytest.mark.parametrize('name, epochs, steps', [
-    (FPN, 12, (8, 11)), (C4, 12, (8, 11)), (FPN_2X, 24, (16, 22)), (C4_2X, 24, (16, 22))])
+@pytest.mark.parametrize(
+    'name, epochs, steps', [(FPN, 12, (8, 11)), (C4, 12, (8, 11)), (FPN_2X, 24, (16, 22)), (C4_2X, 24, (16, 22))]
+)
 def test_socos_schedules(load_config, name, epochs, steps):
     cfg = load_config(name)
     length = 1500
@@ -156,7 +175,8 @@ def test_socos_schedules(load_config, name, epochs, steps):
     rates = learning_rates(cfg, epochs * length, length, (0, 500, 1000, *sorted(ends)))
     by_iteration = dict(zip((0, 500, 1000, *sorted(ends)), rates, strict=True))
     assert [by_iteration[i] for i in (0, 500, 1000)] == pytest.approx(
-        [2e-5, 0.02 * (0.001 + 0.999 * 500 / 999), 0.02], rel=1e-3)
+        [2e-5, 0.02 * (0.001 + 0.999 * 500 / 999), 0.02], rel=1e-3
+    )
     assert [by_iteration[i] for i in ends] == pytest.approx([2e-4, 2e-3, 2e-4, 0.02, 2e-3], rel=1e-6)
     assert cfg.train_cfg.max_epochs == epochs
 

@@ -1,4 +1,5 @@
 """Segmentation protocols, read off the loaded configs and off what is built from them."""
+
 import mmseg.registry
 import pytest
 import torch
@@ -37,11 +38,12 @@ def test_upernets_rates_fall_with_depth(upernet):
     rates = values_by_name(model, wrapper, 'lr')
     # iBOT's rule with 12 blocks: 0.9 for block 11 (the last), 0.9^12 for block 0, 0.9^13 for the embeddings
     for block in range(12):
-        assert rates[f'backbone.layers.{block}.attn.qkv.weight'] == pytest.approx(3e-5 * 0.9**(12 - block))
+        assert rates[f'backbone.layers.{block}.attn.qkv.weight'] == pytest.approx(3e-5 * 0.9 ** (12 - block))
     for name in ('pos_embed', 'cls_token', 'patch_embed.projection.weight'):
         assert rates[f'backbone.{name}'] == pytest.approx(3e-5 * 0.9**13)
-    others = {rate for name, rate in rates.items()
-              if not name.startswith('backbone.') or name.startswith('backbone.ln1')}
+    others = {
+        rate for name, rate in rates.items() if not name.startswith('backbone.') or name.startswith('backbone.ln1')
+    }
     assert others == {3e-5}
     decay = values_by_name(model, wrapper, 'weight_decay')
     assert decay == {name: 0 if p.ndim == 1 else 0.05 for name, p in model.named_parameters()}
@@ -58,7 +60,8 @@ def test_upernet_is_ibots(upernet):
     assert (cfg.model.test_cfg.mode, cfg.model.test_cfg.stride) == ('slide', (341, 341))
     rates = learning_rates(cfg, 4001, 1, (0, 750, 1500, 4000))
     assert rates == pytest.approx(
-        [3e-11] + [3e-5 * warm * (1 - i / 160000) for i, warm in ((750, 750 / 1499), (1500, 1), (4000, 1))], rel=1e-4)
+        [3e-11] + [3e-5 * warm * (1 - i / 160000) for i, warm in ((750, 750 / 1499), (1500, 1), (4000, 1))], rel=1e-4
+    )
 
 
 def test_upernets_pyramid_has_strides_4_to_32(upernet):
@@ -69,20 +72,28 @@ def test_upernets_pyramid_has_strides_4_to_32(upernet):
     assert [x.shape[-1] for x in maps] == [16, 8, 4, 2]
 
 
-@pytest.mark.parametrize('name, iterations, rate, side, classes', [
-    (MOCO_VOC, 30000, 0.003, 513, 21), (MOCO_CITYSCAPES, 90000, 0.01, 769, 19)])
+@pytest.mark.parametrize(
+    'name, iterations, rate, side, classes',
+    [(MOCO_VOC, 30000, 0.003, 513, 21), (MOCO_CITYSCAPES, 90000, 0.01, 769, 19)],
+)
 def test_mocos_protocol(load_config, name, iterations, rate, side, classes):
     cfg = load_config(name)
     assert cfg.train_cfg.max_iters == iterations and cfg.train_dataloader.batch_size == 2
     assert cfg.optim_wrapper.optimizer == dict(type='SGD', lr=rate, momentum=0.9, weight_decay=1e-4)
     assert 'paramwise_cfg' not in cfg.optim_wrapper
-    scheduler, = cfg.param_scheduler
+    (scheduler,) = cfg.param_scheduler
     assert (scheduler.type, scheduler.by_epoch, scheduler.gamma) == ('MultiStepLR', False, 0.1)
     assert scheduler.milestones == [iterations * 7 // 10, iterations * 9 // 10] and scheduler.end == iterations
     data = cfg.train_dataloader.dataset
     for pipeline in [part.pipeline for part in data.get('datasets', [data])]:
         assert [step.type for step in pipeline] == [
-            'LoadImageFromFile', 'LoadAnnotations', 'RandomResize', 'RandomCrop', 'RandomFlip', 'PackSegInputs']
+            'LoadImageFromFile',
+            'LoadAnnotations',
+            'RandomResize',
+            'RandomCrop',
+            'RandomFlip',
+            'PackSegInputs',
+        ]
         assert pipeline[2].ratio_range == (0.5, 2.0) and pipeline[2].scale[1] == (513 if side == 513 else 1024)
         assert pipeline[3].crop_size == (side, side) and pipeline[4].prob == 0.5
     assert cfg.model.data_preprocessor.size == (side, side)
@@ -94,8 +105,9 @@ def test_mocos_net(load_config):
     model = mmseg.registry.MODELS.build(load_config(MOCO_VOC).model)
     last = [m for m in model.backbone.layer4.modules() if isinstance(m, nn.Conv2d) and m.kernel_size == (3, 3)]
     assert {(m.dilation, m.stride) for m in last} == {((2, 2), (1, 1))} and len(last) == 3
-    assert [(m.kernel_size, m.out_channels, m.dilation) for m in model.decode_head.modules()
-            if isinstance(m, nn.Conv2d)] == [((1, 1), 21, (1, 1)), ((3, 3), 256, (6, 6)), ((3, 3), 256, (6, 6))]
+    assert [
+        (m.kernel_size, m.out_channels, m.dilation) for m in model.decode_head.modules() if isinstance(m, nn.Conv2d)
+    ] == [((1, 1), 21, (1, 1)), ((3, 3), 256, (6, 6)), ((3, 3), 256, (6, 6))]
     assert not model.with_auxiliary_head
     model.eval()
     with torch.no_grad():
@@ -104,9 +116,16 @@ def test_mocos_net(load_config):
 
 @pytest.fixture
 def linear(load_config):
-    cfg = load_config(LINEAR, **{
-        'model.backbone.arch': {'_delete_': True, **NARROW}, 'model.decode_head.in_channels': 48,
-        'model.decode_head.channels': 48, 'model.backbone.img_size': 64, 'model.data_preprocessor.size': (64, 64)})
+    cfg = load_config(
+        LINEAR,
+        **{
+            'model.backbone.arch': {'_delete_': True, **NARROW},
+            'model.decode_head.in_channels': 48,
+            'model.decode_head.channels': 48,
+            'model.backbone.img_size': 64,
+            'model.data_preprocessor.size': (64, 64),
+        },
+    )
     torch.manual_seed(0)
     model = mmseg.registry.MODELS.build(cfg.model)
     model.init_weights()
@@ -117,14 +136,16 @@ def test_linear_head_is_one_1x1_convolution_on_normalised_tokens(linear):
     _, model = linear
     head = model.decode_head
     assert {name: tuple(p.shape) for name, p in head.named_parameters()} == {
-        'conv_seg.weight': (150, 48, 1, 1), 'conv_seg.bias': (150, )}
+        'conv_seg.weight': (150, 48, 1, 1),
+        'conv_seg.bias': (150,),
+    }
     with torch.no_grad():
         head.conv_seg.weight.normal_()
     model.train()
     images = torch.randn(2, 3, 64, 64)
     with torch.no_grad():
-        tokens, = model.backbone(images)
-        scores = head((tokens, ))
+        (tokens,) = model.backbone(images)
+        scores = head((tokens,))
     assert tokens.mean(dim=1).abs().max() < 1e-5  # the final LayerNorm as it is initialised
     weight = head.conv_seg.weight[..., 0, 0]
     expected = torch.einsum('kc,bchw->bkhw', weight, tokens) + head.conv_seg.bias[:, None, None]
@@ -151,13 +172,21 @@ def test_linear_schedule(load_config):
         cfg = load_config(name)
         assert cfg.optim_wrapper.optimizer == dict(type='AdamW', lr=1e-3, betas=(0.9, 0.999), weight_decay=1e-4)
         assert learning_rates(cfg, 2001, 1, (0, 1500, 2000)) == pytest.approx(
-            [1e-9, 1e-3 * (1 - 1500 / 40000), 1e-3 * (1 - 2000 / 40000)], rel=1e-4)
+            [1e-9, 1e-3 * (1 - 1500 / 40000), 1e-3 * (1 - 2000 / 40000)], rel=1e-4
+        )
 
 
 def test_cityscapes_windows_cover_the_image(load_config):
-    cfg = load_config(SEMFPN_CITYSCAPES, **{
-        'model.backbone.arch': {'_delete_': True, **NARROW}, 'model.neck.in_channels': [48] * 4,
-        'model.backbone.img_size': 64, 'model.test_cfg.crop_size': (64, 64), 'model.test_cfg.stride': (40, 40)})
+    cfg = load_config(
+        SEMFPN_CITYSCAPES,
+        **{
+            'model.backbone.arch': {'_delete_': True, **NARROW},
+            'model.neck.in_channels': [48] * 4,
+            'model.backbone.img_size': 64,
+            'model.test_cfg.crop_size': (64, 64),
+            'model.test_cfg.stride': (40, 40),
+        },
+    )
     model = mmseg.registry.MODELS.build(cfg.model)
     model.eval()
     sample = SegDataSample(metainfo=dict(img_shape=(80, 150), ori_shape=(80, 150)))
@@ -165,6 +194,6 @@ def test_cityscapes_windows_cover_the_image(load_config):
     model.backbone.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].shape[-2:]))
     data = dict(inputs=[torch.zeros(3, 80, 150, dtype=torch.uint8)], data_samples=[sample])
     with torch.no_grad():
-        prediction, = model.test_step(data)
+        (prediction,) = model.test_step(data)
     assert prediction.pred_sem_seg.data.shape == (1, 80, 150)
     assert seen == [(64, 64)] * 2 * 4

@@ -1,4 +1,5 @@
 """Runs by mmengine's own Runner, as the tools of mmdet and mmseg start it."""
+
 import pickle
 
 import pytest
@@ -26,14 +27,26 @@ class Evil:
 @pytest.fixture
 def load_narrow(load_config, camvid_root):
     def load(**options):
-        return load_config(SEGMENTER, **{
-            'model.backbone.arch': {'_delete_': True, **NARROW}, 'model.backbone.img_size': 64,
-            'model.neck.in_channels': [48] * 4, 'model.data_preprocessor.size': (64, 96),
-            'model.decode_head.channels': 16, 'train_cfg.max_iters': 2, 'train_cfg.val_interval': 2,
-            **{f'{split}_dataloader.dataset.data_root': str(camvid_root) for split in ('train', 'val', 'test')},
-            **{f'{split}_dataloader.{key}': value for split in ('train', 'val', 'test')
-               for key, value in dict(batch_size=1, num_workers=0, persistent_workers=False).items()},
-            **options})
+        return load_config(
+            SEGMENTER,
+            **{
+                'model.backbone.arch': {'_delete_': True, **NARROW},
+                'model.backbone.img_size': 64,
+                'model.neck.in_channels': [48] * 4,
+                'model.data_preprocessor.size': (64, 96),
+                'model.decode_head.channels': 16,
+                'train_cfg.max_iters': 2,
+                'train_cfg.val_interval': 2,
+                **{f'{split}_dataloader.dataset.data_root': str(camvid_root) for split in ('train', 'val', 'test')},
+                **{
+                    f'{split}_dataloader.{key}': value
+                    for split in ('train', 'val', 'test')
+                    for key, value in dict(batch_size=1, num_workers=0, persistent_workers=False).items()
+                },
+                **options,
+            },
+        )
+
     return load
 
 
@@ -49,18 +62,21 @@ def make_runner(load_narrow, tmp_path, monkeypatch):
         cfg.work_dir = str(tmp_path / 'work')
         cfg.experiment_name = f'{tmp_path.name}_{count}'
         return Runner.from_cfg(cfg)
+
     return make
 
 
 @pytest.fixture
 def saved(load_narrow, tmp_path):
     """Writes the segmenter's weights, changed by `edit`."""
+
     def save(edit=lambda state: None):
         state = dict(MODELS.build(load_narrow().model).state_dict())
         edit(state)
         path = tmp_path / 'model.pth'
         torch.save(dict(meta={}, state_dict=state), path)
         return str(path)
+
     return save
 
 

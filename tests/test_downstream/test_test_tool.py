@@ -14,14 +14,18 @@ from .conftest import CONFIGS, NARROW
 TOOL = Path(__file__).parents[2] / 'tools' / 'test.py'
 SEGMENTER = 'mmseg/semfpn_vitt16_small_camvid-360x480.py'
 NARROW_OPTIONS = {
-    'model.backbone.arch': {'_delete_': True, **NARROW}, 'model.neck.in_channels': [48] * 4,
-    'test_dataloader.num_workers': 0, 'test_dataloader.persistent_workers': False}
+    'model.backbone.arch': {'_delete_': True, **NARROW},
+    'model.neck.in_channels': [48] * 4,
+    'test_dataloader.num_workers': 0,
+    'test_dataloader.persistent_workers': False,
+}
 
 
 @pytest.fixture
 def evaluate(run_tool, tmp_path):
     def run(*arguments):
         run_tool.main('test.py', *arguments, '--work-dir', tmp_path / 'work')
+
     return run
 
 
@@ -37,6 +41,7 @@ def narrow_config(camvid_root, tmp_path):
 def constant_segmenter(load_config):
     """State of a segmenter that says class 0 everywhere."""
     import mmseg.registry
+
     cfg = load_config(SEGMENTER, **NARROW_OPTIONS)
     state = mmseg.registry.MODELS.build(cfg.model).state_dict()
     state['decode_head.conv_seg.weight'].zero_()
@@ -67,11 +72,14 @@ def test_missing_data_names_the_option(evaluate, narrow_config, load_config, tmp
         evaluate(narrow_config, tmp_path / 'model.pth', '--cfg-options', 'test_dataloader.dataset.data_root=/nowhere')
 
 
-@pytest.mark.parametrize('arguments, message', [
-    (['none.py', 'none.pth'], 'there is no config file none.py'),
-    ([CONFIGS / SEGMENTER, 'none.pth', '--out', 'x.pkl'], 'has to end in .json'),
-    ([CONFIGS / SEGMENTER, 'none.pth', '--cfg-options', 'model.backbone.arch.x.y=1'], '--cfg-options does not fit'),
-])
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        (['none.py', 'none.pth'], 'there is no config file none.py'),
+        ([CONFIGS / SEGMENTER, 'none.pth', '--out', 'x.pkl'], 'has to end in .json'),
+        ([CONFIGS / SEGMENTER, 'none.pth', '--cfg-options', 'model.backbone.arch.x.y=1'], '--cfg-options does not fit'),
+    ],
+)
 def test_wrong_arguments(evaluate, arguments, message):
     with pytest.raises(UserError, match=message):
         evaluate(*arguments)
@@ -85,7 +93,11 @@ def test_work_dir_that_cannot_be_made(evaluate, tmp_path):
 
 
 def test_no_traceback(tmp_path):
-    done = subprocess.run([sys.executable, TOOL, CONFIGS / SEGMENTER, 'none.pth', '--work-dir', tmp_path],
-                          capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, TOOL, CONFIGS / SEGMENTER, 'none.pth', '--work-dir', tmp_path],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 1 and done.stderr.strip().endswith('error: checkpoint none.pth: no such file')
     assert 'Traceback' not in done.stderr

@@ -1,4 +1,5 @@
 """Small runs that are interrupted and resumed, for the tests of the training loop."""
+
 import itertools
 
 import pytest
@@ -30,12 +31,11 @@ class Keys(Dataset):
 
 
 class DropoutNet(BaseModel):
-
     def __init__(self):
         super().__init__()
         self.layer = torch.nn.Linear(2, 4)
         with torch.no_grad():
-            self.layer.weight.copy_(torch.arange(8.).reshape(4, 2) / 8)
+            self.layer.weight.copy_(torch.arange(8.0).reshape(4, 2) / 8)
             self.layer.bias.zero_()
 
     def forward(self, key, mode='loss'):
@@ -60,22 +60,40 @@ class Recorder(Hook):
             raise KeyboardInterrupt
 
 
-def build_runner(work_dir, stop_after=None, resume=False, workers=0, batch=3, accumulation=1, images=23,
-                checkpoint=None, seed=5, sampler='mmssl_geo.EpochSampler', hooks=None, epochs=3):
+def build_runner(
+    work_dir,
+    stop_after=None,
+    resume=False,
+    workers=0,
+    batch=3,
+    accumulation=1,
+    images=23,
+    checkpoint=None,
+    seed=5,
+    sampler='mmssl_geo.EpochSampler',
+    hooks=None,
+    epochs=3,
+):
     """A run of `epochs` epochs; 23 images make 8 batches of 3, the last one of 2. Returns it and its `Recorder`."""
     recorder = Recorder(stop_after)
     # the checkpoint hook precedes the recorder, so that an interruption follows a save at the same iteration
     runner = Runner(
-        DropoutNet(), str(work_dir),
-        train_dataloader=dict(
-            dataset=Keys(images), sampler=dict(type=sampler), batch_size=batch, num_workers=workers),
+        DropoutNet(),
+        str(work_dir),
+        train_dataloader=dict(dataset=Keys(images), sampler=dict(type=sampler), batch_size=batch, num_workers=workers),
         train_cfg=dict(type='mmssl_geo.ResumableEpochLoop', max_epochs=epochs),
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1, momentum=0.9), accumulative_counts=accumulation),
         default_hooks=dict(
             checkpoint=dict(type='CheckpointHook', priority='NORMAL', **(checkpoint or EVERY_SECOND)),
-            step_seed=dict(type='mmssl_geo.StepSeedHook'), **(hooks or {})),
+            step_seed=dict(type='mmssl_geo.StepSeedHook'),
+            **(hooks or {}),
+        ),
         custom_hooks=[recorder],
-        resume=resume, randomness=dict(seed=seed), experiment_name=f'loop_test_{next(RUN)}', log_level='WARNING')
+        resume=resume,
+        randomness=dict(seed=seed),
+        experiment_name=f'loop_test_{next(RUN)}',
+        log_level='WARNING',
+    )
     return runner, recorder
 
 

@@ -1,4 +1,5 @@
 """Every shipped pretraining config builds and takes one tiny step through the Runner."""
+
 import numpy as np
 import pytest
 import torch

@@ -1,4 +1,5 @@
 """Every shipped D3SSL config builds and takes a tiny step through the Runner."""
+
 import pytest
 import torch
 from mmengine.config import Config
@@ -28,7 +29,11 @@ def photos(tmp_path_factory):
 def test_all_are_here():
     variants = {f'{variant}_{setting}' for variant in VARIANTS for setting in SETTINGS}
     assert set(D3SSL) == variants | {
-        'd3ssl_vits16_coco', 'd3ssl_vitt16-d6_photos', 'd3ssl_r50_openimages-mini', 'd3ssl-mix_vits16_coco'}
+        'd3ssl_vits16_coco',
+        'd3ssl_vitt16-d6_photos',
+        'd3ssl_r50_openimages-mini',
+        'd3ssl-mix_vits16_coco',
+    }
 
 
 @pytest.mark.parametrize('name', [name for name in D3SSL if name.startswith('d3ssl_')])
@@ -81,9 +86,9 @@ def test_the_papers_run(default_scope):
     optimizer, schedule = cfg.optim_wrapper.optimizer, cfg.default_hooks.schedule
     assert (optimizer.type, optimizer.momentum, optimizer.eta) == ('mmpretrain.LARS', 0.9, 0.001)
     assert 'clip_grad' not in cfg.optim_wrapper
-    assert (schedule.learning_rate.base, schedule.learning_rate.batch, schedule.warmup_epochs) == (1., 256, 10)
+    assert (schedule.learning_rate.base, schedule.learning_rate.batch, schedule.warmup_epochs) == (1.0, 256, 10)
     assert schedule.weight_decay == dict(start=1e-5, end=1e-5) and cfg.train_cfg.max_epochs == 100
-    assert cfg.default_hooks.teacher_update.momentum == dict(start=0.99, end=1.) and cfg.sync_bn == 'torch'
+    assert cfg.default_hooks.teacher_update.momentum == dict(start=0.99, end=1.0) and cfg.sync_bn == 'torch'
     pipeline = cfg.train_dataloader.dataset.pipeline
     assert (pipeline.views.size, pipeline.x2_small.size, pipeline.views.num_regions) == (224, 112, 4)
     assert pipeline.regions.type == 'mmssl_geo.LoadRegions'
@@ -92,7 +97,7 @@ def test_the_papers_run(default_scope):
 def test_the_vits_run():
     cfg = Config.fromfile(ROOT / 'configs/d3ssl_vits16_coco.py')
     assert cfg.optim_wrapper.optimizer.type == 'AdamW' and cfg.model.backbone.arch == 'deit-small'
-    assert cfg.default_hooks.teacher_update.momentum == dict(start=0.996, end=1.)
+    assert cfg.default_hooks.teacher_update.momentum == dict(start=0.996, end=1.0)
 
 
 def test_gradient_accumulation_and_lars_move_the_weights_once(photos, tmp_path):
@@ -103,4 +108,4 @@ def test_gradient_accumulation_and_lars_move_the_weights_once(photos, tmp_path):
     assert [(group['decayed'], group['lars_exclude']) for group in groups] == [(True, False), (False, True)]
     assert all((param.ndim == 1) == group['lars_exclude'] for group in groups for param in group['params'])
     runner.train()
-    assert [group['weight_decay'] for group in groups] == [1e-5, 0.]
+    assert [group['weight_decay'] for group in groups] == [1e-5, 0.0]

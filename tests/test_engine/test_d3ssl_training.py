@@ -1,4 +1,5 @@
 """Runs of D3SSL that are broken off and resumed, in two processes, and what becomes of their checkpoints."""
+
 import os
 import subprocess
 import sys
@@ -27,7 +28,6 @@ def photos(tmp_path_factory):
 
 
 class Kill(Hook):
-
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         if runner.iter + 1 == 3:  # in the middle of the second epoch
             raise KeyboardInterrupt
@@ -36,9 +36,16 @@ class Kill(Hook):
 @pytest.mark.parametrize('name', ['d3ssl_r18_photos', 'd3ssl_quickstart'])
 def test_broken_off_and_resumed_equals_uninterrupted_bitwise(name, photos, tmp_path):
     def runner(folder, **kwargs):
-        cfg = tiny_run(name, photos, tmp_path / folder, **{
-            'default_hooks.checkpoint.by_epoch': False, 'default_hooks.checkpoint.interval': 1,
-            'default_hooks.checkpoint.max_keep_ckpts': -1})
+        cfg = tiny_run(
+            name,
+            photos,
+            tmp_path / folder,
+            **{
+                'default_hooks.checkpoint.by_epoch': False,
+                'default_hooks.checkpoint.interval': 1,
+                'default_hooks.checkpoint.max_keep_ckpts': -1,
+            },
+        )
         cfg.train_cfg.max_epochs = 2
         cfg.experiment_name += f'_{len(kwargs)}'
         return build_runner(cfg, **kwargs)
@@ -58,8 +65,9 @@ def test_broken_off_and_resumed_equals_uninterrupted_bitwise(name, photos, tmp_p
         assert all(torch.equal(value, b['optimizer']['state'][key][part]) for part, value in state.items())
 
 
-@pytest.mark.parametrize('name, net, heads', [
-    ('d3ssl_r18_photos', SSLResNet, None), ('d3ssl_quickstart', SSLVisionTransformer, 2)])
+@pytest.mark.parametrize(
+    'name, net, heads', [('d3ssl_r18_photos', SSLResNet, None), ('d3ssl_quickstart', SSLVisionTransformer, 2)]
+)
 def test_a_checkpoint_is_exported_and_loaded_strictly(name, net, heads, photos, tmp_path):
     cfg = tiny_run(name, photos, tmp_path / 'work', **{'train_cfg.max_epochs': 1})
     runner = build_runner(cfg)
@@ -95,21 +103,38 @@ def test_the_digest_of_weights_spares_statistics_that_processes_do_not_share(def
 def test_the_digest_covers_synchronised_statistics(default_scope):
     model = torch.nn.Sequential(torch.nn.SyncBatchNorm(4))
     before = weights_digest(model)
-    model[0].running_mean[0] = 1.
+    model[0].running_mean[0] = 1.0
     assert weights_digest(model) != before
 
 
 @pytest.mark.slow
 def test_two_processes_keep_identical_weights(photos, tmp_path):
     options = {
-        'train_dataloader.dataset.data_root': photos, 'train_dataloader.dataset.pipeline.views.size': 64,
-        'train_dataloader.dataset.pipeline.x2_small.size': 32, 'model.backbone.base_channels': 8,
-        'model.backbone.stem_channels': 8, 'train_dataloader.num_workers': 0, 'train_dataloader.batch_size': 2,
-        'train_cfg.max_epochs': 2}
+        'train_dataloader.dataset.data_root': photos,
+        'train_dataloader.dataset.pipeline.views.size': 64,
+        'train_dataloader.dataset.pipeline.x2_small.size': 32,
+        'model.backbone.base_channels': 8,
+        'model.backbone.stem_channels': 8,
+        'train_dataloader.num_workers': 0,
+        'train_dataloader.batch_size': 2,
+        'train_cfg.max_epochs': 2,
+    }
     done = subprocess.run(
-        ['bash', ROOT / 'tools/dist_train.sh', ROOT / 'configs/d3ssl_r18_photos.py', '2', '--work-dir', tmp_path,
-         '--cfg-options', *(f'{key}={value}' for key, value in options.items())],
-        capture_output=True, text=True, timeout=400, env={**os.environ, 'PORT': '29623', 'PYTHON': sys.executable})
+        [
+            'bash',
+            ROOT / 'tools/dist_train.sh',
+            ROOT / 'configs/d3ssl_r18_photos.py',
+            '2',
+            '--work-dir',
+            tmp_path,
+            '--cfg-options',
+            *(f'{key}={value}' for key, value in options.items()),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=400,
+        env={**os.environ, 'PORT': '29623', 'PYTHON': sys.executable},
+    )
     output = done.stdout + done.stderr
     assert done.returncode == 0, output
     assert output.count('2 processes hold identical student and teacher weights') == 2

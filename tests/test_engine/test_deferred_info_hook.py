@@ -1,4 +1,5 @@
 """Values that stay on the device until they are logged."""
+
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +11,6 @@ from mmssl_geo.engine import DeferredInfoHook
 
 
 class Loader(SimpleNamespace):
-
     def __len__(self):
         return 8
 
@@ -18,8 +18,11 @@ class Loader(SimpleNamespace):
 @pytest.fixture
 def runner(request):
     return SimpleNamespace(
-        hooks=[LoggerHook(interval=3)], train_dataloader=Loader(), message_hub=MessageHub(request.node.name),
-        optim_wrapper=SimpleNamespace(grad_norm=None, grad_name='grad_norm'))
+        hooks=[LoggerHook(interval=3)],
+        train_dataloader=Loader(),
+        message_hub=MessageHub(request.node.name),
+        optim_wrapper=SimpleNamespace(grad_norm=None, grad_name='grad_norm'),
+    )
 
 
 def history(runner, key):
@@ -45,18 +48,18 @@ def test_nothing_keeps_a_graph_or_reads_a_value_between(runner):
 
 def test_a_checkpoint_holds_what_was_not_yet_logged(runner):
     hook, checkpoint = DeferredInfoHook(), dict(message_hub='old')
-    hook.after_train_iter(runner, 0, outputs=dict(loss=torch.tensor(2.)))
+    hook.after_train_iter(runner, 0, outputs=dict(loss=torch.tensor(2.0)))
     hook.before_save_checkpoint(runner, checkpoint)
     assert checkpoint['message_hub']['log_scalars']['train/loss'].current() == 2
     hook.before_save_checkpoint(runner, checkpoint)
-    assert history(runner, 'loss') == [2.], 'transferred once'
+    assert history(runner, 'loss') == [2.0], 'transferred once'
 
 
 def test_norms_of_gradients_are_logged_but_not_those_of_skipped_steps(runner):
     hook = DeferredInfoHook()
-    for step, norm in enumerate([torch.tensor(4.), None, torch.tensor(float('inf'))]):
+    for step, norm in enumerate([torch.tensor(4.0), None, torch.tensor(float('inf'))]):
         runner.optim_wrapper.grad_norm = norm
         hook.after_train_iter(runner, step, outputs=dict(loss=torch.tensor(float('nan'))))
         assert runner.optim_wrapper.grad_norm is None
-    assert history(runner, 'grad_norm') == [4.]
+    assert history(runner, 'grad_norm') == [4.0]
     assert len(history(runner, 'loss')) == 3, 'a loss that is not finite is not hidden'

@@ -1,4 +1,5 @@
 """The numbers of DINO's shipped configs, and what they share with GTSA's."""
+
 import pytest
 from mmengine.config import Config
 
@@ -9,7 +10,7 @@ def test_the_papers_run():
     """The numbers of the official code, as the config holds them."""
     cfg, gtsa = (Config.fromfile(ROOT / f'configs/{method}_vits16_coco.py') for method in ('dino', 'gtsa'))
     steps = cfg.train_dataloader.dataset.pipeline
-    assert list(steps) == ['crop', 'flips', 'photometrics', 'pack']
+    assert list(steps) == ['crop', 'flips', 'photometric', 'pack']
     crop, colours = steps.crop, steps.photometric
     assert (crop.global_size, crop.num_global, tuple(crop.global_scale)) == (224, 2, (0.4, 1.0))
     assert (crop.local_size, crop.num_local, tuple(crop.local_scale)) == (96, 8, (0.05, 0.4))

@@ -1,4 +1,5 @@
 """Hooks of DINO's schedule: the teacher's temperature and the frozen last layer."""
+
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,8 +19,11 @@ def temperatures(max_epochs, **kwargs):
     """Returns the temperature that the model gets in every epoch, and the warnings."""
     values, warnings = [], []
     runner = SimpleNamespace(
-        max_epochs=max_epochs, message_hub=MessageHub('temperature'), logger=SimpleNamespace(warning=warnings.append),
-        model=SimpleNamespace(set_teacher_temperature=values.append))
+        max_epochs=max_epochs,
+        message_hub=MessageHub('temperature'),
+        logger=SimpleNamespace(warning=warnings.append),
+        model=SimpleNamespace(set_teacher_temperature=values.append),
+    )
     hook = TeacherTemperatureHook(**kwargs)
     hook.before_train(runner)
     for epoch in range(max_epochs):
@@ -35,8 +39,10 @@ def test_the_papers_temperatures():
     assert values[0] == 0.04 and values[28] < values[29] == 0.07
 
 
-@pytest.mark.parametrize('max_epochs,warmup_epochs,expected', [
-    (3, 0, [0.07] * 3), (3, 1, [0.04, 0.07, 0.07]), (4, 3, [0.04, 0.055, 0.07, 0.07])])
+@pytest.mark.parametrize(
+    'max_epochs,warmup_epochs,expected',
+    [(3, 0, [0.07] * 3), (3, 1, [0.04, 0.07, 0.07]), (4, 3, [0.04, 0.055, 0.07, 0.07])],
+)
 def test_short_warmups(max_epochs, warmup_epochs, expected):
     values, warnings = temperatures(max_epochs, warmup_epochs=warmup_epochs)
     assert values == pytest.approx(expected) and not warnings
@@ -51,7 +57,6 @@ def test_a_warmup_as_long_as_the_run_is_shortened(max_epochs, kept):
 
 
 class Net(torch.nn.Module):
-
     def __init__(self):
         super().__init__()
         self.body = torch.nn.Linear(2, 2)
@@ -101,7 +106,7 @@ def last_layer_states(net, optimizer):
 def make_scaler():
     if not hasattr(torch.amp, 'GradScaler'):
         pytest.skip('this torch has no gradient scaler for a CPU')
-    return torch.amp.GradScaler('cpu', init_scale=16.)
+    return torch.amp.GradScaler('cpu', init_scale=16.0)
 
 
 @pytest.mark.parametrize('with_scaler', [False, True])
@@ -164,9 +169,14 @@ def test_the_hook_is_removed_after_the_run():
     assert last_layer_states(net, optimizer) == [True, True]
 
 
-@pytest.mark.parametrize('layer,fault', [
-    ('neck.last', "has no layer 'neck.last'"), ('head.last_layer', "has no layer 'head.last_layer'"),
-    ('neck.empty', "'neck.empty' has no parameters")])
+@pytest.mark.parametrize(
+    'layer,fault',
+    [
+        ('neck.last', "has no layer 'neck.last'"),
+        ('head.last_layer', "has no layer 'head.last_layer'"),
+        ('neck.empty', "'neck.empty' has no parameters"),
+    ],
+)
 def test_a_layer_that_cannot_be_frozen(layer, fault):
     net = Net()
     net.neck.empty = torch.nn.GELU()
@@ -180,9 +190,12 @@ def test_the_collapse_monitor_reads_dinos_patches(default_scope):
     images = torch.randint(0, 255, (4, 2, 3, 64, 64), dtype=torch.uint8)
     data = dict(
         inputs={'global': images, 'local': torch.empty(4, 0, 3, 0, 0)},
-        crop_boxes_src=torch.zeros(4, 2, 4), turns=torch.zeros(4, 2).long(), flipped=torch.ones(4, 2).bool())
+        crop_boxes_src=torch.zeros(4, 2, 4),
+        turns=torch.zeros(4, 2).long(),
+        flipped=torch.ones(4, 2).bool(),
+    )
     spread, rank = CollapseMonitorHook().measure(model, data)
     images = MultiViewDataPreprocessor()(data)['views'].global_images
     patches = model.teacher.backbone(images)[-1][:, 1:].flatten(0, 1)  # 16 a view: all of them are read
     unit = torch.nn.functional.normalize(patches, dim=1)
-    assert spread == pytest.approx((unit.std(dim=0, correction=0).mean() * 24 ** 0.5).item(), rel=1e-4) and rank > 1
+    assert spread == pytest.approx((unit.std(dim=0, correction=0).mean() * 24**0.5).item(), rel=1e-4) and rank > 1

@@ -1,4 +1,5 @@
 """FiniteHook's checks of losses on a GPU, which the host simulates."""
+
 import pytest
 import torch
 
@@ -39,12 +40,12 @@ def waits(monkeypatch):
 
 def test_a_loss_is_checked_one_iteration_later(waits):
     hook = FiniteHook()
-    hook.after_train_iter(None, 0, outputs=dict(loss=loss(1.), accuracy=loss(float('nan'))))
+    hook.after_train_iter(None, 0, outputs=dict(loss=loss(1.0), accuracy=loss(float('nan'))))
     assert waits == ['record']
-    hook.after_train_iter(None, 1, outputs=dict(loss=loss(2.), loss_crop=loss(float('nan'))))
+    hook.after_train_iter(None, 1, outputs=dict(loss=loss(2.0), loss_crop=loss(float('nan'))))
     assert waits[:2] == ['record', 'wait']
     with pytest.raises(NonFiniteLossError, match='loss_crop is not finite'):
-        hook.after_train_iter(None, 2, outputs=dict(loss=loss(3.)))
+        hook.after_train_iter(None, 2, outputs=dict(loss=loss(3.0)))
 
 
 def test_the_last_iteration_of_an_epoch_is_checked_too(waits):

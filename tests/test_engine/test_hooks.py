@@ -13,7 +13,6 @@ from mmssl_geo.utils.errors import NonFiniteLossError, UserError
 
 
 class Recorder:
-
     def __init__(self):
         self.warnings, self.infos = [], []
 
@@ -25,7 +24,6 @@ class Recorder:
 
 
 class FakeModel:
-
     def __init__(self):
         self.momenta, self.epochs = [], []
 
@@ -37,22 +35,30 @@ class FakeModel:
 
 
 def fake_runner(iters_per_epoch=10, max_epochs=4, batch_size=16, world_size=2, accumulation=1):
-    groups = [dict(decayed=True, lr=0., weight_decay=0.), dict(decayed=False, lr=0., weight_decay=0.), dict(lr=0.)]
-    class Loader(SimpleNamespace):
+    groups = [dict(decayed=True, lr=0.0, weight_decay=0.0), dict(decayed=False, lr=0.0, weight_decay=0.0), dict(lr=0.0)]
 
+    class Loader(SimpleNamespace):
         def __len__(self):
             return iters_per_epoch
 
     return SimpleNamespace(
-        iter=0, epoch=0, max_iters=iters_per_epoch * max_epochs, max_epochs=max_epochs, world_size=world_size,
-        train_dataloader=Loader(batch_size=batch_size), model=FakeModel(), logger=Recorder(),
+        iter=0,
+        epoch=0,
+        max_iters=iters_per_epoch * max_epochs,
+        max_epochs=max_epochs,
+        world_size=world_size,
+        train_dataloader=Loader(batch_size=batch_size),
+        model=FakeModel(),
+        logger=Recorder(),
         optim_wrapper=SimpleNamespace(param_groups=groups, _accumulative_counts=accumulation),
-        message_hub=MessageHub('test'))
+        message_hub=MessageHub('test'),
+    )
 
 
 def schedule(**kwargs):
     settings = dict(
-        learning_rate=dict(base=5e-4, batch=256, end=1e-6), weight_decay=dict(start=0.04, end=0.4), warmup_epochs=1)
+        learning_rate=dict(base=5e-4, batch=256, end=1e-6), weight_decay=dict(start=0.04, end=0.4), warmup_epochs=1
+    )
     return ScheduleHook(**{**settings, **kwargs})
 
 
@@ -83,26 +89,47 @@ def test_the_learning_rate_follows_processes_and_accumulation():
         assert runner.optim_wrapper.param_groups[0]['lr'] == 5e-4
 
 
-@pytest.mark.parametrize('learning_rate,text', [
-    (dict(base=5e-4, batch=256, end=1e-6),
-     'peak learning rate 6.25e-05 = 0.0005 * 32 images per optimizer step / 256 '
-     '(default_hooks.schedule.learning_rate)'),
-    (dict(base=5e-4, batch=None, end=1e-6),
-     'peak learning rate 0.0005, fixed (default_hooks.schedule.learning_rate.batch=None): it does not scale with the '
-     '32 images per optimizer step')])
+@pytest.mark.parametrize(
+    'learning_rate,text',
+    [
+        (
+            dict(base=5e-4, batch=256, end=1e-6),
+            'peak learning rate 6.25e-05 = 0.0005 * 32 images per optimizer step / 256 '
+            '(default_hooks.schedule.learning_rate)',
+        ),
+        (
+            dict(base=5e-4, batch=None, end=1e-6),
+            'peak learning rate 0.0005, fixed (default_hooks.schedule.learning_rate.batch=None): it does not scale with the '
+            '32 images per optimizer step',
+        ),
+    ],
+)
 def test_the_log_says_which_learning_rate_is_used_and_why(learning_rate, text):
     runner = fake_runner()
     schedule(learning_rate=learning_rate).before_train(runner)
     assert runner.logger.infos == [text] and not runner.logger.warnings
 
 
-@pytest.mark.parametrize('options,message', [
-    ({'optim_wrapper.optimizer.lr': 1e-3}, r'optim_wrapper.optimizer.lr has no effect.*: remove it and set '
-     r'default_hooks.schedule.learning_rate.base \(and learning_rate.batch=None'),
-    ({'optim_wrapper.optimizer.weight_decay': 0.1}, 'optim_wrapper.optimizer.weight_decay has no effect.*'
-     'default_hooks.schedule.weight_decay.start and weight_decay.end'),
-    ({'param_scheduler': [dict(type='MultiStepLR', milestones=[1])]}, 'param_scheduler conflicts with ScheduleHook'),
-    ({'auto_scale_lr': dict(enable=True, base_batch_size=16)}, 'auto_scale_lr conflicts with ScheduleHook')])
+@pytest.mark.parametrize(
+    'options,message',
+    [
+        (
+            {'optim_wrapper.optimizer.lr': 1e-3},
+            r'optim_wrapper.optimizer.lr has no effect.*: remove it and set '
+            r'default_hooks.schedule.learning_rate.base \(and learning_rate.batch=None',
+        ),
+        (
+            {'optim_wrapper.optimizer.weight_decay': 0.1},
+            'optim_wrapper.optimizer.weight_decay has no effect.*'
+            'default_hooks.schedule.weight_decay.start and weight_decay.end',
+        ),
+        (
+            {'param_scheduler': [dict(type='MultiStepLR', milestones=[1])]},
+            'param_scheduler conflicts with ScheduleHook',
+        ),
+        ({'auto_scale_lr': dict(enable=True, base_batch_size=16)}, 'auto_scale_lr conflicts with ScheduleHook'),
+    ],
+)
 def test_what_the_schedule_would_overwrite_is_refused(options, message):
     cfg = Config(dict(optim_wrapper=dict(optimizer=dict(type='AdamW', betas=(0.9, 0.95)))))
     runner = SimpleNamespace(cfg=cfg, param_schedulers=None, auto_scale_lr=dict(enable=False, base_batch_size=16))
@@ -131,10 +158,10 @@ def test_a_warmup_longer_than_the_run_is_shortened_with_a_warning():
 @pytest.mark.parametrize('accumulation', [1, 4])
 def test_one_teacher_update_per_optimizer_step(accumulation):
     runner = fake_runner(accumulation=accumulation)
-    for _ in run(runner, TeacherUpdateHook(dict(start=0.996, end=1.)), 40):
+    for _ in run(runner, TeacherUpdateHook(dict(start=0.996, end=1.0)), 40):
         pass
     total = 40 // accumulation
-    assert runner.model.momenta == [warmup_cosine(step, total, 0.996, 1.) for step in range(total)]
+    assert runner.model.momenta == [warmup_cosine(step, total, 0.996, 1.0) for step in range(total)]
     assert runner.message_hub.get_scalar('train/teacher_momentum').current() == runner.model.momenta[-1]
 
 
@@ -148,8 +175,10 @@ class ModelWithTokens:
         return dict(views=SimpleNamespace(monitor_images=data))
 
 
-@pytest.mark.parametrize('features,warned', [
-    (torch.ones(4, 8, 3, 3) + 1e-4 * torch.randn(4, 8, 3, 3), True), (torch.randn(4, 8, 3, 3), False)])
+@pytest.mark.parametrize(
+    'features,warned',
+    [(torch.ones(4, 8, 3, 3) + 1e-4 * torch.randn(4, 8, 3, 3), True), (torch.randn(4, 8, 3, 3), False)],
+)
 def test_the_collapse_monitor_warns_of_collapse_only(features, warned):
     runner = fake_runner()
     runner.model = ModelWithTokens()
@@ -164,15 +193,15 @@ def test_the_collapse_monitor_warns_of_collapse_only(features, warned):
 
 def test_a_loss_that_is_not_finite_stops_any_run():
     hook = FiniteHook()
-    hook.after_train_iter(None, 0, outputs=dict(loss=1., loss_cls=torch.tensor(2.), acc=float('nan')))
+    hook.after_train_iter(None, 0, outputs=dict(loss=1.0, loss_cls=torch.tensor(2.0), acc=float('nan')))
     with pytest.raises(NonFiniteLossError, match='loss_cls is not finite'):
-        hook.after_train_iter(None, 0, outputs=dict(loss=1., loss_cls=torch.tensor(float('inf'))))
+        hook.after_train_iter(None, 0, outputs=dict(loss=1.0, loss_cls=torch.tensor(float('inf'))))
 
 
 def test_non_finite_weights_are_not_saved():
     good = dict(state_dict=dict(a=torch.ones(2), b=torch.tensor(1)))
     FiniteHook().before_save_checkpoint(None, good)
-    good['state_dict']['c'] = torch.tensor([0., float('nan')])
+    good['state_dict']['c'] = torch.tensor([0.0, float('nan')])
     with pytest.raises(UserError, match='1 of the model.s weights are infinite or NaN .the first: c.'):
         FiniteHook().before_save_checkpoint(None, good)
 
@@ -181,7 +210,7 @@ def test_weights_digest_sees_the_smallest_change():
     net = torch.nn.Linear(3, 2)
     before = weights_digest(net)
     assert weights_digest(net) == before
-    net.bias.data[0] = torch.nextafter(net.bias.data[0], torch.tensor(9.))
+    net.bias.data[0] = torch.nextafter(net.bias.data[0], torch.tensor(9.0))
     assert weights_digest(net) != before
 
 

@@ -1,4 +1,5 @@
 """Messages of mmengine that say nothing about the run are hidden; others are not."""
+
 import logging
 
 from mmengine.fileio import FileClient

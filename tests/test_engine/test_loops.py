@@ -40,7 +40,7 @@ def test_checkpoints_by_epoch_resume_too(tmp_path, train):
 
 def test_every_epoch_is_complete_and_a_different_permutation(tmp_path, train):
     _, recorder = train(tmp_path)
-    epochs = [sum(recorder.stream[e * LENGTH:(e + 1) * LENGTH], []) for e in range(EPOCHS)]
+    epochs = [sum(recorder.stream[e * LENGTH : (e + 1) * LENGTH], []) for e in range(EPOCHS)]
     for epoch, pairs in enumerate(epochs):
         assert sorted(pairs) == [(i, epoch) for i in range(IMAGES)]
     assert len({tuple(i for i, _ in pairs) for pairs in epochs}) == EPOCHS

@@ -1,4 +1,5 @@
 """The training loop with changed data or run length, and with options that do not fit."""
+
 import logging
 
 import pytest
@@ -20,8 +21,9 @@ def warnings_of(monkeypatch, run):
 
 def test_epoch_checkpoints_between_steps_warn(tmp_path, monkeypatch, train):
     def run(accumulation):
-        return warnings_of(monkeypatch, lambda: train(
-            tmp_path, accumulation=accumulation, checkpoint=dict(by_epoch=True, interval=1)))[0]
+        return warnings_of(
+            monkeypatch, lambda: train(tmp_path, accumulation=accumulation, checkpoint=dict(by_epoch=True, interval=1))
+        )[0]
 
     assert 'lacks the gradients of up to 2 iterations' in run(3)
     assert 'lacks the gradients' not in run(4)
@@ -73,15 +75,21 @@ def test_wrong_sampler_and_too_few_images(tmp_path, make_runner):
         ResumableEpochLoop(runner, loader, max_epochs=1)
 
 
-SCHEDULE = dict(schedule=dict(
-    type='mmssl_geo.ScheduleHook', learning_rate=dict(base=0.1, batch=None, end=0.01),
-    weight_decay=dict(start=0., end=0.), warmup_epochs=0))
+SCHEDULE = dict(
+    schedule=dict(
+        type='mmssl_geo.ScheduleHook',
+        learning_rate=dict(base=0.1, batch=None, end=0.01),
+        weight_decay=dict(start=0.0, end=0.0),
+        warmup_epochs=0,
+    )
+)
 
 
 def test_another_number_of_epochs_names_the_schedules_that_change(tmp_path, monkeypatch, train):
     train(tmp_path, stop_after=13, hooks=SCHEDULE)
     warnings, (_, continued) = warnings_of(
-        monkeypatch, lambda: train(tmp_path, resume=True, epochs=6, hooks=SCHEDULE, stop_after=15))
+        monkeypatch, lambda: train(tmp_path, resume=True, epochs=6, hooks=SCHEDULE, stop_after=15)
+    )
     assert 'the schedules of learning rate, weight decay spanned 3 epochs (24 optimizer steps)' in warnings
     assert 'now span 6 epochs (48 optimizer steps)' in warnings and 'train_cfg.max_epochs' in warnings
     assert continued.places[0] == (1, 4, 12, 12)
@@ -101,17 +109,28 @@ def test_the_same_number_of_epochs_or_no_schedule_is_no_warning(tmp_path, monkey
 def test_a_finished_run_says_so(tmp_path, monkeypatch, train, checkpoint):
     whole, _ = train(tmp_path, checkpoint=checkpoint)
     warnings, (runner, recorder) = warnings_of(
-        monkeypatch, lambda: train(tmp_path, resume=True, checkpoint=checkpoint, hooks=SCHEDULE))
+        monkeypatch, lambda: train(tmp_path, resume=True, checkpoint=checkpoint, hooks=SCHEDULE)
+    )
     assert 'nothing to train: the run has already finished 3 of 3 epochs; raise train_cfg.max_epochs' in warnings
     assert recorder.stream == [] and torch.equal(runner.model.layer.weight, whole.model.layer.weight)
 
 
-@pytest.mark.parametrize('method,hooks,message', [
-    ('update_teacher', {}, 'DropoutNet requires TeacherUpdateHook, which calls `update_teacher`: '
-     'restore default_hooks.teacher_update'),
-    ('set_epoch', {}, 'DropoutNet requires ScheduleHook, which calls `set_epoch`: restore default_hooks.schedule'),
-    (None, dict(throughput=dict(type='mmssl_geo.ThroughputHook')),
-     'ThroughputHook requires IterTimerHook.*restore default_hooks.timer, or set default_hooks.throughput=None')])
+@pytest.mark.parametrize(
+    'method,hooks,message',
+    [
+        (
+            'update_teacher',
+            {},
+            'DropoutNet requires TeacherUpdateHook, which calls `update_teacher`: restore default_hooks.teacher_update',
+        ),
+        ('set_epoch', {}, 'DropoutNet requires ScheduleHook, which calls `set_epoch`: restore default_hooks.schedule'),
+        (
+            None,
+            dict(throughput=dict(type='mmssl_geo.ThroughputHook')),
+            'ThroughputHook requires IterTimerHook.*restore default_hooks.timer, or set default_hooks.throughput=None',
+        ),
+    ],
+)
 def test_a_removed_hook_that_another_part_needs(tmp_path, make_runner, method, hooks, message):
     runner, recorder = make_runner(tmp_path, hooks=hooks)
     runner._hooks = [hook for hook in runner.hooks if not (hooks and isinstance(hook, IterTimerHook))]
@@ -124,7 +143,7 @@ def test_a_removed_hook_that_another_part_needs(tmp_path, make_runner, method, h
 
 def test_without_a_learning_rate_nothing_is_trained(tmp_path, make_runner):
     runner, recorder = make_runner(tmp_path)
-    runner.optim_wrapper = runner.build_optim_wrapper(dict(optimizer=dict(type='SGD', lr=0.)))
+    runner.optim_wrapper = runner.build_optim_wrapper(dict(optimizer=dict(type='SGD', lr=0.0)))
     with pytest.raises(UserError, match='the learning rate is 0 and no ScheduleHook sets it: restore default_hooks'):
         runner.train()
     assert recorder.stream == []

@@ -3,6 +3,7 @@
 The step runs on torch's `meta` device, whose tensors have no values: whatever needs one on the host (`item`, `bool`,
 `tolist`, `nonzero`, a mask as index) raises there, as it would wait on a GPU.
 """
+
 import pytest
 import torch
 from mmengine.optim import build_optim_wrapper
@@ -30,23 +31,33 @@ class NoBlockingCopies(TorchDispatchMode):
 def _autocast_of_meta(monkeypatch):
     """Replaces autocast of the meta device, which torch does not support."""
     autocast = torch.autocast
-    monkeypatch.setattr(torch, 'autocast', lambda device_type, **options: autocast(
-        device_type.replace('meta', 'cpu'), **options))
+    monkeypatch.setattr(
+        torch, 'autocast', lambda device_type, **options: autocast(device_type.replace('meta', 'cpu'), **options)
+    )
 
 
 def on_meta(batch, device='meta'):
     """A batch of views with its tensors on the meta device, or on another one; `flipped` stays on the CPU."""
-    move = {name: {key: value.to(device) for key, value in field.items()} if isinstance(field, dict)
-            else field.to(device) if isinstance(field, torch.Tensor) and name != 'flipped' else field
-            for name, field in vars(batch).items()}
+    move = {
+        name: {key: value.to(device) for key, value in field.items()}
+        if isinstance(field, dict)
+        else field.to(device)
+        if isinstance(field, torch.Tensor) and name != 'flipped'
+        else field
+        for name, field in vars(batch).items()
+    }
     return type(batch)(**move)
 
 
 def step(model, batch):
     """Forward, losses, backward, clipping, optimizer and teacher."""
-    wrapper = DecayGroupsConstructor(dict(
-        type='mmssl_geo.PerTensorClipOptimWrapper', optimizer=dict(type='AdamW', lr=0.1, foreach=True),
-        clip_grad=dict(max_norm=3.)))(model)
+    wrapper = DecayGroupsConstructor(
+        dict(
+            type='mmssl_geo.PerTensorClipOptimWrapper',
+            optimizer=dict(type='AdamW', lr=0.1, foreach=True),
+            clip_grad=dict(max_norm=3.0),
+        )
+    )(model)
     with NoBlockingCopies():
         model.update_teacher(0.99)
         total, log = model.parse_losses(model(batch, mode='loss'))
@@ -87,7 +98,8 @@ def test_a_gpu_sees_no_waiting(name, default_scope):
     """Uses torch's own check; the first step may wait while buffers and the scaler are created."""
     try:
         change = steps_of_config(
-            name, 'cuda', lambda number: torch.cuda.set_sync_debug_mode('error' if number else 'default'))
+            name, 'cuda', lambda number: torch.cuda.set_sync_debug_mode('error' if number else 'default')
+        )
     finally:
         torch.cuda.set_sync_debug_mode('default')
     assert 0 < change < float('inf')
@@ -109,10 +121,15 @@ def test_pairs_of_views_are_made_on_the_device(num_global):
 
 def test_the_preprocessor(default_scope):
     batch = dict(
-        inputs=dict(**{'global': torch.zeros(3, 2, 3, 32, 32, dtype=torch.uint8)},
-                    local=torch.zeros(3, 2, 3, 16, 16, dtype=torch.uint8)),
-        crop_boxes_src=torch.zeros(3, 4, 4), turns=torch.zeros(3, 4, dtype=torch.long),
-        flipped=torch.zeros(3, 4, dtype=torch.bool), photometric_params=torch.zeros(3, 4, 11))
+        inputs=dict(
+            **{'global': torch.zeros(3, 2, 3, 32, 32, dtype=torch.uint8)},
+            local=torch.zeros(3, 2, 3, 16, 16, dtype=torch.uint8),
+        ),
+        crop_boxes_src=torch.zeros(3, 4, 4),
+        turns=torch.zeros(3, 4, dtype=torch.long),
+        flipped=torch.zeros(3, 4, dtype=torch.bool),
+        photometric_params=torch.zeros(3, 4, 11),
+    )
     preprocessor = MODELS.build(dict(type='mmssl_geo.MultiViewDataPreprocessor')).to('meta')
     with NoBlockingCopies():
         views = preprocessor(batch)['views']

@@ -12,7 +12,6 @@ from mmssl_geo.utils.errors import UserError
 
 
 class Net(nn.Module):
-
     def __init__(self):
         super().__init__()
         self.cls_token = nn.Parameter(torch.ones(1, 1, 4))
@@ -44,6 +43,7 @@ def test_without_lr_the_rate_is_0_until_a_hook_sets_it(optimizer):
 
 def test_a_resumed_run_keeps_its_own_kernels():
     """A checkpoint without the fused kernel must not switch it off: a loss scaler cannot do without it then."""
+
     def trained(fused):
         net = Net()
         cfg = dict(type='mmssl_geo.PerTensorClipOptimWrapper', optimizer=dict(type='AdamW', lr=0.1, fused=fused))
@@ -82,30 +82,30 @@ def test_paramwise_cfg_is_refused():
 
 
 def test_each_tensor_is_clipped_by_its_own_norm():
-    grads = [torch.full((4,), 5.), torch.full((9,), 0.1), torch.zeros(2)]
-    total = clip_each_(grads, 3.)
-    assert total.item() == pytest.approx((100 + 9 * 0.01)**0.5)
-    assert grads[0].norm().item() == pytest.approx(3., rel=1e-6)
+    grads = [torch.full((4,), 5.0), torch.full((9,), 0.1), torch.zeros(2)]
+    total = clip_each_(grads, 3.0)
+    assert total.item() == pytest.approx((100 + 9 * 0.01) ** 0.5)
+    assert grads[0].norm().item() == pytest.approx(3.0, rel=1e-6)
     assert torch.equal(grads[1], torch.full((9,), 0.1)), 'a small gradient stays, whatever the others are'
     assert grads[2].abs().sum() == 0
 
 
 def test_the_wrapper_clips_before_the_step_and_keeps_the_norm():
     net = Net()
-    wrapper = build(net, clip_grad=dict(max_norm=1.))
-    wrapper.optimizer = torch.optim.SGD(wrapper.optimizer.param_groups, lr=1.)
+    wrapper = build(net, clip_grad=dict(max_norm=1.0))
+    wrapper.optimizer = torch.optim.SGD(wrapper.optimizer.param_groups, lr=1.0)
     before = net.linear.weight.detach().clone()
     for group in wrapper.optimizer.param_groups:
         group['weight_decay'] = 0
     wrapper.update_params((net.linear.weight * 100).sum())
-    assert (net.linear.weight - before).norm().item() == pytest.approx(0.1 * 1., rel=1e-5)  # learning rate x max_norm
+    assert (net.linear.weight - before).norm().item() == pytest.approx(0.1 * 1.0, rel=1e-5)  # learning rate x max_norm
     assert wrapper.grad_norm.item() == pytest.approx(400)
 
 
 def test_accumulation_steps_once_with_the_mean_gradient():
     net = Net()
     wrapper = build(net, accumulative_counts=2)
-    wrapper.optimizer = torch.optim.SGD(net.parameters(), lr=1.)
+    wrapper.optimizer = torch.optim.SGD(net.parameters(), lr=1.0)
     wrapper.initialize_count_status(net, 0, 4)
     before = net.scale.detach().clone()
     wrapper.update_params((net.scale * 2).sum())
@@ -117,7 +117,7 @@ def test_accumulation_steps_once_with_the_mean_gradient():
 @pytest.mark.skipif(torch.cuda.is_available(), reason='the fallback without a GPU')
 def test_mixed_precision_without_a_gpu_is_float32():
     net = Net()
-    wrapper = build(net, 'mmssl_geo.PerTensorClipAmpOptimWrapper', clip_grad=dict(max_norm=3.), dtype='float16')
+    wrapper = build(net, 'mmssl_geo.PerTensorClipAmpOptimWrapper', clip_grad=dict(max_norm=3.0), dtype='float16')
     assert isinstance(wrapper, PerTensorClipAmpOptimWrapper)
     with wrapper.optim_context(net):
         out = net.linear(torch.ones(1, 4))
@@ -133,7 +133,7 @@ def test_mixed_precision_without_a_gpu_is_float32():
 def test_bfloat16_is_kept_on_a_cpu_that_multiplies_in_it(kind, monkeypatch):
     monkeypatch.setattr(optim_wrappers, 'cpu_supports_bfloat16', lambda: True)
     net = Net()
-    wrapper = build(net, kind, clip_grad=dict(max_norm=3.), dtype='bfloat16')
+    wrapper = build(net, kind, clip_grad=dict(max_norm=3.0), dtype='bfloat16')
     with wrapper.optim_context(net):
         out = net.linear(torch.ones(1, 4))
     assert out.dtype == torch.bfloat16
@@ -143,10 +143,15 @@ def test_bfloat16_is_kept_on_a_cpu_that_multiplies_in_it(kind, monkeypatch):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='bfloat16 on the CPU')
-@pytest.mark.parametrize('capabilities, kept', [
-    (dict(architecture='x86_64', avx512_bf16=True), True), (dict(architecture='x86_64', amx_bf16=True), True),
-    (dict(architecture='x86_64', avx512_f=True, avx512_bf16=False, amx_bf16=False), False),
-    (dict(architecture='aarch64'), True)])
+@pytest.mark.parametrize(
+    'capabilities, kept',
+    [
+        (dict(architecture='x86_64', avx512_bf16=True), True),
+        (dict(architecture='x86_64', amx_bf16=True), True),
+        (dict(architecture='x86_64', avx512_f=True, avx512_bf16=False, amx_bf16=False), False),
+        (dict(architecture='aarch64'), True),
+    ],
+)
 def test_bfloat16_becomes_float32_on_an_x86_cpu_without_its_instructions(capabilities, kept, monkeypatch):
     monkeypatch.setattr(torch.cpu, 'get_capabilities', lambda: capabilities, raising=False)
     net = Net()
@@ -163,9 +168,15 @@ def test_a_checkpoint_from_a_cpu_resumes_with_a_live_loss_scaler():
     assert wrapper.loss_scaler.get_scale() == 65536
 
 
-@pytest.mark.parametrize('options,expected', [
-    (dict(type='AdamW'), True), (dict(type='mmpretrain.LARS'), None), (dict(type='AdamW', fused=False), False),
-    (dict(type='AdamW', foreach=True), None)])
+@pytest.mark.parametrize(
+    'options,expected',
+    [
+        (dict(type='AdamW'), True),
+        (dict(type='mmpretrain.LARS'), None),
+        (dict(type='AdamW', fused=False), False),
+        (dict(type='AdamW', foreach=True), None),
+    ],
+)
 def test_the_fused_optimizer_is_taken_on_a_gpu(options, expected):
     on_gpu, on_cpu = [SimpleNamespace(is_cuda=True)], [torch.ones(2)]
     assert with_fused_kernel(options, on_gpu).get('fused') is expected

@@ -1,4 +1,5 @@
 """The probe during pretraining: what it says, and that training does not notice it."""
+
 import itertools
 import json
 import os
@@ -46,12 +47,18 @@ def config(name, data, work_dir, **hook):
     if name.startswith('d3ssl'):
         cfg = tiny_run(name, data / 'photos', work_dir)
     else:
-        cfg = load_config(ROOT / f'configs/{name}.py', {
-            **(TINY if name.startswith('gtsa') else TINY_DINO),
-            'train_dataloader.dataset.data_root': str(data / 'photos'), 'train_dataloader.dataset.data_prefix': '',
-            'train_dataloader.dataset.pipeline.crop.global_size': 64,
-            'train_dataloader.dataset.pipeline.crop.local_size': 32,
-            'train_dataloader.dataset.pipeline.crop.num_local': 2}, work_dir=str(work_dir))
+        cfg = load_config(
+            ROOT / f'configs/{name}.py',
+            {
+                **(TINY if name.startswith('gtsa') else TINY_DINO),
+                'train_dataloader.dataset.data_root': str(data / 'photos'),
+                'train_dataloader.dataset.data_prefix': '',
+                'train_dataloader.dataset.pipeline.crop.global_size': 64,
+                'train_dataloader.dataset.pipeline.crop.local_size': 32,
+                'train_dataloader.dataset.pipeline.crop.num_local': 2,
+            },
+            work_dir=str(work_dir),
+        )
         cfg.model.backbone.pop('arch')
         cfg.model.backbone.arch = dict(embed_dims=24, num_layers=2, num_heads=2, feedforward_channels=48)
         cfg.train_dataloader.update(batch_size=3, num_workers=0, persistent_workers=False)
@@ -69,14 +76,21 @@ def config(name, data, work_dir, **hook):
 
 class Watch(Hook):
     """Random states and modes as the training sees them, before every iteration and at the end."""
+
     priority = 'VERY_LOW'
 
     def __init__(self):
         self.seen = []
 
     def before_train_iter(self, runner, batch_idx, data_batch=None):
-        self.seen.append((torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(), random.getstate(),
-                          [module.training for module in runner.model.modules()]))
+        self.seen.append(
+            (
+                torch.get_rng_state().tolist(),
+                np.random.get_state()[1].tolist(),
+                random.getstate(),
+                [module.training for module in runner.model.modules()],
+            )
+        )
 
     def after_train(self, runner):
         self.before_train_iter(runner, 0)
@@ -94,7 +108,7 @@ def train(cfg):
 
 
 def logged(work_dir):
-    path, = work_dir.glob('*/vis_data/scalars.json')
+    (path,) = work_dir.glob('*/vis_data/scalars.json')
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     return [line for line in lines if any(key.startswith('probe/') for key in line)]
 
@@ -102,8 +116,11 @@ def logged(work_dir):
 @pytest.mark.parametrize('name', METHODS)
 def test_training_is_the_same_bitwise_with_and_without(name, data, tmp_path):
     plain, seen = train(config(name, data, tmp_path / 'plain'))
-    probed, also_seen = train(config(
-        name, data, tmp_path / 'probed', probe='linear', train=str(data / 'train'), val=str(data / 'val'), size=64))
+    probed, also_seen = train(
+        config(
+            name, data, tmp_path / 'probed', probe='linear', train=str(data / 'train'), val=str(data / 'val'), size=64
+        )
+    )
     assert seen == also_seen and len(seen) == 5
     a, b = plain.model.state_dict(), probed.model.state_dict()
     assert a.keys() == b.keys() and all(torch.equal(value, b[key]) for key, value in a.items())
@@ -111,13 +128,26 @@ def test_training_is_the_same_bitwise_with_and_without(name, data, tmp_path):
     assert logged(tmp_path / 'plain') == []
 
 
-@pytest.mark.parametrize('name, network', [
-    ('dino_vits16_coco', 'teacher'), ('d3ssl_r18_photos', 'teacher'), ('gtsa_vits16_coco', 'student')])
+@pytest.mark.parametrize(
+    'name, network', [('dino_vits16_coco', 'teacher'), ('d3ssl_r18_photos', 'teacher'), ('gtsa_vits16_coco', 'student')]
+)
 def test_its_last_value_is_that_of_the_checkpoint(name, network, data, tmp_path):
-    cfg = config(name, data, tmp_path / 'run', probe='knn', train=str(data / 'train'), val=str(data / 'val'), size=64,
-                 network=network, ks=[3], num_train=7, seed=2, interval=5)
+    cfg = config(
+        name,
+        data,
+        tmp_path / 'run',
+        probe='knn',
+        train=str(data / 'train'),
+        val=str(data / 'val'),
+        size=64,
+        network=network,
+        ks=[3],
+        num_train=7,
+        seed=2,
+        interval=5,
+    )
     runner, _ = train(cfg)
-    hook, = (hook for hook in runner.hooks if isinstance(hook, ProbeHook))
+    (hook,) = (hook for hook in runner.hooks if isinstance(hook, ProbeHook))
     model = runner.model  # the values of so short a run hardly differ
     assert hook._backbone(runner) is (model.teacher if network == 'teacher' else model).backbone
     first, last = logged(tmp_path / 'run')
@@ -130,24 +160,42 @@ def test_its_last_value_is_that_of_the_checkpoint(name, network, data, tmp_path)
 def test_objects_and_segmentation(data, tmp_path):
     objects = [[str(path) for path in write_objects(tmp_path / part, 4, seed)] for seed, part in enumerate('ab')]
     maps = [[str(path) for path in write_label_maps(tmp_path / part, 4, seed=seed)] for seed, part in enumerate('cd')]
-    cfg = config('gtsa_vits16_coco', data, tmp_path / 'run', probe='object-knn', train=objects[0], val=objects[1],
-                 size=96, min_side=16)
-    cfg.custom_hooks = [dict(type='mmssl_geo.ProbeHook', probe='segmentation', train=maps[0], val=maps[1], size=64,
-                             num_classes=3)]
+    cfg = config(
+        'gtsa_vits16_coco',
+        data,
+        tmp_path / 'run',
+        probe='object-knn',
+        train=objects[0],
+        val=objects[1],
+        size=96,
+        min_side=16,
+    )
+    cfg.custom_hooks = [
+        dict(type='mmssl_geo.ProbeHook', probe='segmentation', train=maps[0], val=maps[1], size=64, num_classes=3)
+    ]
     train(cfg)
     keys = [sorted(line.keys() - {'step'}) for line in logged(tmp_path / 'run')]
-    assert keys == [['probe/object_top1_k10', 'probe/object_top1_k20', 'probe/objects_evaluated'],
-                    ['probe/aAcc', 'probe/mAcc', 'probe/mIoU']] * 3
+    assert (
+        keys
+        == [
+            ['probe/object_top1_k10', 'probe/object_top1_k20', 'probe/objects_evaluated'],
+            ['probe/aAcc', 'probe/mAcc', 'probe/mIoU'],
+        ]
+        * 3
+    )
 
 
 def test_its_mistakes_are_found_before_training(data, tmp_path):
     good = dict(probe='knn', train=str(data / 'train'), val=str(data / 'val'), size=64)
-    for number, (change, sentence) in enumerate([
+    for number, (change, sentence) in enumerate(
+        [
             (dict(probe='nothing'), 'probe must be one of knn, linear'),
             (dict(network='both'), 'network must be teacher or student, got both'),
             (dict(val=str(data / 'nowhere')), 'no such image folder'),
             (dict(size=72), 'views of 72 px do not divide into cells of 16 px'),
-            (dict(colour=1), 'unexpected keyword argument')]):
+            (dict(colour=1), 'unexpected keyword argument'),
+        ]
+    ):
         with pytest.raises(UserError, match=sentence):
             cfg = config('gtsa_vits16_coco', data, tmp_path / str(number), **{**good, **change})
             runner = build_runner(cfg)
@@ -155,8 +203,9 @@ def test_its_mistakes_are_found_before_training(data, tmp_path):
             raise AssertionError('it has trained')
     write_classes(tmp_path / 'broken', 2)
     (tmp_path / 'broken' / 'blue' / '1.png').write_bytes(b'no image')
-    runner = build_runner(config(
-        'gtsa_vits16_coco', data, tmp_path / 'run', **{**good, 'val': str(tmp_path / 'broken')}))
+    runner = build_runner(
+        config('gtsa_vits16_coco', data, tmp_path / 'run', **{**good, 'val': str(tmp_path / 'broken')})
+    )
     with pytest.raises(UserError, match='an image cannot be read.*blue/1.png'):
         runner.train()
     assert runner.iter == 0
@@ -165,17 +214,37 @@ def test_its_mistakes_are_found_before_training(data, tmp_path):
 @pytest.mark.slow
 def test_two_processes_continue_while_the_first_evaluates(data, tmp_path):
     options = {
-        'train_dataloader.dataset.data_root': data / 'photos', 'train_dataloader.dataset.data_prefix': '',
+        'train_dataloader.dataset.data_root': data / 'photos',
+        'train_dataloader.dataset.data_prefix': '',
         'train_dataloader.dataset.pipeline.views.size': 64,
-        'train_dataloader.dataset.pipeline.x2_small.size': 32, 'model.backbone.base_channels': 8,
-        'model.backbone.stem_channels': 8, 'train_dataloader.num_workers': 0, 'train_dataloader.batch_size': 2,
-        'train_cfg.max_epochs': 2, 'default_hooks.probe.type': 'mmssl_geo.ProbeHook',
-        'default_hooks.probe.probe': 'knn', 'default_hooks.probe.train': data / 'train',
-        'default_hooks.probe.val': data / 'val', 'default_hooks.probe.size': 64}
+        'train_dataloader.dataset.pipeline.x2_small.size': 32,
+        'model.backbone.base_channels': 8,
+        'model.backbone.stem_channels': 8,
+        'train_dataloader.num_workers': 0,
+        'train_dataloader.batch_size': 2,
+        'train_cfg.max_epochs': 2,
+        'default_hooks.probe.type': 'mmssl_geo.ProbeHook',
+        'default_hooks.probe.probe': 'knn',
+        'default_hooks.probe.train': data / 'train',
+        'default_hooks.probe.val': data / 'val',
+        'default_hooks.probe.size': 64,
+    }
     done = subprocess.run(
-        ['bash', ROOT / 'tools/dist_train.sh', ROOT / 'configs/d3ssl_r18_photos.py', '2', '--work-dir', tmp_path,
-         '--cfg-options', *(f'{key}={value}' for key, value in options.items())],
-        capture_output=True, text=True, timeout=400, env={**os.environ, 'PORT': '29631', 'PYTHON': sys.executable})
+        [
+            'bash',
+            ROOT / 'tools/dist_train.sh',
+            ROOT / 'configs/d3ssl_r18_photos.py',
+            '2',
+            '--work-dir',
+            tmp_path,
+            '--cfg-options',
+            *(f'{key}={value}' for key, value in options.items()),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=400,
+        env={**os.environ, 'PORT': '29631', 'PYTHON': sys.executable},
+    )
     output = done.stdout + done.stderr
     assert done.returncode == 0, output
     assert output.count('probe of the teacher, %: top1_k10') == 3

@@ -11,8 +11,10 @@ def by_the_paper(total, peak, end, warmup):
     return np.concatenate([np.linspace(0, peak, warmup), cosine])
 
 
-@pytest.mark.parametrize('total,warmup,peak,end', [(1000, 100, 1e-3, 1e-6), (37, 0, 0.04, 0.4), (50, 0, 0.996, 1.),
-                                                   (10, 1, 1., 0.), (12, 2, 1., 0.)])
+@pytest.mark.parametrize(
+    'total,warmup,peak,end',
+    [(1000, 100, 1e-3, 1e-6), (37, 0, 0.04, 0.4), (50, 0, 0.996, 1.0), (10, 1, 1.0, 0.0), (12, 2, 1.0, 0.0)],
+)
 def test_every_step_against_the_arrays(total, warmup, peak, end):
     values = [warmup_cosine(step, total, peak, end, warmup) for step in range(total)]
     np.testing.assert_allclose(values, by_the_paper(total, peak, end, warmup), rtol=1e-12, atol=1e-15)

@@ -1,4 +1,5 @@
 """Whole runs through the command line: resumed equals uninterrupted, errors are one sentence."""
+
 import os
 import signal
 import subprocess
@@ -42,13 +43,29 @@ def photos(tmp_path_factory):
 
 def train(photos, work_dir, *args, method='gtsa', launcher=(), env=None, **overrides):
     options = {**tiny_settings(method), **SETTINGS, 'train_dataloader.dataset.data_root': photos, **overrides}
-    command = list(launcher) or [sys.executable, '-W', 'ignore', str(ROOT / 'tools/train.py'),
-                                 str(ROOT / f'configs/{method}_vits16_coco.py')]
+    command = list(launcher) or [
+        sys.executable,
+        '-W',
+        'ignore',
+        str(ROOT / 'tools/train.py'),
+        str(ROOT / f'configs/{method}_vits16_coco.py'),
+    ]
     arch = 'model.backbone.arch=deit-tiny'
     return subprocess.Popen(
-        [*command, '--work-dir', str(work_dir), *args, '--cfg-options', arch,
-         *(f'{key}={str(value).replace(" ", "")}' for key, value in options.items())],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **(env or {})})
+        [
+            *command,
+            '--work-dir',
+            str(work_dir),
+            *args,
+            '--cfg-options',
+            arch,
+            *(f'{key}={str(value).replace(" ", "")}' for key, value in options.items()),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, **(env or {})},
+    )
 
 
 def finish(process):
@@ -70,8 +87,10 @@ def assert_same_training_state(a, b):
 def test_killed_and_resumed_equals_uninterrupted_bitwise(method, photos, tmp_path):
     whole, broken = tmp_path / 'whole', tmp_path / 'broken'
     each_iteration = {
-        'default_hooks.checkpoint.by_epoch': False, 'default_hooks.checkpoint.interval': 1,
-        'default_hooks.checkpoint.max_keep_ckpts': -1}
+        'default_hooks.checkpoint.by_epoch': False,
+        'default_hooks.checkpoint.interval': 1,
+        'default_hooks.checkpoint.max_keep_ckpts': -1,
+    }
     code, output = finish(train(photos, whole, method=method))
     assert code == 0, output
     process = train(photos, broken, method=method, **each_iteration)
@@ -89,9 +108,16 @@ def test_killed_and_resumed_equals_uninterrupted_bitwise(method, photos, tmp_pat
 @pytest.mark.parametrize('method', METHODS)
 def test_two_processes_keep_identical_teachers(method, photos, tmp_path):
     launcher = ['bash', str(ROOT / 'tools/dist_train.sh'), str(ROOT / f'configs/{method}_vits16_coco.py'), '2']
-    code, output = finish(train(
-        photos, tmp_path / 'two', method=method, launcher=launcher, env={'PORT': '29611', 'PYTHON': sys.executable},
-        **{'train_dataloader.batch_size': 2}))
+    code, output = finish(
+        train(
+            photos,
+            tmp_path / 'two',
+            method=method,
+            launcher=launcher,
+            env={'PORT': '29611', 'PYTHON': sys.executable},
+            **{'train_dataloader.batch_size': 2},
+        )
+    )
     assert code == 0, output
     assert output.count('2 processes hold identical student and teacher weights') == 3
 

@@ -19,7 +19,8 @@ class Dataset(list):
 @pytest.fixture
 def runner():
     return SimpleNamespace(
-        logger=logging.getLogger('unreadable'), train_dataloader=SimpleNamespace(dataset=Dataset(range(100))))
+        logger=logging.getLogger('unreadable'), train_dataloader=SimpleNamespace(dataset=Dataset(range(100)))
+    )
 
 
 def step(hook, runner, *unreadable):
@@ -37,8 +38,11 @@ def test_each_file_is_logged_once(runner, caplog):
 def test_stops_only_above_the_fraction(runner):
     hook = UnreadableImagesHook()
     step(hook, runner, 'a: x', 'b: x')  # 2 of 100 is not more than 2 %
-    with pytest.raises(UserError, match=r'3 of 100 images \(3.0%\).*2.0% allowed, such as: a: x; b: x; c: x; .*'
-                                        'raise train_dataloader.dataset.max_unreadable'):
+    with pytest.raises(
+        UserError,
+        match=r'3 of 100 images \(3.0%\).*2.0% allowed, such as: a: x; b: x; c: x; .*'
+        'raise train_dataloader.dataset.max_unreadable',
+    ):
         step(hook, runner, 'c: x', '')
 
 

@@ -62,7 +62,7 @@ def test_a_crop_alone_is_distributed_as_a_random_resized_crop():
 
 def test_every_place_is_drawn_and_none_outside():
     """Whole pixels: of a crop of 2 in 4 pixels all three places, the last one included, alike often."""
-    group, none = CropGroup(1, (0.25, 0.25), (1, 1)), CropGroup(0, (1., 1.))
+    group, none = CropGroup(1, (0.25, 0.25), (1, 1)), CropGroup(0, (1.0, 1.0))
     boxes = draw_groups([(4, 4)] * 9000, group, none, seed=3)[:, 0]
     for axis in (0, 1):
         counts = torch.bincount(boxes[:, axis].long())
@@ -71,7 +71,7 @@ def test_every_place_is_drawn_and_none_outside():
 
 def test_ten_attempts_before_the_central_crop():
     """A wide image holds no crop of its whole area; the central one is the largest of the allowed aspect."""
-    group, none = CropGroup(1, (1., 1.)), CropGroup(0, (1., 1.))
+    group, none = CropGroup(1, (1.0, 1.0)), CropGroup(0, (1.0, 1.0))
     assert draw_groups([(100, 400)], group, none, seed=0)[0, 0].tolist() == [133, 0, 266, 100]
     assert draw_groups([(400, 100)], group, none, seed=0)[0, 0].tolist() == [0, 133, 100, 266]
 
@@ -99,7 +99,7 @@ def test_fallback_to_the_best_draw_and_to_the_whole_image():
     tiny = CropGroup(40, (0.01, 0.01))
     boxes = draw_groups([(200, 200)], CropGroup(2, (0.3, 0.3)), tiny, seed=0, min_overlap=0.4, max_draws=1)[0]
     share = area(boxes[2:]) / 200**2
-    whole = (boxes[2:] == torch.tensor([0., 0., 200., 200.])).all(dim=1)
+    whole = (boxes[2:] == torch.tensor([0.0, 0.0, 200.0, 200.0])).all(dim=1)
     assert 0 < whole.sum() < 40, 'some single draws meet the globals, some do not'
     assert ((share < 0.02) | whole).all()
     assert (area(intersect_boxes(boxes[:2, None], boxes[None])) > 0).all()

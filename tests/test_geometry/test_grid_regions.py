@@ -46,9 +46,17 @@ def test_a_finer_grid_and_the_same_draw_again():
     assert np.array_equal(grid_boxes(np.random.default_rng(1)), grid_boxes(np.random.default_rng(1)))
 
 
-@pytest.mark.parametrize('options', [
-    dict(grid=0), dict(area=(0, 0.1)), dict(area=(0.3, 0.2)), dict(area=(0.3, 1.2)), dict(aspect=(0, 1)),
-    dict(aspect=(2, 1))])
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(grid=0),
+        dict(area=(0, 0.1)),
+        dict(area=(0.3, 0.2)),
+        dict(area=(0.3, 1.2)),
+        dict(aspect=(0, 1)),
+        dict(aspect=(2, 1)),
+    ],
+)
 def test_impossible_settings(options):
     with pytest.raises(ValueError, match='cannot be sampled'):
         grid_boxes(np.random.default_rng(0), **options)

@@ -5,20 +5,20 @@ from mmssl_geo.geometry import pool_boxes, pool_boxes_of_maps
 
 
 def ramp(height, width):
-    y, x = torch.meshgrid(torch.arange(height) + .5, torch.arange(width) + .5, indexing='ij')
+    y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing='ij')
     return torch.stack([x, y])[None]
 
 
 def test_a_cell_of_a_linear_map_holds_the_position_of_its_centre():
     """Half-pixel correct: box (2, 1, 6, 5) in 2 x 2 cells has its centres at x = 3, 5 and y = 2, 4."""
-    pooled = pool_boxes(ramp(8, 9), torch.tensor([[2., 1., 6., 5.]]), torch.tensor([0]), 2)
-    torch.testing.assert_close(pooled[0, 0], torch.tensor([[3., 5.], [3., 5.]]))
-    torch.testing.assert_close(pooled[0, 1], torch.tensor([[2., 2.], [4., 4.]]))
+    pooled = pool_boxes(ramp(8, 9), torch.tensor([[2.0, 1.0, 6.0, 5.0]]), torch.tensor([0]), 2)
+    torch.testing.assert_close(pooled[0, 0], torch.tensor([[3.0, 5.0], [3.0, 5.0]]))
+    torch.testing.assert_close(pooled[0, 1], torch.tensor([[2.0, 2.0], [4.0, 4.0]]))
 
 
 def test_each_box_reads_its_own_map():
-    maps = torch.arange(3.).view(3, 1, 1, 1).expand(3, 1, 4, 4).contiguous()
-    pooled = pool_boxes(maps, torch.tensor([[0., 0., 4., 4.]] * 3), torch.tensor([2, 0, 1]), 1)
+    maps = torch.arange(3.0).view(3, 1, 1, 1).expand(3, 1, 4, 4).contiguous()
+    pooled = pool_boxes(maps, torch.tensor([[0.0, 0.0, 4.0, 4.0]] * 3), torch.tensor([2, 0, 1]), 1)
     assert pooled.flatten().tolist() == [2, 0, 1]
 
 
@@ -36,7 +36,7 @@ def boxes_in_maps(num_maps, num_boxes, side):
     """Random boxes inside a map, and its corners: the whole map, a point, a line, a sliver."""
     corners = torch.rand(num_maps, num_boxes, 2, 2, dtype=torch.double) * side
     boxes = torch.cat([corners.amin(dim=2), corners.amax(dim=2)], dim=-1)
-    boxes[0, :4] = torch.tensor([[0., 0, side, side], [1, 1, 1, 1], [1, 0, 1, side], [0.3, 0, 0.4, side]])
+    boxes[0, :4] = torch.tensor([[0.0, 0, side, side], [1, 1, 1, 1], [1, 0, 1, side], [0.3, 0, 0.4, side]])
     return boxes
 
 
@@ -50,8 +50,9 @@ def test_products_give_what_torchvisions_roi_align_gives(side, size, dtype, boun
     assert ours.shape == (3, 6, 5, size, size) and (ours[0, 1] == 0).all()
     assert (ours.flatten(0, 1) - theirs).abs().max() < bound
     weight = torch.randn_like(theirs)
-    (ours_grad, ), (theirs_grad, ) = (
-        torch.autograd.grad((out * weight).sum(), maps) for out in (ours.flatten(0, 1), theirs))
+    (ours_grad,), (theirs_grad,) = (
+        torch.autograd.grad((out * weight).sum(), maps) for out in (ours.flatten(0, 1), theirs)
+    )
     assert (ours_grad - theirs_grad).abs().max() < bound * side**2
 
 

@@ -27,7 +27,7 @@ def test_every_hole_obeys_the_bound_whatever_boxes_come_in():
         low, high = np.sort(rng.uniform(0, 1, 2))
         low = high if rng.random() < 0.3 else low
         boxes = random_boxes(rng, size)
-        cut = region_cutout(boxes, (low, high), size, rng, aspect_jitter=rng.choice([0., 0.5, 4.]))
+        cut = region_cutout(boxes, (low, high), size, rng, aspect_jitter=rng.choice([0.0, 0.5, 4.0]))
         covered = np.zeros(size, dtype=bool)
         for box, share, when_cut in zip(boxes, cut.shares, cut.shares_when_cut, strict=True):
             inside = pixels_of(box, size)
@@ -51,7 +51,7 @@ def test_a_box_alone_gets_one_rectangle_less_than_a_row_too_small():
     for _ in range(CASES):
         size = tuple(rng.integers(1, 80, 2).tolist())
         share = rng.uniform(0, 1)
-        cut = region_cutout([[0, 0, size[1], size[0]]], (share, share), size, rng, aspect_jitter=rng.choice([0, 1.]))
+        cut = region_cutout([[0, 0, size[1], size[0]]], (share, share), size, rng, aspect_jitter=rng.choice([0, 1.0]))
         area, target = cut.holes.sum(), share * size[0] * size[1]
         assert area <= target + 1e-6
         assert share - 1 / max(size) < cut.shares[0] + 1e-6
@@ -94,14 +94,13 @@ def test_of_identical_boxes_the_first_is_cut():
 
 def test_holes_have_the_aspect_of_the_box_up_to_the_jitter():
     rng = np.random.default_rng(2)
-    for jitter, spread in ((0., 1.02), (0.5, 1.5)):
+    for jitter, spread in ((0.0, 1.02), (0.5, 1.5)):
         ratios = []
         for _ in range(300):
-            height, width = bounding_sides(
-                region_cutout([(0, 0, 600, 300)], (0.2, 0.2), (300, 600), rng, jitter).holes)
+            height, width = bounding_sides(region_cutout([(0, 0, 600, 300)], (0.2, 0.2), (300, 600), rng, jitter).holes)
             ratios.append(width / height / 2)
         assert 1 / spread * 0.98 < min(ratios) <= max(ratios) < spread * 1.02
-        assert max(ratios) / min(ratios) > (spread ** 2) * 0.9 or not jitter
+        assert max(ratios) / min(ratios) > (spread**2) * 0.9 or not jitter
         assert np.log(ratios).mean() == pytest.approx(0, abs=0.07)
 
 
@@ -133,9 +132,13 @@ def test_no_share_and_the_whole_share():
     assert nothing.shares.shape == (0,) and not nothing.holes.any()
 
 
-@pytest.mark.parametrize('cut', [
-    lambda boxes: region_cutout(boxes, (0.3, 0.4), (10, 10), np.random.default_rng(0)),
-    lambda boxes: token_cutout(boxes, 0.3, (10, 10), np.random.default_rng(0))])
+@pytest.mark.parametrize(
+    'cut',
+    [
+        lambda boxes: region_cutout(boxes, (0.3, 0.4), (10, 10), np.random.default_rng(0)),
+        lambda boxes: token_cutout(boxes, 0.3, (10, 10), np.random.default_rng(0)),
+    ],
+)
 def test_a_coordinate_that_is_no_number_is_refused(cut):
     with pytest.raises(ValueError, match='not a number'):
         cut([(0, 0, np.nan, 5)])
@@ -181,7 +184,7 @@ def test_token_holes_obey_the_bound_whatever_boxes_come_in():
             x1, y1, x2, y2 = np.floor(box + 0.5).astype(int)
             inside = np.zeros(size, dtype=bool)
             if box[0] < box[2] and box[1] < box[3]:
-                inside[y1:y2 + 1, x1:x2 + 1] = True
+                inside[y1 : y2 + 1, x1 : x2 + 1] = True
             sides = np.sqrt(share) * np.array([inside.any(axis=0).sum(), inside.any(axis=1).sum()])
             assert when_cut <= share + (sides.sum() + 1) / max(1, inside.sum()) + 1e-6
             assert final == pytest.approx(cut.holes[inside].mean() if inside.any() else 0, abs=1e-6)

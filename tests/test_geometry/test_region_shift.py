@@ -20,7 +20,7 @@ def generated(seed, cases=CASES):
     rng = np.random.default_rng(seed)
     for _ in range(cases):
         size = tuple(rng.integers(1, 50, 2).tolist())
-        yield rng, size, random_boxes(rng, size)[:rng.integers(1, 8)]
+        yield rng, size, random_boxes(rng, size)[: rng.integers(1, 8)]
 
 
 def inside_image(boxes, size):
@@ -110,7 +110,7 @@ def test_windows_of_tiny_images():
 
 
 def test_background_shows_where_there_is_no_foreground():
-    foregrounds, backgrounds = torch.full((2, 3, 4, 5), 1.), torch.full((2, 3, 4, 5), 2.)
+    foregrounds, backgrounds = torch.full((2, 3, 4, 5), 1.0), torch.full((2, 3, 4, 5), 2.0)
     masks = torch.zeros(2, 4, 5, dtype=torch.bool)
     masks[0, 1, 2] = masks[1, 3] = True
     mixed = mix_background(foregrounds, masks, backgrounds)

@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from mmssl_geo.apis.train import build_runner, load_config
+from mmssl_geo.apis.config import load_config
+from mmssl_geo.apis.train import build_runner
 from tests.support import ROOT
 from tests.support.pretraining import TINY
 

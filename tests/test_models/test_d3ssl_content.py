@@ -61,7 +61,7 @@ def batch(folder, default_scope):
     cfg = Config.fromfile(ROOT / 'configs/d3ssl_r18_photos.py').train_dataloader.dataset
     cfg.data_root = str(folder)
     for name in ('x1', 'x2', 'x1_cut', 'x2_small', 'x3'):
-        cfg.pipeline[name].steps.photometrics = None
+        cfg.pipeline[name].steps.photometric = None
     cfg.pipeline.views.same_part = True  # then x1's boxes also contain only what x2 shows
     cfg.pipeline.pack = PackWithFlips()
     dataset = DATASETS.build(cfg)

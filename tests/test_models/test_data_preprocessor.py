@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from mmssl_geo.augment import PhotometricParams, apply_photometrics
+from mmssl_geo.augment import PhotometricParams, augment_view
 from mmssl_geo.models import MultiViewDataPreprocessor
 
 
@@ -44,10 +44,10 @@ def test_each_view_gets_its_own_augmentation():
         crop_boxes_src=torch.zeros(2, 3, 4),
         turns=torch.zeros(2, 3).long(),
         flipped=torch.zeros(2, 3).bool(),
-        photometrics=torch.from_numpy(np.array([[draw.row() for draw in row] for row in draws])),
+        photometric_params=torch.from_numpy(np.array([[draw.row() for draw in row] for row in draws])),
     )
     batch = MultiViewDataPreprocessor(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))(data)['views']
     got = torch.cat([batch.global_images, batch.local_images]).permute(0, 2, 3, 1).numpy()
     places = [(image, view) for view in range(3) for image in range(2)]  # view-major
-    expected = np.stack([apply_photometrics(views[image, view], draws[image][view]) for image, view in places])
+    expected = np.stack([augment_view(views[image, view], draws[image][view]) for image, view in places])
     assert np.abs(got - expected).max() <= 1

@@ -1,4 +1,5 @@
 """`model-index.yml` is what OpenMMLab's tools read, and says nothing that the documents do not."""
+
 import numbers
 
 import pytest
@@ -38,7 +39,8 @@ def test_every_model_says_what_it_was_trained_on(index):
 
 def test_every_figure_is_one_of_the_results(index):
     text = (ROOT / 'docs' / 'results.md').read_text() + ''.join(
-        path.read_text() for path in (ROOT / 'docs').glob('benchmarks.md'))
+        path.read_text() for path in (ROOT / 'docs').glob('benchmarks.md')
+    )
     seen = 0
     for model in index.models:
         for result in model.results or ():

@@ -10,9 +10,20 @@ from tests.support import ROOT
 @pytest.mark.slow
 def test_the_wheel_carries_configs_and_tools_and_forces_no_openmmlab(tmp_path):
     subprocess.run(
-        [sys.executable, '-m', 'pip', 'wheel', '-q', '--no-deps', '--no-build-isolation', '-w', str(tmp_path),
-         str(ROOT)],
-        check=True)
+        [
+            sys.executable,
+            '-m',
+            'pip',
+            'wheel',
+            '-q',
+            '--no-deps',
+            '--no-build-isolation',
+            '-w',
+            str(tmp_path),
+            str(ROOT),
+        ],
+        check=True,
+    )
     with zipfile.ZipFile(next(tmp_path.glob('*.whl'))) as wheel:
         names = set(wheel.namelist())
         metadata = next(wheel.read(name).decode() for name in names if name.endswith('METADATA'))

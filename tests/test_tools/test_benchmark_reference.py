@@ -1,4 +1,5 @@
 """The benchmarks with `--reference`, on tiny views and a stand-in for the official checkout."""
+
 import importlib
 import json
 from types import SimpleNamespace
@@ -14,9 +15,18 @@ from tests.support.tools import run_process
 
 BENCHMARKS = ROOT / 'tools' / 'speed'
 CONFIG = ROOT / 'configs' / 'gtsa_vits16_coco.py'
-SMALL = ['--device', 'cpu', '--amp-dtype', 'float32', '--cfg-options', 'train_dataloader.num_workers=0',
-         *(f'train_dataloader.dataset.pipeline.crop.{key}={value}' for key, value in (
-             ('global_size', 64), ('local_size', 32), ('num_local', 2)))]
+SMALL = [
+    '--device',
+    'cpu',
+    '--amp-dtype',
+    'float32',
+    '--cfg-options',
+    'train_dataloader.num_workers=0',
+    *(
+        f'train_dataloader.dataset.pipeline.crop.{key}={value}'
+        for key, value in (('global_size', 64), ('local_size', 32), ('num_local', 2))
+    ),
+]
 
 
 @pytest.fixture
@@ -55,8 +65,28 @@ def test_the_official_code_end_to_end(checkout):
 
 @pytest.mark.slow
 def test_lines_and_processes_of_the_official_code(checkout, tmp_path):
-    result, _ = run('scaling', '--images', 1, 2, '--crops', 1, 2, '--batch-size', 1, '--processes', 1, 2, '--rounds', 1,
-                    '--device', 'cpu', '--reference', checkout, '--out', tmp_path / 'lines.png')
+    result, _ = run(
+        'scaling',
+        '--images',
+        1,
+        2,
+        '--crops',
+        1,
+        2,
+        '--batch-size',
+        1,
+        '--processes',
+        1,
+        2,
+        '--rounds',
+        1,
+        '--device',
+        'cpu',
+        '--reference',
+        checkout,
+        '--out',
+        tmp_path / 'lines.png',
+    )
     for name in ('images', 'local views'):
         assert set(result[name]) == {'ours', 'official'} and set(result[name]['official']['seconds']) == {'1', '2'}
     assert all(rates['official'] > 0 for rates in result['processes'].values())
@@ -70,7 +100,8 @@ def test_a_step_leaves_the_batch_as_it_was(load):
     reference = SimpleNamespace(
         gtsa=SimpleNamespace(gtsa_small=modules['model_pretrain/gtsa.py']['gtsa_small']),
         misc=SimpleNamespace(clip_gradients=modules['util/misc.py']['clip_gradients']),
-        lr_sched=SimpleNamespace(get_params_groups=modules['util/lr_sched.py']['get_params_groups']))
+        lr_sched=SimpleNamespace(get_params_groups=modules['util/lr_sched.py']['get_params_groups']),
+    )
     official, views = load('official'), load('ready_batches').random_views(3, num_local=2, sizes=(32, 16))
     training = official.OfficialTraining(reference, 2, 'cpu', torch.float32)
     batch = official.official_batch(views)
@@ -78,7 +109,12 @@ def test_a_step_leaves_the_batch_as_it_was(load):
     training.step(batch)
     assert [angles.tolist() for angles in batch[1]['angles']] == (90 * views.turns.t()).tolist()
     assert {name for name, value in training.model.state_dict().items() if not torch.equal(value, before[name])} == {
-        'net.weight', 'net.bias', 'teacher.weight', 'rotation.weight', 'rotation.bias'}
+        'net.weight',
+        'net.bias',
+        'teacher.weight',
+        'rotation.weight',
+        'rotation.bias',
+    }
 
 
 def test_the_official_batch_is_made_on_the_device(load):
@@ -87,17 +123,26 @@ def test_the_official_batch_is_made_on_the_device(load):
     assert {tensor.device.type for tensor in (*images, boxes['gc'], boxes['all'], *boxes['angles'])} == {'meta'}
 
 
-@pytest.mark.parametrize('change', [
-    {'model.backbone.arch': 'deit-tiny'}, {'model.backbone.patch_size': 8}, {'model.type': 'mmssl_geo.DINO'},
-    {'train_dataloader.dataset.pipeline.crop.num_global': 3}, {'train_dataloader.dataset.pipeline.crop.num_local': 0},
-    {'train_dataloader.dataset.pipeline.crop.min_overlap': None}, {'model.backbone.drop_path_rate': 0.},
-    {'model.neck.out_channels': 256}, {'train_dataloader.dataset.pipeline.photometrics.hue': 0.1},
-])
+@pytest.mark.parametrize(
+    'change',
+    [
+        {'model.backbone.arch': 'deit-tiny'},
+        {'model.backbone.patch_size': 8},
+        {'model.type': 'mmssl_geo.DINO'},
+        {'train_dataloader.dataset.pipeline.crop.num_global': 3},
+        {'train_dataloader.dataset.pipeline.crop.num_local': 0},
+        {'train_dataloader.dataset.pipeline.crop.min_overlap': None},
+        {'model.backbone.drop_path_rate': 0.0},
+        {'model.neck.out_channels': 256},
+        {'train_dataloader.dataset.pipeline.photometric.hue': 0.1},
+    ],
+)
 def test_a_config_without_counterpart_is_refused(load, change):
     cfg = Config.fromfile(CONFIG)
     pipeline = 'train_dataloader.dataset.pipeline'
-    cfg.merge_from_dict({'model.backbone.with_cp': True, f'{pipeline}.photometrics.where': 'worker',
-                         f'{pipeline}.crop.local_size': 64})
+    cfg.merge_from_dict(
+        {'model.backbone.with_cp': True, f'{pipeline}.photometric.where': 'worker', f'{pipeline}.crop.local_size': 64}
+    )
     load('official').check_same_net(cfg)
     cfg.merge_from_dict(change)
     key = next(iter(change)).replace('train_dataloader.dataset.', '')

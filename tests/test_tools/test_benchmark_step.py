@@ -32,9 +32,22 @@ run = partial(run_process, 'speed/step.py')
 def test_stages_of_a_tiny_run_add_up_to_the_step(method, tmp_path):
     started = time.perf_counter()
     done = run(
-        ROOT / 'configs' / f'{method}_quickstart.py', '--batch-size', 2, '--iters', 3, '--warmup', 1, '--device', 'cpu',
-        '--amp-dtype', 'float32', '--out', tmp_path / 'new' / 'step.json', '--cfg-options',
-        'model.backbone.arch.num_layers=1')
+        ROOT / 'configs' / f'{method}_quickstart.py',
+        '--batch-size',
+        2,
+        '--iters',
+        3,
+        '--warmup',
+        1,
+        '--device',
+        'cpu',
+        '--amp-dtype',
+        'float32',
+        '--out',
+        tmp_path / 'new' / 'step.json',
+        '--cfg-options',
+        'model.backbone.arch.num_layers=1',
+    )
     elapsed = time.perf_counter() - started
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
@@ -53,9 +66,22 @@ def test_stages_of_a_tiny_run_add_up_to_the_step(method, tmp_path):
 
 
 def test_d3ssl_can_be_timed():
-    done = run(ROOT / 'configs' / 'd3ssl_r50_coco.py', '--batch-size', 2, '--iters', 1, '--warmup', 0,
-               '--device', 'cpu', '--cfg-options', 'model.backbone.depth=18', 'model.backbone.base_channels=8',
-               'model.backbone.stem_channels=8', 'train_dataloader.num_workers=0')
+    done = run(
+        ROOT / 'configs' / 'd3ssl_r50_coco.py',
+        '--batch-size',
+        2,
+        '--iters',
+        1,
+        '--warmup',
+        0,
+        '--device',
+        'cpu',
+        '--cfg-options',
+        'model.backbone.depth=18',
+        'model.backbone.base_channels=8',
+        'model.backbone.stem_channels=8',
+        'train_dataloader.num_workers=0',
+    )
     assert done.returncode == 0, done.stderr
     stages = json.loads(done.stdout.splitlines()[-1])['stages_ms']
     assert all(stages[stage] > 0 for stage in STAGES)
@@ -63,11 +89,14 @@ def test_d3ssl_can_be_timed():
     assert stages['losses'] < stages['teacher forward']
 
 
-@pytest.mark.parametrize('args, sentence', [
-    (['--iters', '0'], '--iters 0: must be at least 1'),
-    (['--warmup', '-1'], '--warmup -1: must be at least 0'),
-    (['--images', 'nowhere'], '--images nowhere: there is no such folder'),
-])
+@pytest.mark.parametrize(
+    'args, sentence',
+    [
+        (['--iters', '0'], '--iters 0: must be at least 1'),
+        (['--warmup', '-1'], '--warmup -1: must be at least 0'),
+        (['--images', 'nowhere'], '--images nowhere: there is no such folder'),
+    ],
+)
 def test_a_mistake_is_refused(monkeypatch, args, sentence):
     monkeypatch.syspath_prepend(BENCHMARKS)
     monkeypatch.setattr('sys.argv', ['step.py', str(ROOT / 'configs' / 'gtsa_quickstart.py'), *args])
@@ -78,7 +107,7 @@ def test_a_mistake_is_refused(monkeypatch, args, sentence):
 @pytest.fixture
 def ticks(monkeypatch):
     """A clock that shows what the test sets."""
-    now = SimpleNamespace(value=0.)
+    now = SimpleNamespace(value=0.0)
     monkeypatch.setattr(stage_clock.time, 'perf_counter', lambda: now.value)
     return now
 
@@ -86,21 +115,21 @@ def ticks(monkeypatch):
 def test_an_inner_stage_stops_the_outer_ones_clock(ticks):
     clock = stage_clock.StageClock('cpu')
     with clock.stage('outer'):
-        ticks.value = 5.
+        ticks.value = 5.0
     clock.restart()
-    for stage, at in (('outer', 6.), ('inner', 8.)):
+    for stage, at in (('outer', 6.0), ('inner', 8.0)):
         ticks.value = at
         if stage == 'outer':
             outer = clock.stage(stage)
             outer.__enter__()
         else:
             with clock.stage(stage):
-                ticks.value = 11.
-    ticks.value = 12.
+                ticks.value = 11.0
+    ticks.value = 12.0
     outer.__exit__(None, None, None)
-    ticks.value = 16.
+    ticks.value = 16.0
     clock.finish()
-    assert clock.seconds() == {'other': 1. + 4., 'outer': 2. + 1., 'inner': 3.}
+    assert clock.seconds() == {'other': 1.0 + 4.0, 'outer': 2.0 + 1.0, 'inner': 3.0}
 
 
 def test_a_gpu_is_timed_by_its_own_events(monkeypatch, ticks):
@@ -121,10 +150,10 @@ def test_a_gpu_is_timed_by_its_own_events(monkeypatch, ticks):
     clock = stage_clock.StageClock('cuda:0')
     clock.restart()
     with clock.stage('a'):
-        ticks.value = 2.
+        ticks.value = 2.0
     assert not waits
     clock.finish()
-    assert waits and clock.seconds() == {'a': 2., 'other': 0.}
+    assert waits and clock.seconds() == {'a': 2.0, 'other': 0.0}
 
 
 def test_methods_are_timed_in_place_and_given_back(ticks):
@@ -137,10 +166,10 @@ def test_methods_are_timed_in_place_and_given_back(ticks):
     clock = stage_clock.StageClock('cpu')
     clock.restart()
     with stage_clock.timed_method(clock, 'work', owner, 'net.run'):
-        assert owner.net.run(2.) == 'done' and owner.net.run(seconds=3.) == 'done'
-    owner.net.run(7.)
+        assert owner.net.run(2.0) == 'done' and owner.net.run(seconds=3.0) == 'done'
+    owner.net.run(7.0)
     clock.finish()
-    assert clock.seconds() == {'other': 7., 'work': 5.} and 'run' not in vars(owner.net)
+    assert clock.seconds() == {'other': 7.0, 'work': 5.0} and 'run' not in vars(owner.net)
     with pytest.raises(UserError, match='SimpleNamespace has no teacher.forward'):
         with stage_clock.timed_method(clock, 'work', owner, 'teacher.forward'):
             pass

@@ -1,4 +1,5 @@
 """The benchmark of views: what it prints, on tiny views and a stand-in for the official checkout."""
+
 import json
 
 import numpy as np
@@ -9,7 +10,7 @@ from mmssl_geo.utils.errors import UserError
 from tests.support import ROOT
 
 TOOL = ROOT / 'tools/speed/views.py'
-STAND_IN = '''
+STAND_IN = """
 import time
 class GTSATransforms:
     def __init__(self, sizes, numbers, smallest, largest):
@@ -19,7 +20,7 @@ class GTSATransforms:
         while time.process_time() < end:
             pass
         return [], {}
-'''
+"""
 
 
 @pytest.fixture
@@ -32,8 +33,7 @@ def run(run_tool, monkeypatch, tmp_path, capsys):
         Image.fromarray(noise).save(tmp_path / f'photos/{number}.jpg')
 
     def run_main(*args, config='configs/gtsa_quickstart.py', images=tmp_path / 'photos'):
-        run_tool.main(
-            'speed/views.py', str(ROOT / config), '--images', str(images), '--rounds', '2', *map(str, args))
+        run_tool.main('speed/views.py', str(ROOT / config), '--images', str(images), '--rounds', '2', *map(str, args))
         return json.loads(capsys.readouterr().out.splitlines()[-1])
 
     return run_main
@@ -45,22 +45,37 @@ def test_without_a_reference(run, tmp_path):
     assert result['loader_images_per_s'] == {}
     times = result['ms_per_image']
     assert len(times) == 4 and min(times.values()) > 0
-    assert result['ratio_floor'] == pytest.approx(times['ours, photometrics on the device'] / times['floor'])
+    assert result['ratio_floor'] == pytest.approx(
+        times['ours, photometric augmentation on the device'] / times['floor']
+    )
     assert json.loads((tmp_path / 'out/result.json').read_text()) == result
 
 
 def test_ratios_to_the_reference_and_the_loader(run, tmp_path):
     (tmp_path / 'official/util').mkdir(parents=True)
     (tmp_path / 'official/util/gtsa_transforms.py').write_text(STAND_IN)
-    crops = [f'train_dataloader.dataset.pipeline.crop.{key}={value}'
-             for key, value in (('global_size', 64), ('local_size', 32), ('num_local', 4))]
-    result = run('--reference', tmp_path / 'official', '--workers', 1, '--batch-size', 2, '--cfg-options', *crops,
-                 config='configs/gtsa_vits16_coco.py')
+    crops = [
+        f'train_dataloader.dataset.pipeline.crop.{key}={value}'
+        for key, value in (('global_size', 64), ('local_size', 32), ('num_local', 4))
+    ]
+    result = run(
+        '--reference',
+        tmp_path / 'official',
+        '--workers',
+        1,
+        '--batch-size',
+        2,
+        '--cfg-options',
+        *crops,
+        config='configs/gtsa_vits16_coco.py',
+    )
     assert result['num_images'] == 2 and result['workers'] == 1
     times = result['ms_per_image']
     assert times['official'] >= 50
     assert result['ratio_cpu'] == pytest.approx(times['official'] / times['ours, all on the CPU'])
-    assert result['ratio_device'] == pytest.approx(times['official'] / times['ours, photometrics on the device'])
+    assert result['ratio_device'] == pytest.approx(
+        times['official'] / times['ours, photometric augmentation on the device']
+    )
     rates = result['loader_images_per_s']
     assert set(rates) == {'device', 'worker', 'official'} and rates['official'] <= 20 < rates['device']
 
@@ -81,6 +96,7 @@ def test_an_unreadable_image_is_named(run, tmp_path):
 
 def test_the_cpu_stage_ends_with_normalised_views(run, monkeypatch):
     from mmssl_geo.models import MultiViewDataPreprocessor
+
     seen, forward = [], MultiViewDataPreprocessor.forward
 
     def spy(self, data, training=False):
@@ -92,14 +108,20 @@ def test_the_cpu_stage_ends_with_normalised_views(run, monkeypatch):
     assert len(seen) == 6 and all(views.is_floating_point() and views.min() < -0.5 for views in seen)
 
 
-@pytest.mark.parametrize('settings, sentence', [
-    (dict(args=['--rounds', 0]), '--rounds 0: must be at least 1'),
-    (dict(args=['--reference', 'nowhere']), 'there is no util/gtsa_transforms.py'),
-    (dict(images='nowhere'), '--images nowhere: there is no such folder'),
-    (dict(config='configs/d3ssl_quickstart.py'), 'no step "crop" or "photometrics"'),
-    (dict(args=['--cfg-options', 'train_dataloader.dataset.pipeline.crop.nonsense=3']), 'cannot be built: .*nonsense'),
-    (dict(args=['--out', ROOT / 'docs']), 'docs is a folder: name a file in it'),
-])
+@pytest.mark.parametrize(
+    'settings, sentence',
+    [
+        (dict(args=['--rounds', 0]), '--rounds 0: must be at least 1'),
+        (dict(args=['--reference', 'nowhere']), 'there is no util/gtsa_transforms.py'),
+        (dict(images='nowhere'), '--images nowhere: there is no such folder'),
+        (dict(config='configs/d3ssl_quickstart.py'), 'no step "crop" or "photometric"'),
+        (
+            dict(args=['--cfg-options', 'train_dataloader.dataset.pipeline.crop.nonsense=3']),
+            'cannot be built: .*nonsense',
+        ),
+        (dict(args=['--out', ROOT / 'docs']), 'docs is a folder: name a file in it'),
+    ],
+)
 def test_a_mistake_is_refused(run, settings, sentence):
     with pytest.raises(UserError, match=sentence):
         run(*settings.pop('args', ()), **settings)

@@ -1,4 +1,5 @@
 """What the benchmarks of a step share, and the benchmarks themselves on the smallest sizes."""
+
 import importlib
 import json
 import subprocess
@@ -38,22 +39,22 @@ def test_calls_that_do_work_are_counted_forward_and_backward(load):
 
 def test_a_multi_tensor_call_counts_once_unless_its_lists_do_not_fit(load):
     measuring, tensors = load('measuring'), [torch.ones(2), torch.ones(3)]
-    assert measuring.count_calls(lambda: torch._foreach_mul_(tensors, 2.)) == 1
+    assert measuring.count_calls(lambda: torch._foreach_mul_(tensors, 2.0)) == 1
     assert measuring.count_calls(lambda: torch._foreach_add_(tensors, [x.clone() for x in tensors])) == 3
     assert measuring.count_calls(lambda: torch._foreach_mul_(tensors, [x.sum() for x in tensors])) == 4
 
 
 def test_a_race_runs_all_by_turns_and_takes_medians(load, monkeypatch, capsys):
-    measuring, order, now = load('measuring'), [], SimpleNamespace(value=0.)
+    measuring, order, now = load('measuring'), [], SimpleNamespace(value=0.0)
     monkeypatch.setattr(measuring.time, 'perf_counter', lambda: now.value)
-    steps = iter([9., 9., 1., 4., 3., 5., 2., 60.])
+    steps = iter([9.0, 9.0, 1.0, 4.0, 3.0, 5.0, 2.0, 60.0])
 
     def candidate(name):
         order.append(name)
         now.value += next(steps)
 
     seconds = measuring.race({'a': lambda: candidate('a'), 'b': lambda: candidate('b')}, rounds=3)
-    assert order == ['a', 'b'] * 4 and seconds == {'a': 2., 'b': 5.}, 'the first calls only warm up'
+    assert order == ['a', 'b'] * 4 and seconds == {'a': 2.0, 'b': 5.0}, 'the first calls only warm up'
     assert 'round 3/3' in capsys.readouterr().err
 
 
@@ -61,13 +62,13 @@ def test_memory_kept_for_the_backward_pass(load):
     weight = torch.ones(1024, 256, requires_grad=True)
     x = torch.ones(1024, 256)
     kept = load('measuring').kept_for_backward_mib(lambda: ((weight * x).exp() * x).sum().backward())
-    assert kept == 2., 'x, once, and the exponential: 1 MiB each'
+    assert kept == 2.0, 'x, once, and the exponential: 1 MiB each'
 
 
 def test_a_line_is_fitted(load):
-    intercept, slope, fit = load('scaling').fit_line({1: 3., 2: 5., 4: 9.})
-    assert (intercept, slope, fit) == pytest.approx((1., 2., 1.))
-    assert load('scaling').fit_line({1: 1., 2: 4., 3: 9., 4: 16.})[2] < 0.99
+    intercept, slope, fit = load('scaling').fit_line({1: 3.0, 2: 5.0, 4: 9.0})
+    assert (intercept, slope, fit) == pytest.approx((1.0, 2.0, 1.0))
+    assert load('scaling').fit_line({1: 1.0, 2: 4.0, 3: 9.0, 4: 16.0})[2] < 0.99
 
 
 def test_a_folder_that_is_no_checkout_is_refused(load, tmp_path):
@@ -78,7 +79,7 @@ def test_a_folder_that_is_no_checkout_is_refused(load, tmp_path):
 def test_the_stand_in_turns_as_kornia_does(load):
     """Counter-clockwise by each map's angle, about the centre, exact at quarter turns up to rounding."""
     maps = torch.randn(4, 2, 5, 5, dtype=torch.double)
-    turned = load('reference')._rotate(maps, torch.arange(4) * 90.)
+    turned = load('reference')._rotate(maps, torch.arange(4) * 90.0)
     for turn in range(4):
         torch.testing.assert_close(turned[turn], torch.rot90(maps[turn], turn, (-2, -1)))
 
@@ -88,14 +89,14 @@ def test_angles_of_the_official_code_are_view_major_degrees(load):
     boxes = load('reference').official_boxes(views)
     assert [angle.tolist() for angle in boxes['angles']] == (views.turns.t() * 90).tolist()
     assert boxes['gc'].shape == (3, 2, 4, 4) and boxes['all'].shape == (3, 4, 2, 4)
-    of_itself = torch.tensor([0., 0., 32., 32.]).expand(3, 4)
+    of_itself = torch.tensor([0.0, 0.0, 32.0, 32.0]).expand(3, 4)
     torch.testing.assert_close(boxes['gc'][:, 0, 0], of_itself, rtol=0, atol=1e-4)
     assert boxes['all'][:, 2:].max() < 16.001 < boxes['all'][:, :2].max()
 
 
 def test_what_the_loader_has_made_before_is_not_timed(load, monkeypatch):
     """A batch that is ready costs 1, one that has to be made 5; two are ready when a block begins."""
-    end_to_end, now, ready = load('end_to_end'), SimpleNamespace(value=0.), SimpleNamespace(count=0)
+    end_to_end, now, ready = load('end_to_end'), SimpleNamespace(value=0.0), SimpleNamespace(count=0)
 
     def batches():
         while True:
@@ -111,7 +112,7 @@ def test_what_the_loader_has_made_before_is_not_timed(load, monkeypatch):
     show = end_to_end.show_progress
     monkeypatch.setattr(end_to_end, 'show_progress', lambda text: (show(text), setattr(ready, 'count', 2)))
     seconds = end_to_end.time_blocks({'ours': (step, batches())}, iters=3, num_prefetched=2)
-    assert seconds == {('ours', 'ready'): 1., ('ours', 'loader'): 6.}
+    assert seconds == {('ours', 'ready'): 1.0, ('ours', 'loader'): 6.0}
     assert end_to_end.time_blocks({'ours': (step, batches())}, 3, num_prefetched=0)['ours', 'loader'] < 6
 
 
@@ -138,14 +139,17 @@ def test_the_cpu_is_not_timed_where_mmengine_sees_a_gpu(load, monkeypatch, name)
         tool.parse_args()
 
 
-@pytest.mark.parametrize('name, args, sentence', [
-    ('loss', ['--batch-size', 0], '--batch-size 0: must be at least 1'),
-    ('throughput', ['--rounds', 0], '--rounds 0: must be at least 1'),
-    ('throughput', ['--num-local', -1], '--num-local -1: must be at least 1'),
-    ('scaling', ['--images', 2, 0], '--images 0: must be at least 1'),
-    ('scaling', ['--processes', 0], '--processes 0: must be at least 1'),
-    ('scaling', ['--out', BENCHMARKS], 'benchmarks is a folder: name a file in it'),
-])
+@pytest.mark.parametrize(
+    'name, args, sentence',
+    [
+        ('loss', ['--batch-size', 0], '--batch-size 0: must be at least 1'),
+        ('throughput', ['--rounds', 0], '--rounds 0: must be at least 1'),
+        ('throughput', ['--num-local', -1], '--num-local -1: must be at least 1'),
+        ('scaling', ['--images', 2, 0], '--images 0: must be at least 1'),
+        ('scaling', ['--processes', 0], '--processes 0: must be at least 1'),
+        ('scaling', ['--out', BENCHMARKS], 'benchmarks is a folder: name a file in it'),
+    ],
+)
 def test_impossible_numbers(load, monkeypatch, name, args, sentence):
     monkeypatch.setattr('sys.argv', [name, *map(str, args)])
     with pytest.raises(UserError, match=sentence):
@@ -159,7 +163,7 @@ def test_help_needs_nothing_else(name):
 
 
 def test_two_sizes_make_any_line(load):
-    assert load('scaling').fit_line({1: 3., 2: 5.}) == (None, None, None)
+    assert load('scaling').fit_line({1: 3.0, 2: 5.0}) == (None, None, None)
 
 
 def test_curves_compare_two_precisions(load, monkeypatch):
@@ -194,8 +198,30 @@ def test_whole_steps_and_the_bare_nets():
 
 @pytest.mark.slow
 def test_scaling_over_images_crops_and_processes(tmp_path):
-    result = run('scaling', '--images', 1, 2, 3, '--crops', 1, 2, 4, '--batch-size', 1, '--processes', 1, 2, '--arch',
-                 'deit-tiny', '--rounds', 1, '--device', 'cpu', '--out', tmp_path / 'scaling.png')
+    result = run(
+        'scaling',
+        '--images',
+        1,
+        2,
+        3,
+        '--crops',
+        1,
+        2,
+        4,
+        '--batch-size',
+        1,
+        '--processes',
+        1,
+        2,
+        '--arch',
+        'deit-tiny',
+        '--rounds',
+        1,
+        '--device',
+        'cpu',
+        '--out',
+        tmp_path / 'scaling.png',
+    )
     assert result['images']['ours']['slope'] > 0 and result['local views']['ours']['slope'] > 0
     assert {count: set(rates) for count, rates in result['processes'].items()} == {'1': {'ours'}, '2': {'ours'}}
     assert (tmp_path / 'scaling.png').stat().st_size > 10000
@@ -203,16 +229,38 @@ def test_scaling_over_images_crops_and_processes(tmp_path):
 
 @pytest.mark.slow
 def test_the_loader_against_ready_batches():
-    result = run('end_to_end', BENCHMARKS.parents[1] / 'configs/gtsa_quickstart.py', '--batch-size', 2, '--iters', 2,
-                 '--device', 'cpu', '--cfg-options', 'model.backbone.arch.num_layers=1')
+    result = run(
+        'end_to_end',
+        BENCHMARKS.parents[1] / 'configs/gtsa_quickstart.py',
+        '--batch-size',
+        2,
+        '--iters',
+        2,
+        '--device',
+        'cpu',
+        '--cfg-options',
+        'model.backbone.arch.num_layers=1',
+    )
     assert 0 < result['share'] < 1.5 and result['num_workers'] == 1
 
 
 @pytest.mark.slow
 def test_the_curves_of_the_fast_and_the_plain_way_overlay(tmp_path):
     """200 steps from random weights: the curves stay far closer together than they fall."""
-    result = run('curves', BENCHMARKS.parents[1] / 'configs/gtsa_quickstart.py', '--batch-size', 8, '--iters', 200,
-                 '--device', 'cpu', '--out', tmp_path / 'curves.png', '--cfg-options',
-                 'model.backbone.arch.num_layers=1', 'optim_wrapper.optimizer.lr=1e-3')
+    result = run(
+        'curves',
+        BENCHMARKS.parents[1] / 'configs/gtsa_quickstart.py',
+        '--batch-size',
+        8,
+        '--iters',
+        200,
+        '--device',
+        'cpu',
+        '--out',
+        tmp_path / 'curves.png',
+        '--cfg-options',
+        'model.backbone.arch.num_layers=1',
+        'optim_wrapper.optimizer.lr=1e-3',
+    )
     assert result['first_step_gap'] < 0.01
     assert result['gap'] < 0.1 * result['fall'] and (tmp_path / 'curves.png').is_file()

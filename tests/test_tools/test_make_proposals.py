@@ -48,9 +48,18 @@ def test_grid(images, tmp_path, run):
 
 def test_annotations_and_a_list_of_images(images, tmp_path, run):
     coco = tmp_path / 'coco.json'
-    coco.write_text(json.dumps(dict(
-        images=[dict(id=1, file_name='sub/0.png'), dict(id=2, file_name='sub/4.png'), dict(id=3, file_name='else.png')],
-        annotations=[dict(image_id=1, bbox=[1, 2, 3, 4]), dict(image_id=2, bbox=[-5, 0, 10, 10])])))
+    coco.write_text(
+        json.dumps(
+            dict(
+                images=[
+                    dict(id=1, file_name='sub/0.png'),
+                    dict(id=2, file_name='sub/4.png'),
+                    dict(id=3, file_name='else.png'),
+                ],
+                annotations=[dict(image_id=1, bbox=[1, 2, 3, 4]), dict(image_id=2, bbox=[-5, 0, 10, 10])],
+            )
+        )
+    )
     (tmp_path / 'list.txt').write_text('sub/4.png\nsub/0.png\nsub/1.png\n')
     out = tmp_path / 'p.safetensors'
     done = run(images, out, '--method', 'annotations', '--annotations', coco, '--ann-file', tmp_path / 'list.txt')
@@ -60,7 +69,10 @@ def test_annotations_and_a_list_of_images(images, tmp_path, run):
     assert '1 regions extended beyond their image' in done.stdout
     file = RegionsFile(out)
     assert [(name, file[row][0].tolist()) for row, name in enumerate(file.names())] == [
-        ('sub/0.png', [[1, 2, 4, 6]]), ('sub/1.png', []), ('sub/4.png', [[0, 0, 5, 10]])]
+        ('sub/0.png', [[1, 2, 4, 6]]),
+        ('sub/1.png', []),
+        ('sub/4.png', [[0, 0, 5, 10]]),
+    ]
     coco.write_text(coco.read_text().replace('[1, 2, 3, 4]', '[1, 2, 5, 4]'))  # other boxes, the name as before
     again = run(images, out, '--method', 'annotations', '--annotations', coco, '--ann-file', tmp_path / 'list.txt')
     assert again.returncode == 1 and 'sha256' in again.stderr
@@ -87,7 +99,8 @@ def test_a_killed_run_goes_on_and_gives_the_same_file(tmp_path, run):
     out, parts = tmp_path / 'p.safetensors', tmp_path / 'p.safetensors.parts'
     options = images, out, '--method', 'grid', '--chunk', 20, '--workers', 2
     process = subprocess.Popen(
-        [sys.executable, str(TOOL), *map(str, options)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        [sys.executable, str(TOOL), *map(str, options)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     while process.poll() is None and len(list(parts.glob('000*.safetensors'))) < 5:
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
@@ -103,20 +116,23 @@ def test_a_killed_run_goes_on_and_gives_the_same_file(tmp_path, run):
     assert sorted(path.name for path in tmp_path.iterdir()) == ['images', 'p.safetensors', 'whole.safetensors']
 
 
-@pytest.mark.parametrize('args, sentence', [
-    (['--mode', 'fast'], '--mode belongs to --method selective-search, not to grid'),
-    (['--search-side', '0'], '--search-side belongs to --method selective-search, not to grid'),
-    (['--annotations', 'a.json'], '--annotations belongs to --method annotations, not to grid'),
-    (['--crowd'], '--crowd belongs to --method annotations'),
-    (['--method', 'annotations'], 'needs --annotations COCO.json'),
-    (['--method', 'annotations', '--annotations', 'gone.json'], 'gone.json does not exist'),
-    (['--method', 'annotations', '--annotations', 'other.json'], 'has none of the images'),
-    (['--workers', '0'], '--workers and --chunk must be 1 or more'),
-    (['--max-size', '3'], 'min_size and max_size are shares of the image'),
-    (['--min-side', '4000'], 'has no regions: widen'),
-    (['--max-problems', '3'], '--max-problems is a share'),
-    (['--ann-file', 'gone.txt'], 'gone.txt does not exist'),
-])
+@pytest.mark.parametrize(
+    'args, sentence',
+    [
+        (['--mode', 'fast'], '--mode belongs to --method selective-search, not to grid'),
+        (['--search-side', '0'], '--search-side belongs to --method selective-search, not to grid'),
+        (['--annotations', 'a.json'], '--annotations belongs to --method annotations, not to grid'),
+        (['--crowd'], '--crowd belongs to --method annotations'),
+        (['--method', 'annotations'], 'needs --annotations COCO.json'),
+        (['--method', 'annotations', '--annotations', 'gone.json'], 'gone.json does not exist'),
+        (['--method', 'annotations', '--annotations', 'other.json'], 'has none of the images'),
+        (['--workers', '0'], '--workers and --chunk must be 1 or more'),
+        (['--max-size', '3'], 'min_size and max_size are shares of the image'),
+        (['--min-side', '4000'], 'has no regions: widen'),
+        (['--max-problems', '3'], '--max-problems is a share'),
+        (['--ann-file', 'gone.txt'], 'gone.txt does not exist'),
+    ],
+)
 def test_a_mistake_is_one_sentence_and_status_1(images, tmp_path, args, sentence, run):
     (tmp_path / 'other.json').write_text('{"images": [{"id": 1, "file_name": "x.jpg"}], "annotations": []}')
     args = [str(tmp_path / arg) if arg.endswith(('.json', '.txt')) else arg for arg in args]
@@ -125,9 +141,15 @@ def test_a_mistake_is_one_sentence_and_status_1(images, tmp_path, args, sentence
     assert done.returncode == 1 and len(lines) == 1 and sentence in lines[0], done.stderr
 
 
-@pytest.mark.parametrize('images_at, out_at, sentence', [
-    ('gone', 'p.safetensors', 'the image folder .*gone does not exist'), ('', 'p.safetensors', 'there is no image in'),
-    ('images', 'p.json', 'has to end in .safetensors'), ('images', 'gone/p.safetensors', 'folder of OUT .* not exist')])
+@pytest.mark.parametrize(
+    'images_at, out_at, sentence',
+    [
+        ('gone', 'p.safetensors', 'the image folder .*gone does not exist'),
+        ('', 'p.safetensors', 'there is no image in'),
+        ('images', 'p.json', 'has to end in .safetensors'),
+        ('images', 'gone/p.safetensors', 'folder of OUT .* not exist'),
+    ],
+)
 def test_places_that_do_not_fit(images, tmp_path, images_at, out_at, sentence, run):
     empty = tmp_path / 'empty'
     empty.mkdir()

@@ -1,4 +1,5 @@
 """Whole training steps on ready-made views: ours, the bare nets, and the official code's."""
+
 import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
@@ -14,6 +15,7 @@ def build_model(device, config=CONFIG, **options):
     """The model of a shipped config on a device, ready to train; `options` as `--cfg-options` would take them."""
     import mmssl_geo.models  # noqa: F401  (registers the model)
     from mmssl_geo.registry import MODELS
+
     cfg = Config.fromfile(resource_root() / 'configs' / config)
     cfg.merge_from_dict(options)
     cfg.model.data_preprocessor = dict(type='mmengine.BaseDataPreprocessor')  # the views are ready
@@ -28,11 +30,13 @@ def our_step(model, views, dtype):
     """A function that does one step of ours: teacher, forward, losses, backward, clipping, optimizer."""
     from mmssl_geo.engine import DecayGroupsConstructor
     from mmssl_geo.engine.runner_state import unwrap_model
+
     half = dtype != torch.float32
     kind = 'mmssl_geo.PerTensorClipAmpOptimWrapper' if half else 'mmssl_geo.PerTensorClipOptimWrapper'
     options = dict(dtype=str(dtype).removeprefix('torch.')) if half else {}
-    wrapper = DecayGroupsConstructor(dict(
-        type=kind, optimizer=dict(type='AdamW', lr=1e-5), clip_grad=dict(max_norm=3.), **options))(model)
+    wrapper = DecayGroupsConstructor(
+        dict(type=kind, optimizer=dict(type='AdamW', lr=1e-5), clip_grad=dict(max_norm=3.0), **options)
+    )(model)
 
     def step():
         unwrap_model(model).update_teacher(0.996)
@@ -43,6 +47,7 @@ def our_step(model, views, dtype):
 
 def bare_nets(model, views, dtype):
     """A function that only runs the nets, student forward and backward and teacher forward, on the same views."""
+
     def step():
         with autocast(views.turns.device, dtype):
             maps = {kind: model.neck(features) for kind, features in model.student_features(views).items()}

@@ -1,4 +1,5 @@
 """What the benchmarks of a config share: options, the config made ready, batches without end."""
+
 import argparse
 import os
 from pathlib import Path
@@ -13,8 +14,11 @@ def parse_args(description, add_options=lambda parser: None):
     parser.add_argument('--batch-size', type=int, help="images per step (default: the config's)")
     parser.add_argument('--iters', type=int, default=20, help='timed steps (default: 20)')
     parser.add_argument('--device', choices=['cpu', 'cuda'], help='default: the GPU if there is one')
-    parser.add_argument('--amp-dtype', choices=['float16', 'bfloat16', 'float32'],
-                        help="precision on a GPU; float32 switches mixed precision off (default: the config's)")
+    parser.add_argument(
+        '--amp-dtype',
+        choices=['float16', 'bfloat16', 'float32'],
+        help="precision on a GPU; float32 switches mixed precision off (default: the config's)",
+    )
     parser.add_argument('--images', help='folder of images (default: generated noise, 640 x 480 JPEG)')
     add_options(parser)
     early = argparse.ArgumentParser(add_help=False)
@@ -22,6 +26,7 @@ def parse_args(description, add_options=lambda parser: None):
     if early.parse_known_args()[0].device == 'cpu':
         os.environ['CUDA_VISIBLE_DEVICES'] = ''  # before mmengine looks for a GPU
     from mmssl_geo.utils.config import CfgOptionsAction
+
     parser.add_argument('--cfg-options', nargs='+', action=CfgOptionsAction, help='key=value overrides of the config')
     return parser.parse_args()
 
@@ -33,10 +38,11 @@ def add_reference_and_out(parser):
 
 def check_args(args):
     """Raises:
-        UserError: says which option is wrong.
+    UserError: says which option is wrong.
     """
     import torch
     from measuring import check_least, check_out
+
     if args.device == 'cuda' and not torch.cuda.is_available():
         raise UserError('--device cuda: torch finds no GPU here')
     check_least(args, batch_size=1, iters=1)
@@ -58,7 +64,8 @@ def prepare_config(args, folder, count_batches):
     Raises:
         UserError: the config is none of pretraining, or there is no image.
     """
-    from mmssl_geo.apis.train import load_config
+    from mmssl_geo.apis.config import load_config
+
     cfg = load_config(args.config, args.cfg_options, work_dir=str(Path(folder) / 'run'))
     if 'optim_wrapper' not in cfg or not str(cfg.get('model', {}).get('type')).startswith('mmssl_geo.'):
         raise UserError(f'config {args.config} is none of pretraining: give one such as configs/gtsa_vits16_coco.py')
@@ -100,8 +107,8 @@ def list_images(folder, num_entries, path):
     Raises:
         UserError: there is no image.
     """
-    from mmssl_geo.datasets.image_list import EXTENSIONS
-    from mmssl_geo.datasets.path_table import scan_folder
+    from mmssl_geo.datasets.image_names import EXTENSIONS, scan_folder
+
     names = list(scan_folder(str(folder), EXTENSIONS))
     if not names:
         raise UserError(f'--images {folder}: there is no image in it, nor below it')
@@ -113,6 +120,7 @@ def write_noise(folder):
     """Writes 32 blurred noise images."""
     import numpy as np
     from PIL import Image
+
     folder.mkdir()
     rng = np.random.default_rng(0)
     for number in range(32):

@@ -7,6 +7,7 @@ boxes pooled by matrix products. Plain: float32, optimizer one tensor after the 
 line of the output is JSON: `gap`, the mean distance of the two curves of the total loss, and `fall`, how far the plain
 one falls.
 """
+
 import json
 import tempfile
 from contextlib import nullcontext
@@ -32,6 +33,7 @@ def pool_by_roi_align(maps, boxes_feat, output_size):
 def losses_of_run(args, fast):
     """Total loss of every step."""
     from mmssl_geo.apis.train import build_runner
+
     with tempfile.TemporaryDirectory() as folder:
         cfg = prepare_config(args, folder, lambda loader: args.iters)
         cfg.randomness = dict(seed=0)
@@ -46,8 +48,10 @@ def losses_of_run(args, fast):
         runner = build_runner(cfg)
         model, optimizer = runner.model, runner.optim_wrapper
         if fast and optimizer.cast_dtype == torch.float32:
-            raise UserError(f'this machine computes {cfg.optim_wrapper.dtype} in float32, so there is nothing to '
-                            'compare: take --amp-dtype bfloat16, or a machine that multiplies in half precision')
+            raise UserError(
+                f'this machine computes {cfg.optim_wrapper.dtype} in float32, so there is nothing to '
+                'compare: take --amp-dtype bfloat16, or a machine that multiplies in half precision'
+            )
         if not hasattr(model.head, 'crop_losses'):
             raise UserError(f'{args.config} is no config of GTSA, whose losses are compared here')
         model.init_weights()
@@ -67,13 +71,15 @@ def losses_of_run(args, fast):
 
 def smooth(losses):
     """Means of `SMOOTHING` steps each."""
-    return losses[:len(losses) // SMOOTHING * SMOOTHING].view(-1, SMOOTHING).mean(dim=1)
+    return losses[: len(losses) // SMOOTHING * SMOOTHING].view(-1, SMOOTHING).mean(dim=1)
 
 
 def draw(curves, path):
     import matplotlib
+
     matplotlib.use('Agg')
     from matplotlib import pyplot as plt
+
     figure, axis = plt.subplots(figsize=(6, 4))
     for (name, losses), style in zip(curves.items(), ('-', '--'), strict=True):
         axis.plot(losses, style, label=name, linewidth=1)
@@ -94,9 +100,17 @@ def main():
     fast, plain = map(smooth, curves.values())
     if args.out:
         draw(curves, args.out)
-    print(json.dumps(dict(
-        config=args.config, iters=args.iters, gap=(fast - plain).abs().mean().item(),
-        fall=(plain[0] - plain[-1]).item(), first_step_gap=(curves['fast'][0] - curves['plain'][0]).abs().item())))
+    print(
+        json.dumps(
+            dict(
+                config=args.config,
+                iters=args.iters,
+                gap=(fast - plain).abs().mean().item(),
+                fall=(plain[0] - plain[-1]).item(),
+                first_step_gap=(curves['fast'][0] - curves['plain'][0]).abs().item(),
+            )
+        )
+    )
 
 
 if __name__ == '__main__':

@@ -8,6 +8,7 @@ With `--reference DIR` (a checkout of github.com/bok3948/GTSA) the official code
 workers, takes turns with them. The last line of the output is JSON; `share` is the rate with the loader over the rate
 on a ready batch (1: the loader costs nothing).
 """
+
 import statistics
 import tempfile
 
@@ -90,6 +91,7 @@ def main():
     args = parse_args(__doc__, add_reference_and_out)
     check_args(args)
     from mmssl_geo.apis.train import build_runner
+
     with tempfile.TemporaryDirectory() as folder:
         cfg = prepare_config(args, folder, lambda loader: 1 + (BLOCKS + 1) * (args.iters + count_prefetched(loader)))
         if args.reference:
@@ -105,13 +107,24 @@ def main():
     rates = {name: {kind: batch_size / seconds[name, kind] for kind in ('loader', 'ready')} for name in runs}
     shares = {name: rate['loader'] / rate['ready'] for name, rate in rates.items()}
     for name, rate in rates.items():
-        print(f'{name}: {rate["loader"]:.2f} images/s with {workers} workers, {rate["ready"]:.2f} on a ready batch: '
-              f'{shares[name]:.1%}')
-    result = dict(config=args.config, dtype=name_precision(runner), batch_size=batch_size, num_workers=workers,
-                  images_per_s=rates['ours'], share=shares['ours'])
+        print(
+            f'{name}: {rate["loader"]:.2f} images/s with {workers} workers, {rate["ready"]:.2f} on a ready batch: '
+            f'{shares[name]:.1%}'
+        )
+    result = dict(
+        config=args.config,
+        dtype=name_precision(runner),
+        batch_size=batch_size,
+        num_workers=workers,
+        images_per_s=rates['ours'],
+        share=shares['ours'],
+    )
     if args.reference:
-        result.update(official_images_per_s=rates['official'], official_share=shares['official'],
-                      ratio_official=rates['ours']['loader'] / rates['official']['loader'])
+        result.update(
+            official_images_per_s=rates['official'],
+            official_share=shares['official'],
+            ratio_official=rates['ours']['loader'] / rates['official']['loader'],
+        )
     report(result, args.out)
 
 

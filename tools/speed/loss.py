@@ -6,6 +6,7 @@ ViT-S/16 at the paper's sizes: 2 maps of 14 x 14 and 8 of 6 x 6 an image, 768 ch
 backward. Both get the same views; the maps lie in memory as either net leaves them. DIR is a checkout of
 github.com/bok3948/GTSA; without it the official columns are empty. The last line of the output is JSON.
 """
+
 import argparse
 import json
 from pathlib import Path
@@ -41,22 +42,26 @@ def our_parts(views):
     """Functions that do one part of our step each."""
     from mmssl_geo.engine.optimizers.optim_wrappers import clip_each_
     from mmssl_geo.registry import MODELS
+
     device, channels_last = views.turns.device, dict(memory_format=torch.channels_last)
     with DefaultScope.overwrite_default_scope('mmssl_geo'):
         model = MODELS.build(Config.fromfile(resource_root() / 'configs' / 'gtsa_vits16_coco.py').model).to(device)
-    maps = {kind: random_maps(views, kind, CHANNELS).contiguous(**channels_last).requires_grad_()
-            for kind in views.images()}
-    features = {kind: random_maps(views, kind, WIDTH).contiguous(**channels_last).requires_grad_()
-                for kind in views.images()}
+    maps = {
+        kind: random_maps(views, kind, CHANNELS).contiguous(**channels_last).requires_grad_() for kind in views.images()
+    }
+    features = {
+        kind: random_maps(views, kind, WIDTH).contiguous(**channels_last).requires_grad_() for kind in views.images()
+    }
     teacher = random_maps(views, 'global', CHANNELS, seed=1).contiguous(**channels_last)
     grads = [torch.randn_like(param) for param in model.parameters() if param.requires_grad]
 
     def losses():
         forget_gradients(maps.values(), features.values(), model.head.parameters())
-        model.parse_losses(model.head.loss(
-            features, maps, teacher, views.pairs(), views.turns_by_kind(), model.feature_stride))[0].backward()
+        model.parse_losses(
+            model.head.loss(features, maps, teacher, views.pairs(), views.turns_by_kind(), model.feature_stride)
+        )[0].backward()
 
-    return dict(losses=losses, clipping=lambda: clip_each_(grads, 3.), ema=lambda: model.update_teacher(0.99))
+    return dict(losses=losses, clipping=lambda: clip_each_(grads, 3.0), ema=lambda: model.update_teacher(0.99))
 
 
 def official_parts(reference, views):
@@ -64,8 +69,10 @@ def official_parts(reference, views):
     model = official_model(reference, NUM_LOCAL, views.turns.device)
     boxes = official_boxes(views)
     maps = [random_maps(views, kind, CHANNELS).requires_grad_() for kind in views.images()]
-    tokens = [random_maps(views, kind, WIDTH).flatten(2).transpose(1, 2).contiguous().requires_grad_()
-              for kind in views.images()]
+    tokens = [
+        random_maps(views, kind, WIDTH).flatten(2).transpose(1, 2).contiguous().requires_grad_()
+        for kind in views.images()
+    ]
     teacher = random_maps(views, 'global', CHANNELS, seed=1)
     for param in model.parameters():
         param.grad = torch.randn_like(param) if param.requires_grad else None
@@ -77,8 +84,11 @@ def official_parts(reference, views):
         rotation = model.rot_predict(tokens, {'angles': [angle.clone() for angle in boxes['angles']]})
         (crop + 0.5 * correspondence + 0.5 * rotation).backward()
 
-    return dict(clipping=lambda: reference.misc.clip_gradients(model, 3.),
-                ema=lambda: model._update_momentum_encoder(0.99), losses=losses)
+    return dict(
+        clipping=lambda: reference.misc.clip_gradients(model, 3.0),
+        ema=lambda: model._update_momentum_encoder(0.99),
+        losses=losses,
+    )
 
 
 def random_maps(views, kind, channels, seed=0):
@@ -108,6 +118,7 @@ def main():
     args = parse_args()
     torch.set_num_threads(args.threads)
     import mmssl_geo.models  # noqa: F401  (registers the model)
+
     views = random_views(args.batch_size, NUM_LOCAL, device=args.device)
     parts, kornia = {'ours': our_parts(views)}, None
     if args.reference:
@@ -116,14 +127,21 @@ def main():
     seconds, calls = measure(parts, args.rounds, args.device)
     print(f'{"part":<10}' + ''.join(f'{name + " ms":>14}{name + " calls":>16}' for name in parts))
     for part in PARTS:
-        print(f'{part:<10}' + ''.join(
-            f'{1000 * seconds[name][part]:>14.2f}{calls[name][part]:>16}' for name in parts))
+        print(f'{part:<10}' + ''.join(f'{1000 * seconds[name][part]:>14.2f}{calls[name][part]:>16}' for name in parts))
     total = {name: sum(calls[name].values()) for name in parts}
-    print(json.dumps(dict(
-        batch_size=args.batch_size, device=args.device, kornia=kornia,
-        milliseconds={name: {part: 1000 * value for part, value in of.items()} for name, of in seconds.items()},
-        calls=calls, ratio_loss=ratio(seconds['ours']['losses'], seconds.get('official', {}).get('losses')),
-        ratio_calls=ratio(total['ours'], total.get('official')))))
+    print(
+        json.dumps(
+            dict(
+                batch_size=args.batch_size,
+                device=args.device,
+                kornia=kornia,
+                milliseconds={name: {part: 1000 * value for part, value in of.items()} for name, of in seconds.items()},
+                calls=calls,
+                ratio_loss=ratio(seconds['ours']['losses'], seconds.get('official', {}).get('losses')),
+                ratio_calls=ratio(total['ours'], total.get('official')),
+            )
+        )
+    )
 
 
 if __name__ == '__main__':

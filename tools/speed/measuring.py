@@ -1,4 +1,5 @@
 """What the benchmarks share: counting operator calls, racing candidates against each other, printing."""
+
 import json
 import statistics
 import time
@@ -12,8 +13,18 @@ from mmssl_geo.utils.errors import UserError
 from mmssl_geo.utils.progress import ProgressBar
 
 # Calls that start nothing on a device though their schema does not say so.
-FREE = ('aten::_unsafe_view', 'aten::_reshape_alias', 'aten::empty', 'aten::new_empty', 'aten::empty_like',
-        'aten::empty_strided', 'aten::new_empty_strided', 'aten::detach', 'aten::is_same_size', 'aten::lift_fresh')
+FREE = (
+    'aten::_unsafe_view',
+    'aten::_reshape_alias',
+    'aten::empty',
+    'aten::new_empty',
+    'aten::empty_like',
+    'aten::empty_strided',
+    'aten::new_empty_strided',
+    'aten::detach',
+    'aten::is_same_size',
+    'aten::lift_fresh',
+)
 
 
 class OperatorCalls(TorchDispatchMode):
@@ -86,7 +97,7 @@ def timed():
 
 def check_least(args, **least):
     """Raises:
-        UserError: an option, or one of its values, is less than it may be; `least` says name -> smallest value.
+    UserError: an option, or one of its values, is less than it may be; `least` says name -> smallest value.
     """
     for name, smallest in least.items():
         values = getattr(args, name)
@@ -120,7 +131,7 @@ def report(result, path):
 
 def check_device(device):
     """Raises:
-        UserError: the CPU is asked for where there is a GPU, which mmengine would take for parts of a step.
+    UserError: the CPU is asked for where there is a GPU, which mmengine would take for parts of a step.
     """
     if device == 'cpu' and torch.cuda.is_available():
         raise UserError('--device cpu where there is a GPU: hide it, by CUDA_VISIBLE_DEVICES= before the command')

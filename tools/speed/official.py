@@ -1,4 +1,5 @@
 """The official code's views and training, put together as its `main_pretrain.py` and `engine_pretrain.py` do it."""
+
 import importlib.util
 from contextlib import nullcontext
 from pathlib import Path
@@ -16,21 +17,23 @@ from mmssl_geo.utils.paths import resource_root
 TRANSFORMS = Path('util') / 'gtsa_transforms.py'
 PAPER = 'gtsa_vits16_coco.py'
 # What may differ from the paper's config: how, not what, is computed; sizes of views are handed to the official code.
-FREE = {'model.data_preprocessor', 'model.backbone.with_cp', 'pipeline.photometrics.where'} | {
-    f'pipeline.crop.{kind}_{what}' for kind in ('global', 'local') for what in ('size', 'scale')} | {
-    'pipeline.crop.num_local'}
+FREE = (
+    {'model.data_preprocessor', 'model.backbone.with_cp', 'pipeline.photometric.where'}
+    | {f'pipeline.crop.{kind}_{what}' for kind in ('global', 'local') for what in ('size', 'scale')}
+    | {'pipeline.crop.num_local'}
+)
 
 
 def check_same_net(cfg):
     """Raises:
-        UserError: the config trains another net, or on other kinds of views, than the official code does.
+    UserError: the config trains another net, or on other kinds of views, than the official code does.
     """
     _check_same(cfg, lambda config: dict(model=config.model, pipeline=config.train_dataloader.dataset.pipeline))
 
 
 def check_same_views(cfg):
     """Raises:
-        UserError: the config makes other kinds of views than the official code does.
+    UserError: the config makes other kinds of views than the official code does.
     """
     _check_same(cfg, lambda config: dict(pipeline=config.train_dataloader.dataset.pipeline))
 
@@ -38,12 +41,18 @@ def check_same_views(cfg):
 def _check_same(cfg, parts):
     ours = _flatten(parts(cfg))
     theirs = _flatten(parts(Config.fromfile(resource_root() / 'configs' / PAPER)))
-    different = sorted(key for key in ours.keys() | theirs.keys() if ours.get(key, '') != theirs.get(key, '')
-                       and not any(key == free or key.startswith(f'{free}.') for free in FREE))
+    different = sorted(
+        key
+        for key in ours.keys() | theirs.keys()
+        if ours.get(key, '') != theirs.get(key, '')
+        and not any(key == free or key.startswith(f'{free}.') for free in FREE)
+    )
     if different or ours['pipeline.crop.num_local'] < 1:
-        raise UserError(f'--reference: config {cfg.filename} differs from configs/{PAPER}, which is what the official '
-                        f'code does, in {", ".join(different) or "pipeline.crop.num_local"}: leave --reference out, or '
-                        'take that config')
+        raise UserError(
+            f'--reference: config {cfg.filename} differs from configs/{PAPER}, which is what the official '
+            f'code does, in {", ".join(different) or "pipeline.crop.num_local"}: leave --reference out, or '
+            'take that config'
+        )
 
 
 def _flatten(tree, prefix=''):
@@ -59,11 +68,12 @@ def _flatten(tree, prefix=''):
 
 def check_views(folder):
     """Raises:
-        UserError: the folder is no checkout of the official repository.
+    UserError: the folder is no checkout of the official repository.
     """
     if not (Path(folder) / TRANSFORMS).is_file():
-        raise UserError(f'--reference {folder}: there is no {TRANSFORMS} in it; give a checkout of '
-                        'https://github.com/bok3948/GTSA')
+        raise UserError(
+            f'--reference {folder}: there is no {TRANSFORMS} in it; give a checkout of https://github.com/bok3948/GTSA'
+        )
 
 
 def official_views(folder, crop):
@@ -73,8 +83,11 @@ def official_views(folder, crop):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.GTSATransforms(
-        [crop.sizes[0], crop.sizes[-1]], [group.num for group in crop.groups],
-        [group.scale[0] for group in crop.groups], [group.scale[1] for group in crop.groups])
+        [crop.sizes[0], crop.sizes[-1]],
+        [group.num for group in crop.groups],
+        [group.scale[0] for group in crop.groups],
+        [group.scale[1] for group in crop.groups],
+    )
 
 
 class OfficialImages(Dataset):
@@ -93,8 +106,9 @@ class OfficialImages(Dataset):
 
 def official_batches(dataset, batch_size, num_workers):
     """Shuffled batches without end; the workers live on between epochs, which spares the official loader a pause."""
-    loader = DataLoader(dataset, batch_size, shuffle=True, drop_last=True, num_workers=num_workers,
-                        persistent_workers=num_workers > 0)
+    loader = DataLoader(
+        dataset, batch_size, shuffle=True, drop_last=True, num_workers=num_workers, persistent_workers=num_workers > 0
+    )
     while True:
         yield from loader
 
@@ -113,8 +127,9 @@ def official_run(folder, runner):
     images = runner.build_dataloader(loader, seed=runner.seed).dataset
     dataset = OfficialImages(images, official_views(folder, images.pipeline.transforms[0]))
     dtype = getattr(runner.optim_wrapper, 'cast_dtype', torch.float32)
-    training = OfficialTraining(load_reference(folder), loader.dataset.pipeline.crop.num_local,
-                                next(runner.model.parameters()).device, dtype)
+    training = OfficialTraining(
+        load_reference(folder), loader.dataset.pipeline.crop.num_local, next(runner.model.parameters()).device, dtype
+    )
     return training, official_batches(dataset, loader.batch_size, loader.num_workers)
 
 
@@ -132,8 +147,11 @@ class OfficialTraining:
         self.model = official_model(reference, num_local, device)
         self.device, self.dtype = torch.device(device), dtype
         on_gpu = self.device.type == 'cuda'
-        self.network = DistributedDataParallel(
-            self.model, device_ids=[torch.cuda.current_device()] if on_gpu else None) if data_parallel else self.model
+        self.network = (
+            DistributedDataParallel(self.model, device_ids=[torch.cuda.current_device()] if on_gpu else None)
+            if data_parallel
+            else self.model
+        )
         self.optimizer = torch.optim.AdamW(reference.lr_sched.get_params_groups(self.network), lr=1e-5)
         self.scaler = torch.amp.GradScaler('cuda', enabled=on_gpu and dtype == torch.float16)
         self.clip_gradients = reference.misc.clip_gradients
@@ -154,7 +172,8 @@ class OfficialTraining:
         """`(total, crop, correspondence, rotation)`."""
         views = [view.to(self.device, non_blocking=True) for view in views]
         boxes = {key: boxes[key].to(self.device, non_blocking=True) for key in ('gc', 'all')} | {
-            'angles': [angle.to(self.device, self.dtype, copy=True) for angle in boxes['angles']]}  # it writes there
+            'angles': [angle.to(self.device, self.dtype, copy=True) for angle in boxes['angles']]
+        }  # it writes there
         with autocast(self.device, self.dtype):
             crop, correspondence, rotation = self.network(views, boxes, 0.996)
             return crop + 0.5 * correspondence + 0.5 * rotation, crop, correspondence, rotation
@@ -164,7 +183,7 @@ class OfficialTraining:
 
     def optimize(self):
         self.scaler.unscale_(self.optimizer)
-        self.clip_gradients(self.network, 3.)
+        self.clip_gradients(self.network, 3.0)
         self.scaler.step(self.optimizer)
         self.scaler.update()
 

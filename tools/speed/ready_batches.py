@@ -1,4 +1,5 @@
 """Batches that need no loader: views of noise with crop boxes as the sampler draws them."""
+
 import random
 
 import torch
@@ -6,7 +7,7 @@ import torch
 from mmssl_geo.geometry import CropGroup, sample_crops
 from mmssl_geo.structures import ViewBatch
 
-GLOBAL, LOCAL = CropGroup(2, (0.3, 1.)), (0.1, 0.3)
+GLOBAL, LOCAL = CropGroup(2, (0.3, 1.0)), (0.1, 0.3)
 
 
 def random_views(batch_size, num_local=8, sizes=(224, 96), device='cpu', seed=0):
@@ -23,8 +24,15 @@ def random_views(batch_size, num_local=8, sizes=(224, 96), device='cpu', seed=0)
     groups, rng = (GLOBAL, CropGroup(num_local, LOCAL)), random.Random(seed)
     boxes = torch.tensor([sample_crops((480, 640), *groups, rng) for _ in range(batch_size)], dtype=torch.float32)
     turns = torch.randint(4, (batch_size, 2 + num_local), generator=generator)
-    images = [torch.randn(count * batch_size, 3, side, side, generator=generator).to(device)
-              for count, side in zip((2, num_local), sizes, strict=True)]
+    images = [
+        torch.randn(count * batch_size, 3, side, side, generator=generator).to(device)
+        for count, side in zip((2, num_local), sizes, strict=True)
+    ]
     return ViewBatch(
-        global_images=images[0], local_images=images[1], num_global=2, crop_boxes_src=boxes.to(device),
-        turns=turns.to(device), flipped=torch.zeros_like(turns, dtype=torch.bool))
+        global_images=images[0],
+        local_images=images[1],
+        num_global=2,
+        crop_boxes_src=boxes.to(device),
+        turns=turns.to(device),
+        flipped=torch.zeros_like(turns, dtype=torch.bool),
+    )

@@ -1,4 +1,5 @@
 """The official GTSA code (github bok3948/GTSA), imported from a checkout and mended in memory for today's packages."""
+
 import importlib
 import importlib.util
 import sys
@@ -55,10 +56,14 @@ def official_model(reference, num_local, device):
 def official_boxes(views):
     """Boxes and angles of a `ViewBatch` as the official code takes them; it writes into the angles."""
     from mmssl_geo.geometry import pair_boxes
+
     sizes = [views.global_images.shape[-2:]] * views.num_global + [views.local_images.shape[-2:]] * views.num_local
     boxes = pair_boxes(views.crop_boxes_src, views.turns, torch.tensor(sizes), views.num_global)
-    return {'gc': boxes.teacher_boxes_view, 'all': boxes.student_boxes_view.transpose(1, 2).contiguous(),
-            'angles': [turn * 90. for turn in views.turns.t()]}
+    return {
+        'gc': boxes.teacher_boxes_view,
+        'all': boxes.student_boxes_view.transpose(1, 2).contiguous(),
+        'angles': [turn * 90.0 for turn in views.turns.t()],
+    }
 
 
 def _provide(name, **attributes):

@@ -8,6 +8,7 @@ With several processes each has `--batch-size` images and one thread (or one GPU
 NCCL. DIR is a checkout of github.com/bok3948/GTSA, whose steps take turns with ours. The last line of the output is
 JSON.
 """
+
 import argparse
 import json
 import os
@@ -42,11 +43,13 @@ def parse_args():
     check_out(args.out)
     check_least(args, images=1, crops=1, processes=1, batch_size=1, rounds=1)
     if args.device == 'cuda' and max(args.processes) > torch.cuda.device_count():
-        raise UserError(f'--processes {max(args.processes)}: each takes a GPU, and there are '
-                        f'{torch.cuda.device_count()}')
+        raise UserError(
+            f'--processes {max(args.processes)}: each takes a GPU, and there are {torch.cuda.device_count()}'
+        )
     if args.reference and args.arch != 'deit-small':
-        raise UserError(f'--reference with --arch {args.arch}: the official code trains deit-small: leave one of the '
-                        'two out')
+        raise UserError(
+            f'--reference with --arch {args.arch}: the official code trains deit-small: leave one of the two out'
+        )
     return args
 
 
@@ -97,7 +100,8 @@ def _time_process(rank, args, count, port, queue):
     steps = {'ours': distributed_step(model, views, args, rank)}
     if args.reference:
         steps['official'] = official_step(
-            load_reference(Path(args.reference)), views, getattr(torch, args.dtype), data_parallel=True)
+            load_reference(Path(args.reference)), views, getattr(torch, args.dtype), data_parallel=True
+        )
     queue.put(race(steps, args.rounds, args.device))
     torch.distributed.barrier()
     torch.distributed.destroy_process_group()
@@ -106,21 +110,25 @@ def _time_process(rank, args, count, port, queue):
 def distributed_step(model, views, args, rank):
     """As `our_step`, with mmengine's wrapper around the model."""
     from mmengine.model import MMDistributedDataParallel
+
     wrapped = MMDistributedDataParallel(
-        model, device_ids=[rank] if args.device == 'cuda' else None, broadcast_buffers=False)
+        model, device_ids=[rank] if args.device == 'cuda' else None, broadcast_buffers=False
+    )
     return our_step(wrapped, views, getattr(torch, args.dtype))
 
 
 def draw(results, path):
     import matplotlib
+
     matplotlib.use('Agg')
     from matplotlib import pyplot as plt
+
     figure, axes = plt.subplots(1, len(results), figsize=(5 * len(results), 4), squeeze=False)
     for axis, (name, by_who) in zip(axes[0], results.items(), strict=True):
         for who, result in by_who.items():
             sizes = np.array(list(result['seconds']))
             fit = '' if result['fit'] is None else f', fit {result["fit"]:.4f}'
-            dots, = axis.plot(sizes, list(result['seconds'].values()), 'o', label=f'{who}{fit}')
+            (dots,) = axis.plot(sizes, list(result['seconds'].values()), 'o', label=f'{who}{fit}')
             if fit:
                 axis.plot(sizes, result['intercept'] + result['slope'] * sizes, '-', color=dots.get_color())
         axis.set(xlabel=name, ylabel='seconds of a step', ylim=(0, None), xlim=(0, None))
@@ -134,15 +142,22 @@ def main():
     torch.set_num_threads(1)
     batches = {
         'images': {size: random_views(size, device=args.device) for size in args.images},
-        'local views': {size: random_views(args.batch_size, size, device=args.device) for size in args.crops}}
+        'local views': {size: random_views(args.batch_size, size, device=args.device) for size in args.crops},
+    }
     results = {}
     for name, views in batches.items():
         results[name] = {}
         for who, seconds in seconds_of_steps(args, views).items():
             intercept, slope, fit = fit_line(seconds)
             results[name][who] = dict(seconds=seconds, intercept=intercept, slope=slope, fit=fit)
-            print(f'{name}, {who}: ' + (f'{intercept:.3f} s + {slope:.3f} s each, fit {fit:.4f}' if fit is not None else
-                                        ', '.join(f'{size}: {value:.3f} s' for size, value in seconds.items())))
+            print(
+                f'{name}, {who}: '
+                + (
+                    f'{intercept:.3f} s + {slope:.3f} s each, fit {fit:.4f}'
+                    if fit is not None
+                    else ', '.join(f'{size}: {value:.3f} s' for size, value in seconds.items())
+                )
+            )
     rates = {count: rates_of_processes(args, count) for count in args.processes}
     for count, by_who in rates.items():
         for who, rate in by_who.items():

@@ -1,4 +1,5 @@
 """Where the time of a step goes, measured on the device's own clock."""
+
 import functools
 import operator
 import resource
@@ -54,7 +55,7 @@ class StageClock:
         """Stage -> seconds since `restart`."""
         total = {}
         for (start, stage), (end, _) in zip(self._marks, self._marks[1:], strict=False):
-            total[stage] = total.get(stage, 0.) + self._between(start, end)
+            total[stage] = total.get(stage, 0.0) + self._between(start, end)
         return total
 
     def _mark(self):
@@ -88,8 +89,10 @@ def timed_method(clock, stage, owner, path):
         holder = operator.attrgetter('.'.join(parents))(owner) if parents else owner
         method = getattr(holder, name)
     except AttributeError as error:
-        raise UserError(f'{type(owner).__name__} has no {path}, which this benchmark times; give a config of a model '
-                        'of backbone, neck, head and teacher') from error
+        raise UserError(
+            f'{type(owner).__name__} has no {path}, which this benchmark times; give a config of a model '
+            'of backbone, neck, head and teacher'
+        ) from error
 
     @functools.wraps(method)
     def timed(*args, **kwargs):

@@ -5,6 +5,7 @@ are taken on its own clock, without waits between the stages: "data" is then how
 batch. All losses are on, as after the warm-up. With `--reference DIR` (a checkout of github.com/bok3948/GTSA) the
 official code's step on the same images follows; it has no stage "preprocess". The last line of the output is JSON.
 """
+
 import tempfile
 from contextlib import ExitStack
 
@@ -31,13 +32,18 @@ MODEL_STAGES = {
     'student forward': ['extract_feat', 'project_student', 'neck.forward', 'head.predict'],
     'teacher forward': ['teacher.forward', 'project_teacher'],
     'losses': ['loss'],
-    'ema': ['update_teacher']}
+    'ema': ['update_teacher'],
+}
 OPTIONAL = ('head.predict', 'project_student', 'project_teacher')  # DINO has no predictor, D3SSL projects regions
 OPTIMIZER_STAGES = {'backward': ['backward'], 'optimizer': ['step', 'zero_grad']}
 OFFICIAL_STAGES = {
-    'student forward': ['model.base_MultiCropWrapper'], 'teacher forward': ['model.momentum_MultiCropWrapper'],
-    'losses': ['model.roi_align', 'model.rot_predict'], 'ema': ['model._update_momentum_encoder'],
-    'backward': ['backward'], 'optimizer': ['optimize']}
+    'student forward': ['model.base_MultiCropWrapper'],
+    'teacher forward': ['model.momentum_MultiCropWrapper'],
+    'losses': ['model.roi_align', 'model.rot_predict'],
+    'ema': ['model._update_momentum_encoder'],
+    'backward': ['backward'],
+    'optimizer': ['optimize'],
+}
 ORDER = ('data', 'preprocess', 'student forward', 'teacher forward', 'losses', 'backward', 'optimizer', 'ema', 'other')
 
 
@@ -53,6 +59,7 @@ def time_ours(runner, warmup, iters):
         UserError: if the data do not fill a batch, or the model is not made of the stages that are timed.
     """
     from mmssl_geo.engine.runner_state import accumulative_counts
+
     model, loader = runner.model, runner.build_dataloader(runner.cfg.train_dataloader, seed=runner.seed)
     if len(loader) == 0:
         raise UserError(f'{len(loader.dataset)} images are less than one batch: lower --batch-size')
@@ -73,8 +80,14 @@ def time_ours(runner, warmup, iters):
 def time_official(folder, runner, warmup, iters):
     """The same of the official code."""
     training, batches = official_run(folder, runner)
-    return time_steps(lambda batch, number: training.step(batch), batches, ((training, OFFICIAL_STAGES), ),
-                      training.device, warmup, iters)
+    return time_steps(
+        lambda batch, number: training.step(batch),
+        batches,
+        ((training, OFFICIAL_STAGES),),
+        training.device,
+        warmup,
+        iters,
+    )
 
 
 def time_steps(step, batches, parts, device, warmup, iters):
@@ -113,17 +126,26 @@ def summarise(clock, runner, iters):
     batch_size = runner.cfg.train_dataloader.batch_size
     kind, mib = peak_memory_mib(clock.device)
     return dict(
-        config=runner.cfg.filename, device=str(clock.device), batch_size=batch_size, iters=iters,
+        config=runner.cfg.filename,
+        device=str(clock.device),
+        batch_size=batch_size,
+        iters=iters,
         dtype=name_precision(runner),
         num_workers=runner.cfg.train_dataloader.num_workers,
-        **step_times(clock, batch_size, iters), peak_memory_mib=mib, peak_memory_kind=kind)
+        **step_times(clock, batch_size, iters),
+        peak_memory_mib=mib,
+        peak_memory_kind=kind,
+    )
 
 
 def step_times(clock, batch_size, iters):
     seconds = clock.seconds()
     total = sum(seconds.values())
-    return dict(images_per_s=batch_size * iters / total, step_ms=1000 * total / iters,
-                stages_ms={stage: 1000 * seconds.get(stage, 0.) / iters for stage in ORDER})
+    return dict(
+        images_per_s=batch_size * iters / total,
+        step_ms=1000 * total / iters,
+        stages_ms={stage: 1000 * seconds.get(stage, 0.0) / iters for stage in ORDER},
+    )
 
 
 def format_table(result):
@@ -131,11 +153,15 @@ def format_table(result):
     columns = {'ms per step': result, **({'official': result['official']} if 'official' in result else {})}
     lines = [f'{"stage":<18}' + ''.join(f'{name:>12}{"share":>9}' for name in columns)]
     for stage in (*ORDER, 'step'):
-        values = [(column['step_ms'] if stage == 'step' else column['stages_ms'][stage], column['step_ms'])
-                  for column in columns.values()]
+        values = [
+            (column['step_ms'] if stage == 'step' else column['stages_ms'][stage], column['step_ms'])
+            for column in columns.values()
+        ]
         lines.append(f'{stage:<18}' + ''.join(f'{ms:>12.1f}{ms / total:>9.1%}' for ms, total in values))
-    lines.append(f'{result["images_per_s"]:.2f} images/s, batch {result["batch_size"]}, {result["device"]}, '
-                 f'{result["dtype"]}; {result["peak_memory_kind"]}: {result["peak_memory_mib"]:.0f} MiB')
+    lines.append(
+        f'{result["images_per_s"]:.2f} images/s, batch {result["batch_size"]}, {result["device"]}, '
+        f'{result["dtype"]}; {result["peak_memory_kind"]}: {result["peak_memory_mib"]:.0f} MiB'
+    )
     return '\n'.join(lines)
 
 
@@ -146,6 +172,7 @@ def main():
     import torch
 
     from mmssl_geo.apis.train import build_runner
+
     with tempfile.TemporaryDirectory() as folder:
         cfg = prepare_config(args, folder, lambda loader: args.warmup + count_prefetched(loader) + args.iters)
         runner = build_runner(cfg, amp=args.amp_dtype in ('float16', 'bfloat16'))

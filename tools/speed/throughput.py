@@ -7,6 +7,7 @@ losses, clipping, optimizer and teacher update. "Kept" is what one forward keeps
 counted once each); on a GPU the peak of allocated memory is given as well, and the share of the matrix rate that the
 device reaches in this precision. DIR is a checkout of github.com/bok3948/GTSA. The last line of the output is JSON.
 """
+
 import argparse
 import gc
 import json
@@ -21,7 +22,7 @@ from reference import load_reference
 from mmssl_geo.utils.cli import run_tool
 from mmssl_geo.utils.errors import UserError
 
-GFLOP_PER_IMAGE = 151.  # of one step, ViT-S/16 at the paper's views: forward 1, backward 2, teacher 1 of the globals
+GFLOP_PER_IMAGE = 151.0  # of one step, ViT-S/16 at the paper's views: forward 1, backward 2, teacher 1 of the globals
 
 
 def parse_args():
@@ -82,16 +83,24 @@ def main():
     args = parse_args()
     torch.set_num_threads(args.threads)
     views = random_views(args.batch_size, args.num_local, device=args.device)
-    steps = {name: make_step(name, args, views)
-             for name in ('ours', 'bare nets', *(['official'] if args.reference else []))}
+    steps = {
+        name: make_step(name, args, views) for name in ('ours', 'bare nets', *(['official'] if args.reference else []))
+    }
     seconds = race(steps, args.rounds, args.device)
     rates = {name: args.batch_size / value for name, value in seconds.items()}
     kept = {name: kept_for_backward_mib(step) for name, step in steps.items()}
     result = dict(
-        batch_size=args.batch_size, device=args.device, dtype=args.dtype, compiled=args.compile, with_cp=args.with_cp,
-        images_per_s=rates, kept_mib=kept, ratio_official=ratio(seconds['ours'], seconds.get('official')),
+        batch_size=args.batch_size,
+        device=args.device,
+        dtype=args.dtype,
+        compiled=args.compile,
+        with_cp=args.with_cp,
+        images_per_s=rates,
+        kept_mib=kept,
+        ratio_official=ratio(seconds['ours'], seconds.get('official')),
         share_of_bare_nets=seconds['bare nets'] / seconds['ours'],
-        kept_ratio_official=kept['ours'] / kept['official'] if args.reference else None)
+        kept_ratio_official=kept['ours'] / kept['official'] if args.reference else None,
+    )
     if args.device == 'cuda':
         rate, names = matrix_rate(args.device, getattr(torch, args.dtype)), list(steps)
         steps.clear()

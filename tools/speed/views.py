@@ -4,11 +4,12 @@
     python tools/speed/views.py --images DIR --reference official --workers 4
 
 Stages: decoding alone; the floor, decoding and ten antialiased 8-bit resizes of crops; the pipeline of the config with
-photometrics left to the device, and all of it, normalised, on the CPU; with `--reference` the official code's; with
-`--workers` all three through a DataLoader (ours not normalised: the training's own process does that). The stages are
+photometric augmentation left to the device, and all of it, normalised, on the CPU; with `--reference` the official
+code's; with `--workers` all three through a DataLoader (ours not normalised: the training process does that). They are
 timed in turns, each in every round, and the median of the rounds counts, so that a busy machine slows all of them
 alike. The last line of the output is JSON; a ratio is null without what it needs.
 """
+
 import argparse
 import statistics
 import time
@@ -41,7 +42,7 @@ def parse_args():
 
 def check_args(args):
     """Raises:
-        UserError: says which option is wrong.
+    UserError: says which option is wrong.
     """
     check_least(args, num_images=1, rounds=1, workers=0, batch_size=1)
     check_out(args.out)
@@ -49,32 +50,38 @@ def check_args(args):
         raise UserError(f'--images {args.images}: there is no such folder')
     if args.reference:
         from official import check_views
+
         check_views(args.reference)
 
 
 def build_datasets(args):
-    """Datasets of the config's pipeline by where the photometrics are done, and the official one.
+    """Datasets of the config's pipeline by where the photometric augmentation is computed, and the official one.
 
     Raises:
         UserError: the config has no multi-crop views.
     """
-    from mmssl_geo.apis.train import build_or_explain, load_config
+    from mmssl_geo.apis.config import load_config
+    from mmssl_geo.apis.config_errors import explain_config_errors
     from mmssl_geo.datasets import MultiCrop
     from mmssl_geo.registry import DATASETS
+
     whole = load_config(args.config, args.cfg_options)
     cfg = whole.train_dataloader.dataset
     cfg.update(data_root=str(Path(args.images).absolute()), data_prefix='', ann_file=None, seed=0)
-    if 'crop' not in cfg.pipeline or 'photometrics' not in cfg.pipeline:
-        raise UserError(f'config {args.config}: its pipeline has no step "crop" or "photometrics"; give one of GTSA '
-                        'or DINO')
+    if 'crop' not in cfg.pipeline or 'photometric' not in cfg.pipeline:
+        raise UserError(
+            f'config {args.config}: its pipeline has no step "crop" or "photometric"; give one of GTSA or DINO'
+        )
     datasets = {}
     for where in ('device', 'worker'):
-        cfg.pipeline.photometrics.where = where
-        datasets[where] = build_or_explain(whole, lambda whole: DATASETS.build(whole.train_dataloader.dataset))
+        cfg.pipeline.photometric.where = where
+        with explain_config_errors(whole, 'cannot be built'):
+            datasets[where] = DATASETS.build(whole.train_dataloader.dataset)
     if not isinstance(datasets['device'].pipeline.transforms[0], MultiCrop):
         raise UserError(f'config {args.config}: the first step of its pipeline is no MultiCrop')
     if args.reference:
         from official import OfficialImages, check_same_views, official_views
+
         check_same_views(whole)
         crop = datasets['device'].pipeline.transforms[0]
         datasets['official'] = OfficialImages(datasets['device'], official_views(args.reference, crop))
@@ -93,6 +100,7 @@ def make_stages(args, datasets, count):
 
     from mmssl_geo.datasets.image_reading import UnreadableImage
     from mmssl_geo.models import MultiViewDataPreprocessor
+
     dataset = datasets['device']
     crop = dataset.pipeline.transforms[0]
     for index in range(count):
@@ -100,8 +108,10 @@ def make_stages(args, datasets, count):
             dataset.decode(index)
         except UnreadableImage as error:
             raise UserError(f'--images: {error}; take it out, or lower --num-images') from error
-    records = [[record for _, record in crop(dict(img=dataset.decode(index), seed=0, epoch=0, sample_idx=index))[
-        'views']] for index in range(count)]
+    records = [
+        [record for _, record in crop(dict(img=dataset.decode(index), seed=0, epoch=0, sample_idx=index))['views']]
+        for index in range(count)
+    ]
 
     def floor(index):
         image = torch.from_numpy(dataset.decode(index)).permute(2, 0, 1)[None]
@@ -112,9 +122,11 @@ def make_stages(args, datasets, count):
 
     preprocessor = MultiViewDataPreprocessor()  # normalises, as the official transform does
     stages = {
-        'decode': dataset.decode, 'floor': floor,
-        'ours, photometrics on the device': lambda index: dataset[index, 0],
-        'ours, all on the CPU': lambda index: preprocessor(default_collate([datasets['worker'][index, 0]]))}
+        'decode': dataset.decode,
+        'floor': floor,
+        'ours, photometric augmentation on the device': lambda index: dataset[index, 0],
+        'ours, all on the CPU': lambda index: preprocessor(default_collate([datasets['worker'][index, 0]])),
+    }
     if 'official' in datasets:
         stages['official'] = datasets['official'].__getitem__
     return stages
@@ -139,6 +151,7 @@ def time_stages(stages, count, rounds):
 def loader_rates(datasets, args):
     """Images a second through a DataLoader, of each of the datasets."""
     from torch.utils.data import DataLoader
+
     rates = {}
     for name, dataset in datasets.items():
         order = [index % len(dataset) for index in range(9 * args.workers * args.batch_size)]
@@ -153,11 +166,15 @@ def loader_rates(datasets, args):
 
 def summarise(times, rates):
     """What was measured, ready for JSON."""
-    device, cpu = times['ours, photometrics on the device'], times['ours, all on the CPU']
+    device, cpu = times['ours, photometric augmentation on the device'], times['ours, all on the CPU']
     official = times.get('official')
     return dict(
-        ratio_device=official and official / device, ratio_cpu=official and official / cpu,
-        ratio_floor=device / times['floor'], ms_per_image=times, loader_images_per_s=rates)
+        ratio_device=official and official / device,
+        ratio_cpu=official and official / cpu,
+        ratio_floor=device / times['floor'],
+        ms_per_image=times,
+        loader_images_per_s=rates,
+    )
 
 
 def main():
@@ -165,6 +182,7 @@ def main():
     check_args(args)
     import cv2
     import torch
+
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
     datasets = build_datasets(args)
@@ -175,8 +193,14 @@ def main():
     rates = loader_rates(datasets, args) if args.workers else {}
     for name, rate in rates.items():
         print(f'DataLoader, {args.workers} workers, {name:<18}{rate:>9.0f} images/s')
-    result = dict(summarise(times, rates), config=str(args.config), num_images=count, rounds=args.rounds,
-                  workers=args.workers, batch_size=args.batch_size)
+    result = dict(
+        summarise(times, rates),
+        config=str(args.config),
+        num_images=count,
+        rounds=args.rounds,
+        workers=args.workers,
+        batch_size=args.batch_size,
+    )
     report(result, args.out)
 
 

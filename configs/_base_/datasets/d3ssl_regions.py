@@ -17,7 +17,7 @@ train_dataloader = dict(
                 source='x1',
                 name='x1_cut',
                 steps=dict(
-                    photometrics=dict(type='mmssl_geo.ViewPhotometrics', blur_prob=1.0, solarise_prob=0.0),
+                    photometric=dict(type='mmssl_geo.PhotometricAugmentation', blur_prob=1.0, solarise_prob=0.0),
                     cutout=dict(type='mmssl_geo.RegionCutout', share=(0.3, 0.45)),
                     context=dict(type='mmssl_geo.ContextCrop', scale=(0.3, 0.8)),
                 ),
@@ -28,7 +28,7 @@ train_dataloader = dict(
                 name='x2_small',
                 size=112,
                 steps=dict(
-                    photometrics=dict(type='mmssl_geo.ViewPhotometrics', blur_prob=0.1, solarise_prob=0.2),
+                    photometric=dict(type='mmssl_geo.PhotometricAugmentation', blur_prob=0.1, solarise_prob=0.2),
                     cutout=dict(type='mmssl_geo.RegionCutout', share=(0.2, 0.2)),
                     context=dict(type='mmssl_geo.ContextCrop', scale=(0.3, 0.8)),
                 ),
@@ -38,7 +38,7 @@ train_dataloader = dict(
                 source='x2',
                 name='x3',
                 steps=dict(
-                    photometrics=dict(type='mmssl_geo.ViewPhotometrics', blur_prob=0.1, solarise_prob=0.2),
+                    photometric=dict(type='mmssl_geo.PhotometricAugmentation', blur_prob=0.1, solarise_prob=0.2),
                     cutout=dict(type='mmssl_geo.RegionCutout', share=(0.2, 0.2)),
                     shift=dict(type='mmssl_geo.ForegroundShift'),
                 ),
@@ -46,12 +46,16 @@ train_dataloader = dict(
             x1=dict(
                 type='mmssl_geo.AugmentView',
                 view='x1',
-                steps=dict(photometrics=dict(type='mmssl_geo.ViewPhotometrics', blur_prob=1.0, solarise_prob=0.0)),
+                steps=dict(
+                    photometric=dict(type='mmssl_geo.PhotometricAugmentation', blur_prob=1.0, solarise_prob=0.0)
+                ),
             ),
             x2=dict(
                 type='mmssl_geo.AugmentView',
                 view='x2',
-                steps=dict(photometrics=dict(type='mmssl_geo.ViewPhotometrics', blur_prob=0.1, solarise_prob=0.2)),
+                steps=dict(
+                    photometric=dict(type='mmssl_geo.PhotometricAugmentation', blur_prob=0.1, solarise_prob=0.2)
+                ),
             ),
             pack=dict(type='mmssl_geo.PackRegionViews'),
         )

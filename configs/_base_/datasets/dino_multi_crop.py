@@ -16,8 +16,8 @@ train_dataloader = dict(
                 interpolation='bicubic',
             ),
             flips=dict(type='mmssl_geo.RandomHorizontalFlips', prob=0.5),
-            photometrics=dict(
-                type='mmssl_geo.RandomViewPhotometrics',
+            photometric=dict(
+                type='mmssl_geo.MultiViewPhotometricAugmentation',
                 brightness=0.4,
                 contrast=0.4,
                 saturation=0.2,

@@ -1,6 +1,6 @@
 # Multi-crop views: 2 x 224 px and 8 x 96 px per image, each rotated by a random number of quarter turns.
 # Change a step by its name, as `train_dataloader.dataset.pipeline.crop.num_local=6`, or remove it, as
-# `train_dataloader.dataset.pipeline.photometrics=None`.
+# `train_dataloader.dataset.pipeline.photometric=None`.
 # The workers draw the parameters of the photometric augmentation; the model's device applies it, unless that is a CPU
 # or `where='worker'`.
 _base_ = 'images.py'
@@ -16,7 +16,7 @@ train_dataloader = dict(
                 num_local=8,
                 local_scale=(0.1, 0.3),
             ),
-            photometrics=dict(type='mmssl_geo.RandomViewPhotometrics'),
+            photometric=dict(type='mmssl_geo.MultiViewPhotometricAugmentation'),
             turns=dict(type='mmssl_geo.RandomQuarterTurns'),
             pack=dict(type='mmssl_geo.PackViews'),
         )

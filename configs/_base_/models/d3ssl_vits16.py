@@ -1,4 +1,6 @@
 # D3SSL on ViT-S/16 (our choice of backbone): regions are pooled from the patch map and averaged.
+import os
+
 _base_ = 'd3ssl_r50.py'
 model = dict(
     backbone=dict(
@@ -10,5 +12,6 @@ model = dict(
         drop_path_rate=0.1,
         out_type='featmap',
         final_norm=True,
+        init_cfg=dict(type='Pretrained', checkpoint=os.environ.get('CHECKPOINT')),
     )
 )

@@ -1,4 +1,7 @@
 # DINO on ViT-S/16 (arXiv 2104.14294). For small data, use fewer prototypes: model.neck.num_prototypes=4096.
+# CHECKPOINT=FILE in the environment loads the student's backbone strictly; the teacher starts as its copy.
+import os
+
 model = dict(
     type='mmssl_geo.DINO',
     backbone=dict(
@@ -9,6 +12,7 @@ model = dict(
         drop_path_rate=0.1,
         out_type='raw',
         final_norm=True,
+        init_cfg=dict(type='Pretrained', checkpoint=os.environ.get('CHECKPOINT')),
     ),
     neck=dict(
         type='mmssl_geo.DINONeck',

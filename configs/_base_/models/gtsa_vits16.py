@@ -1,4 +1,7 @@
 # GTSA on ViT-S/16 (arXiv 2304.08014). All head widths follow the backbone.
+# CHECKPOINT=FILE in the environment loads the student's backbone strictly; the teacher starts as its copy.
+import os
+
 model = dict(
     type='mmssl_geo.GTSA',
     backbone=dict(
@@ -9,6 +12,7 @@ model = dict(
         drop_path_rate=0.1,
         out_type='featmap',
         final_norm=True,
+        init_cfg=dict(type='Pretrained', checkpoint=os.environ.get('CHECKPOINT')),
     ),
     neck=dict(type='mmssl_geo.ConvProjector', out_channels=768, num_blocks=2, residual=True),
     head=dict(

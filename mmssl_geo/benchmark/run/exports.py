@@ -8,7 +8,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from mmssl_geo.apis.get_model import net_differences
+from mmssl_geo.apis.get_model import spec_differences
 from mmssl_geo.benchmark.plan.configs import file_digest
 from mmssl_geo.checkpoints import load_source
 from mmssl_geo.models.backbones.base import arch_of
@@ -102,7 +102,7 @@ def _architecture_differences(cfg: Config, source: Path) -> str:
         spec = load_source(source, 'teacher').spec
     except UserError:  # the file does not store the number of heads
         spec = load_source(source, 'teacher', heads).spec
-    differences = net_differences(net, spec)
+    differences = spec_differences(net, spec)
     return f'it holds a {spec.summary}, but the backbone of the task has {differences}' if differences else ''
 
 

@@ -1,19 +1,29 @@
-from .context_crop import ContextCrop
+"""Transforms of pipelines, registered in the scope `mmssl_geo`; each declares its `Stage` in a dict of named steps."""
+
 from .derive_view import AugmentView, DeriveView
-from .foreground_shift import ForegroundShift
-from .horizontal_flips import RandomHorizontalFlips
 from .load_regions import GridRegions, LoadRegions
 from .multi_crop import MultiCrop
-from .pack_region_views import PackRegionViews
-from .pack_views import PackViews
-from .photometric import RandomViewPhotometrics
-from .quarter_turns import RandomQuarterTurns
-from .region_cutout import RegionCutout, TokenCutout
+from .packing import PackRegionViews, PackViews
+from .photometric import MultiViewPhotometricAugmentation, PhotometricAugmentation
+from .region_augmentations import ContextCrop, ForegroundShift, RegionCutout, TokenCutout
 from .region_views import RegionViews
-from .view_photometrics import ViewPhotometrics
+from .view_augmentations import RandomHorizontalFlips, RandomQuarterTurns
 
 __all__ = [
-    'AugmentView', 'ContextCrop', 'DeriveView', 'ForegroundShift', 'GridRegions', 'LoadRegions', 'MultiCrop', 'PackRegionViews',
-    'PackViews', 'RandomHorizontalFlips', 'RandomQuarterTurns', 'RandomViewPhotometrics', 'RegionCutout',
-    'RegionViews', 'TokenCutout', 'ViewPhotometrics'
+    'AugmentView',
+    'ContextCrop',
+    'DeriveView',
+    'ForegroundShift',
+    'GridRegions',
+    'LoadRegions',
+    'MultiCrop',
+    'MultiViewPhotometricAugmentation',
+    'PackRegionViews',
+    'PackViews',
+    'PhotometricAugmentation',
+    'RandomHorizontalFlips',
+    'RandomQuarterTurns',
+    'RegionCutout',
+    'RegionViews',
+    'TokenCutout',
 ]

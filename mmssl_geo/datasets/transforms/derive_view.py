@@ -1,4 +1,5 @@
 """Views made of other views."""
+
 import numpy as np
 from mmcv.transforms import BaseTransform
 from PIL import Image
@@ -28,6 +29,7 @@ class DeriveView(BaseTransform):
         UserError: If the names are equal, there is no such view, or it is to be resized after something has been cut
             out of it.
     """
+
     stage = Stage.DERIVE
 
     def __init__(self, source: str, name: str, size: int | None = None, steps: Pipeline = ()) -> None:
@@ -41,8 +43,10 @@ class DeriveView(BaseTransform):
     def transform(self, results: dict) -> dict:
         views = results['views']
         if self.source not in views:
-            raise UserError(f'DeriveView finds no view "{self.source}" to make "{self.name}" of: there are '
-                            f'{", ".join(views)}; correct its source, or place the step after the one that makes it')
+            raise UserError(
+                f'DeriveView finds no view "{self.source}" to make "{self.name}" of: there are '
+                f'{", ".join(views)}; correct its source, or place the step after the one that makes it'
+            )
         view = {**views[self.source], 'name': self.name}
         if self.size:
             self._resize(view, self.size)
@@ -51,8 +55,10 @@ class DeriveView(BaseTransform):
 
     def _resize(self, view: dict, size: int) -> None:
         if any(key in view for key in _MASKS):
-            raise UserError(f'DeriveView cannot resize "{self.source}" to make "{self.name}", because the masks of its '
-                            'cut-outs would not fit: derive it from the clean view, and cut it then')
+            raise UserError(
+                f'DeriveView cannot resize "{self.source}" to make "{self.name}", because the masks of its '
+                'cut-outs would not fit: derive it from the clean view, and cut it then'
+            )
         height, width = view['img'].shape[:2]
         view['img'] = np.array(Image.fromarray(view['img']).resize((size, size), Image.Resampling.BILINEAR))
         view['regions'] = view['regions'] * np.array([size / width, size / height] * 2, dtype=np.float32)
@@ -71,6 +77,7 @@ class AugmentView(BaseTransform):
     Raises:
         UserError: If there is no such view.
     """
+
     stage = Stage.REPLACE
 
     def __init__(self, view: str, steps: Pipeline) -> None:

@@ -1,96 +1,127 @@
-"""Photometric augmentation of the views of a sample: the draws, made on the spot or left to the device."""
+"""Photometric augmentation of multi-crop views, computed in the worker or on the device, and of single images."""
+
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine.device import get_device
 
+from mmssl_geo.augment import PhotometricParams, PhotometricSampler, augment_view
+from mmssl_geo.augment.sampler import Probability
 from mmssl_geo.datasets.pipeline import Stage
-from mmssl_geo.augment import OPERATIONS, PhotometricParams, RowSlices, apply_photometrics
 from mmssl_geo.registry import TRANSFORMS
 from mmssl_geo.utils.errors import UserError
 
-from .view_random import sample_rng
+from .random_streams import sample_rng
 
 PLACES = ('auto', 'worker', 'device')
+STREAM = 'photometrics'  # part of the seed: another name changes all draws
 
 
 @TRANSFORMS.register_module()
-class RandomViewPhotometrics(BaseTransform):
-    """Colour jitter, grayscale, Gaussian blur and solarisation of every view, each with its own draw.
+class MultiViewPhotometricAugmentation(BaseTransform):
+    """Colour jitter, grayscale, Gaussian blur and solarisation of the views of `MultiCrop`, sampled for every view.
 
-    The defaults are those of GTSA's official code, which has no solarisation. The draws do not depend on where the
-    pixels are computed, and the pixels differ by rounding only.
+    The defaults are those of GTSA's official code, which has no solarisation. The sampled parameters do not depend on
+    where the pixels are computed, and the pixels differ by rounding only.
 
-    Required keys: `views`, `seed`, `epoch`, `sample_idx`. Modified key, in the worker: `views`. Added key, for the
-    device: `photometrics` `(V, 11)` float32, the draws, which `PackViews` hands on to `MultiViewDataPreprocessor`.
+    Required keys: `views`, `seed`, `epoch`, `sample_idx`. Modified key, if computed in the worker: `views`. Added key,
+    if computed on the device: `photometric_params`, float32, shape (V, 11), which `PackViews` passes on to
+    `MultiViewDataPreprocessor`.
 
     Args:
-        brightness, contrast, saturation: a factor is drawn from `[max(0, 1 - x), 1 + x]`.
-        hue: a shift is drawn from `[-hue, hue]` (turns of the colour circle).
-        jitter_prob, grayscale_prob, blur_prob, solarise_prob: how often each of them happens: a number, or one for
-            each view in order, the last of which holds for all further views.
-        blur_sigma: smallest and largest sigma, in pixels.
-        where: the pixels are computed by the loader's worker ('worker') or, all views of a batch at once, by the data
-            preprocessor on the model's device ('device'). 'auto': by the device if it is no CPU.
+        brightness: As for `PhotometricSampler`.
+        contrast: As for `PhotometricSampler`.
+        saturation: As for `PhotometricSampler`.
+        hue: As for `PhotometricSampler`.
+        jitter_prob: A number, or one for each view in order, the last of which holds for all further views.
+        grayscale_prob: As `jitter_prob`.
+        blur_prob: As `jitter_prob`.
+        blur_sigma: Smallest and largest standard deviation of the blur, in pixels.
+        solarise_prob: As `jitter_prob`.
+        where: 'worker' computes the pixels in the data loader's worker. 'device' leaves them to the data preprocessor,
+            which computes all views of a batch at once on the model's device. 'auto' is 'device' unless that is a CPU.
 
     Raises:
-        UserError: if a probability is not in [0, 1], or there is no such place.
+        UserError: If a probability is not in [0, 1] or `where` is unknown.
     """
+
     stage = Stage.PHOTOMETRIC
 
-    def __init__(self, brightness=0.8, contrast=0.8, saturation=0.8, hue=0.2, jitter_prob=0.8, grayscale_prob=0.2,
-                 blur_prob=0.2, blur_sigma=(0.1, 2.0), solarise_prob=0., where='auto'):
-        ranges = {name: (max(0., 1 - spread), 1 + spread) for name, spread in (
-            ('brightness', brightness), ('contrast', contrast), ('saturation', saturation))}
-        ranges['hue'] = (-hue, hue)
-        self.lowest, self.highest = np.array([ranges[name] for name in OPERATIONS]).T
-        self.probs = _prob_table(jitter_prob=jitter_prob, grayscale_prob=grayscale_prob, blur_prob=blur_prob,
-                                 solarise_prob=solarise_prob)
-        self.blur_sigma = blur_sigma
+    def __init__(
+        self,
+        brightness: float = 0.8,
+        contrast: float = 0.8,
+        saturation: float = 0.8,
+        hue: float = 0.2,
+        jitter_prob: Probability = 0.8,
+        grayscale_prob: Probability = 0.2,
+        blur_prob: Probability = 0.2,
+        blur_sigma: tuple[float, float] = (0.1, 2.0),
+        solarise_prob: Probability = 0.0,
+        where: str = 'auto',
+    ) -> None:
         if where not in PLACES:
-            raise UserError(f'photometrics: where must be one of {", ".join(PLACES)}, got {where!r}')
+            raise UserError(f'MultiViewPhotometricAugmentation.where must be one of {", ".join(PLACES)}, got {where!r}')
+        self.sampler = PhotometricSampler(
+            brightness, contrast, saturation, hue, jitter_prob, grayscale_prob, blur_prob, blur_sigma, solarise_prob
+        )
         self.on_device = where == 'device' or (where == 'auto' and get_device() != 'cpu')
 
-    def draw(self, rng, num_views):
-        """Draws of all views of an image from a `numpy.random.Generator`.
-
-        Returns:
-            `(num_views, 11)` float32, see `PhotometricParams.row`.
-        """
-        uniform = rng.random((num_views, 13))  # four chances, an order of four, four factors, a sigma
-        happens = uniform[:, :4] < self.probs[np.minimum(np.arange(num_views), len(self.probs) - 1)]
-        jitter, grayscale, blur, solarise = happens.T
-        order = uniform[:, 4:8].argsort(axis=1)
-        low, high = self.lowest[order], self.highest[order]
-        rows = np.empty((num_views, RowSlices.length), np.float32)
-        rows[:, RowSlices.operations] = np.where(jitter[:, None], order, -1)
-        rows[:, RowSlices.factors] = (low + (high - low) * uniform[:, 8:12]) * jitter[:, None]
-        rows[:, RowSlices.grayscale] = grayscale
-        rows[:, RowSlices.blur_sigma] = (
-            self.blur_sigma[0] + (self.blur_sigma[1] - self.blur_sigma[0]) * uniform[:, 12]) * blur
-        rows[:, RowSlices.solarise] = solarise
-        return rows
-
-    def transform(self, results):
+    def transform(self, results: dict) -> dict:
         views = results['views']
-        rows = self.draw(sample_rng(results, 'photometrics'), len(views))
+        rows = self.sampler.sample(sample_rng(results, STREAM), len(views))
         if self.on_device:
-            results['photometrics'] = rows
+            results['photometric_params'] = rows
         else:
-            results['views'] = [(apply_photometrics(view, PhotometricParams.from_row(row)), record)
-                                for (view, record), row in zip(views, rows, strict=True)]
+            results['views'] = [(_augment(view, row), record) for (view, record), row in zip(views, rows, strict=True)]
         return results
 
 
-def _prob_table(**settings):
-    """`(views, settings)`; the last row holds for all further views.
+@TRANSFORMS.register_module()
+class PhotometricAugmentation(BaseTransform):
+    """Colour jitter, grayscale, Gaussian blur and solarisation of a single image or view.
+
+    It always runs in the data loader's worker, so that what later steps cut out or paste keeps its colour. The defaults
+    are those of BYOL's second view in SoCo's code; its first view has `blur_prob=1, solarise_prob=0`.
+
+    Required and modified key: `img` (H, W, 3 RGB uint8).
+
+    Args:
+        brightness: As for `PhotometricSampler`.
+        contrast: As for `PhotometricSampler`.
+        saturation: As for `PhotometricSampler`.
+        hue: As for `PhotometricSampler`.
+        jitter_prob: Probability of the colour jitter.
+        grayscale_prob: Probability of grayscale.
+        blur_prob: Probability of the blur.
+        blur_sigma: Smallest and largest standard deviation of the blur, in pixels.
+        solarise_prob: Probability of the solarisation.
 
     Raises:
-        UserError: a setting is no probability, nor several of them.
+        UserError: If a probability is not in [0, 1].
     """
-    columns = [tuple(prob) if isinstance(prob, (list, tuple)) else (prob,) for prob in settings.values()]
-    for key, probs in zip(settings, columns, strict=True):
-        if not probs or not all(isinstance(prob, (int, float)) and 0 <= prob <= 1 for prob in probs):
-            raise UserError(f'photometrics: {key} must be a probability, or several of them, in [0, 1], got '
-                            f'{", ".join(map(repr, probs)) or "none"}')
-    return np.array([[probs[min(view, len(probs) - 1)] for probs in columns]
-                     for view in range(max(map(len, columns)))])
+
+    stage = Stage.PHOTOMETRIC
+
+    def __init__(
+        self,
+        brightness: float = 0.4,
+        contrast: float = 0.4,
+        saturation: float = 0.2,
+        hue: float = 0.1,
+        jitter_prob: float = 0.8,
+        grayscale_prob: float = 0.2,
+        blur_prob: float = 0.1,
+        blur_sigma: tuple[float, float] = (0.1, 2.0),
+        solarise_prob: float = 0.2,
+    ) -> None:
+        self.sampler = PhotometricSampler(
+            brightness, contrast, saturation, hue, jitter_prob, grayscale_prob, blur_prob, blur_sigma, solarise_prob
+        )
+
+    def transform(self, results: dict) -> dict:
+        results['img'] = _augment(results['img'], self.sampler.sample(sample_rng(results, STREAM), 1)[0])
+        return results
+
+
+def _augment(view: np.ndarray, row: np.ndarray) -> np.ndarray:
+    return augment_view(view, PhotometricParams.from_row(row))

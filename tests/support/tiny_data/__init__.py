@@ -1,4 +1,5 @@
 """Small datasets in the layouts of the real ones, drawn as they are needed."""
+
 import numpy as np
 from PIL import Image
 
@@ -28,5 +29,7 @@ def write_labels(path, labels):
 def two_boxes(size):
     """A box in the left and one in the right half of an image of `size` (height, width), whole pixels."""
     height, width = size
-    return [(width // 12, height // 8, width // 2, 3 * height // 4),
-            (width // 2, height // 6, 11 * width // 12, 7 * height // 8)]
+    return [
+        (width // 12, height // 8, width // 2, 3 * height // 4),
+        (width // 2, height // 6, 11 * width // 12, 7 * height // 8),
+    ]

@@ -1,4 +1,5 @@
 """ADE20K (SceneParse150): images/{training,validation}/*.jpg, annotations/{training,validation}/*.png."""
+
 import numpy as np
 
 from . import draw_photo, two_boxes, write_labels

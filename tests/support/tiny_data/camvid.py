@@ -1,4 +1,5 @@
 """CamVid as this project's configs read it: images/{train,val,test}/*.jpg, labels/{train,val,test}/*.png."""
+
 import numpy as np
 
 from . import draw_photo, write_labels
@@ -18,7 +19,7 @@ def write_camvid(root, images_per_split=2, size=(64, 96)):
     rng = np.random.default_rng(0)
     height, width = size
     labels = np.zeros(size, np.uint8)
-    labels[:, width // 2:] = 3
+    labels[:, width // 2 :] = 3
     labels[:2] = 255
     for split in ('train', 'val', 'test'):
         for number in range(images_per_split):

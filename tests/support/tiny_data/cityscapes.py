@@ -1,9 +1,10 @@
 """Cityscapes: {leftImg8bit,gtFine}/{train,val}/<city>/*, label maps by id and by train id."""
+
 import numpy as np
 
 from . import draw_photo, two_boxes, write_labels
 
-CITIES = dict(train=('aachen', 'zurich'), val=('lindau', ))
+CITIES = dict(train=('aachen', 'zurich'), val=('lindau',))
 ROAD, BICYCLE, VEHICLE = 0, 18, 255  # train ids: the first, the last, and what is not evaluated
 IDS = {ROAD: 7, BICYCLE: 33, VEHICLE: 1}
 

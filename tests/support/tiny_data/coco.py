@@ -1,4 +1,5 @@
 """COCO 2017: train2017/, val2017/, annotations/instances_{train,val}2017.json."""
+
 import json
 
 import numpy as np
@@ -25,8 +26,9 @@ def write_coco(root, names, images_per_split=2, size=(64, 96)):
     categories = [dict(id=number, name=name) for number, name in zip(ids, names, strict=True)]
     boxes = two_boxes(size)
     for split in ('train2017', 'val2017'):
-        images = [dict(id=7 + i, file_name=f'{7 + i:012}.jpg', height=size[0], width=size[1])
-                  for i in range(images_per_split)]
+        images = [
+            dict(id=7 + i, file_name=f'{7 + i:012}.jpg', height=size[0], width=size[1]) for i in range(images_per_split)
+        ]
         annotations = []
         for image in images:
             draw_photo(root / split / image['file_name'], boxes, size, rng)
@@ -41,14 +43,26 @@ def write_coco(root, names, images_per_split=2, size=(64, 96)):
 
 def _objects(image, boxes, categories):
     return [
-        dict(image_id=image['id'], category_id=category, bbox=[x1, y1, x2 - x1, y2 - y1],
-             area=(x2 - x1) * (y2 - y1), iscrowd=0, segmentation=[[x1, y1, x2, y1, x2, y2, x1, y2]])
-        for (x1, y1, x2, y2), category in zip(boxes, categories, strict=True)]
+        dict(
+            image_id=image['id'],
+            category_id=category,
+            bbox=[x1, y1, x2 - x1, y2 - y1],
+            area=(x2 - x1) * (y2 - y1),
+            iscrowd=0,
+            segmentation=[[x1, y1, x2, y1, x2, y2, x1, y2]],
+        )
+        for (x1, y1, x2, y2), category in zip(boxes, categories, strict=True)
+    ]
 
 
 def _crowd(image, category, size):
     """The lowest four rows, as COCO writes crowds: run lengths, column by column."""
     height, width = size
     return dict(
-        image_id=image['id'], category_id=category, bbox=[0, height - 4, width, 4], area=4 * width, iscrowd=1,
-        segmentation=dict(size=[height, width], counts=[height - 4, 4] * width))
+        image_id=image['id'],
+        category_id=category,
+        bbox=[0, height - 4, width, 4],
+        area=4 * width,
+        iscrowd=1,
+        segmentation=dict(size=[height, width], counts=[height - 4, 4] * width),
+    )

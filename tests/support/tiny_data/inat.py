@@ -1,4 +1,5 @@
 """iNaturalist 2019: train_val2019/<super category>/<category id>/*.jpg, {train,val}2019.json."""
+
 import json
 
 import numpy as np
@@ -22,15 +23,17 @@ def write_inat(root, num_categories=6, images_per_category=2, size=(64, 96)):
     """
     rng = np.random.default_rng(0)
     kind = [SUPER_CATEGORIES[number * len(SUPER_CATEGORIES) // num_categories] for number in range(num_categories)]
-    categories = [dict(id=number, name=f'{kind[number]}_{number}', supercategory=kind[number])
-                  for number in reversed(range(num_categories))]
+    categories = [
+        dict(id=number, name=f'{kind[number]}_{number}', supercategory=kind[number])
+        for number in reversed(range(num_categories))
+    ]
     next_id = 400000
     for split, count in dict(train=images_per_category, val=1).items():
         images, annotations = [], []
         for number in range(num_categories):
             for _ in range(count):
                 name = f'train_val2019/{kind[number]}/{number}/{rng.bytes(16).hex()}.jpg'
-                draw_photo(root / name, two_boxes(size)[:1 + number % 2], size, rng)
+                draw_photo(root / name, two_boxes(size)[: 1 + number % 2], size, rng)
                 images.append(dict(id=next_id, file_name=name, height=size[0], width=size[1], license=0))
                 annotations.append(dict(id=next_id, image_id=next_id, category_id=number))
                 next_id += 1

@@ -1,4 +1,5 @@
 """PASCAL VOC: VOCdevkit/VOC{2007,2012}/{JPEGImages,Annotations,ImageSets,SegmentationClass[Aug]}."""
+
 from xml.etree import ElementTree
 
 import numpy as np
@@ -74,7 +75,7 @@ def _write_labels(path, boxes, size):
     labels = np.zeros(size, np.uint8)
     for label, (x1, y1, x2, y2) in zip(LABELS, boxes, strict=True):
         labels[y1:y2, x1:x2] = IGNORED
-        labels[y1 + 2:y2 - 2, x1 + 2:x2 - 2] = label
+        labels[y1 + 2 : y2 - 2, x1 + 2 : x2 - 2] = label
     image = Image.fromarray(labels)
     image.putpalette(np.random.default_rng(0).integers(0, 256, 768, dtype=np.uint8).tobytes())
     path.parent.mkdir(parents=True, exist_ok=True)

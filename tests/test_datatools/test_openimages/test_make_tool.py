@@ -63,13 +63,16 @@ def test_the_second_step_writes_lists_and_boxes_in_pixels(download, tmp_path, ru
     assert sorted(listed.names) == sorted(f'train_{name[0]}/{name}.jpg' for name in chosen)
     coco = COCO(out / 'instances_train.json')
     assert len(coco.imgs) == 30 and [one['name'] for one in coco.dataset['categories']] == ['Ant', 'Bee, wild', 'Cat']
-    written = [line.split(',') for line in (download / 'oidv6-train-annotations-bbox.csv').read_text().replace(
-        '"', '').splitlines()[1:]]
+    written = [
+        line.split(',')
+        for line in (download / 'oidv6-train-annotations-bbox.csv').read_text().replace('"', '').splitlines()[1:]
+    ]
     name_of = dict(CLASSES)
     for image in coco.imgs.values():
         assert (image['height'], image['width']) == (40, 50)
-        got = sorted((coco.cats[one['category_id']]['name'], one['iscrowd'], *one['bbox'])
-                     for one in coco.imgToAnns[image['id']])
+        got = sorted(
+            (coco.cats[one['category_id']]['name'], one['iscrowd'], *one['bbox']) for one in coco.imgToAnns[image['id']]
+        )
         wanted = []
         for row in written:
             if row[0] == image['file_name'][8:24] and row[2] in ('/m/0a', '/m/0b', '/m/0c'):
@@ -94,8 +97,17 @@ def test_the_order_of_the_rows_plays_no_part(download, tmp_path, run):
         path.write_text('\n'.join([header] + random.Random(2).sample(rows, len(rows))) + '\n')
     run(download, tmp_path / 'b', *OPTIONS, '--images', tmp_path / 'images')
     names = sorted(path.name for path in (tmp_path / 'a').iterdir())
-    assert names == sorted(['instances_train.json', 'instances_val.json', 'subset.json', 'train.txt', 'train_ids.txt',
-                            'val.txt', 'val_ids.txt'])
+    assert names == sorted(
+        [
+            'instances_train.json',
+            'instances_val.json',
+            'subset.json',
+            'train.txt',
+            'train_ids.txt',
+            'val.txt',
+            'val_ids.txt',
+        ]
+    )
     for name in names:
         assert (tmp_path / 'a' / name).read_bytes() == (tmp_path / 'b' / name).read_bytes()
     run(download, tmp_path / 'c', *OPTIONS, '--seed', 1)
@@ -106,11 +118,15 @@ def test_missing_and_unreadable_images_are_named_and_bounded(download, tmp_path,
     out, images = tmp_path / 'out', tmp_path / 'images'
     run(download, out, *OPTIONS)
     chosen = [line.split('/')[1] for line in ids(out, 'train')]
-    write_images(images, [f'{name}.jpg' for name in chosen[2:]] + [f'{line.split("/")[1]}.jpg'
-                                                                  for line in ids(out, 'val')])
+    write_images(
+        images, [f'{name}.jpg' for name in chosen[2:]] + [f'{line.split("/")[1]}.jpg' for line in ids(out, 'val')]
+    )
     (images / f'{chosen[1]}.jpg').write_bytes(b'nothing')
-    with pytest.raises(UserError, match=f'2 of the 30 train images are missing from .* or unreadable, more than '
-                                        f'--max-missing 0.01 allows, such as {chosen[0]}: not in the image folder'):
+    with pytest.raises(
+        UserError,
+        match=f'2 of the 30 train images are missing from .* or unreadable, more than '
+        f'--max-missing 0.01 allows, such as {chosen[0]}: not in the image folder',
+    ):
         run(download, out, *OPTIONS, '--images', images)
     assert (out / 'train_missing.txt').read_text().count('\n') == 2 and not (out / 'train.txt').exists()
     run(download, out, *OPTIONS, '--images', images, '--max-missing', 0.07)
@@ -123,8 +139,11 @@ def test_missing_and_unreadable_images_are_named_and_bounded(download, tmp_path,
 def test_images_that_do_not_stand_upright_are_left_out(download, tmp_path, run, capsys):
     run(download, tmp_path / 'a', *OPTIONS)
     turned = [line.split('/')[1] for line in ids(tmp_path / 'a', 'train')[:5]]
-    write_csv(download / 'train-images-boxable-with-rotation.csv', ['ImageID', 'Rotation'],
-              [[image_id(number), 90.0 if image_id(number) in turned else ''] for number in range(1, 201)])
+    write_csv(
+        download / 'train-images-boxable-with-rotation.csv',
+        ['ImageID', 'Rotation'],
+        [[image_id(number), 90.0 if image_id(number) in turned else ''] for number in range(1, 201)],
+    )
     run(download, tmp_path / 'b', *OPTIONS)
     assert '5 images that are not upright are excluded' in capsys.readouterr().out
     assert not {f'train/{name}' for name in turned} & set(ids(tmp_path / 'b', 'train'))
@@ -150,12 +169,17 @@ def test_without_a_validation_split_its_file_is_not_needed(download, tmp_path, r
     assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == ['subset.json', 'train_ids.txt']
 
 
-@pytest.mark.parametrize('args, sentence', [
-    (['--num-images', 300], 'train: [0-9]+ images have 2 to 6 instances of the 3 classes, fewer than the 300'),
-    (['--num-val', 60], 'val: [0-9]+ images have'), (['--num-classes', 6], 'only 5 classes have an instance'),
-    (['--max-missing', 2], '--max-missing must be between'), (['--images', 'nowhere'], 'nowhere does not exist'),
-    (['--min-instances', 0], '--min-instances must be 1 or more'),
-])
+@pytest.mark.parametrize(
+    'args, sentence',
+    [
+        (['--num-images', 300], 'train: [0-9]+ images have 2 to 6 instances of the 3 classes, fewer than the 300'),
+        (['--num-val', 60], 'val: [0-9]+ images have'),
+        (['--num-classes', 6], 'only 5 classes have an instance'),
+        (['--max-missing', 2], '--max-missing must be between'),
+        (['--images', 'nowhere'], 'nowhere does not exist'),
+        (['--min-instances', 0], '--min-instances must be 1 or more'),
+    ],
+)
 def test_a_mistake_is_said_before_anything_is_written(download, tmp_path, run, args, sentence):
     with pytest.raises(UserError, match=sentence):
         run(download, tmp_path / 'out', *OPTIONS, *args)
@@ -163,6 +187,7 @@ def test_a_mistake_is_said_before_anything_is_written(download, tmp_path, run, a
 
 
 def test_on_the_command_line_a_mistake_is_one_sentence_and_status_1(tmp_path):
-    done = subprocess.run([sys.executable, str(TOOL), str(tmp_path), str(tmp_path / 'out')], capture_output=True,
-                          text=True)
+    done = subprocess.run(
+        [sys.executable, str(TOOL), str(tmp_path), str(tmp_path / 'out')], capture_output=True, text=True
+    )
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1 and done.stderr.startswith('error: neither')

@@ -46,16 +46,31 @@ def test_rows_are_read_in_batches(tmp_path, monkeypatch, batch):
 
 def test_other_classes_and_impossible_boxes_are_left_out_and_counted(tmp_path, capsys):
     good = row(box=(0, 1, 0, 1))
-    rows = [good, row(label='/m/zz'), row(box=(0.2, 0.2, 0, 1)), row(box=(0.3, 0.2, 0, 1)), row(box=(-0.1, 0.2, 0, 1)),
-            row(box=(0, 1.1, 0, 1)), row(box=(0, 1, 0.5, 0.4)), row(box=(0, 1, 0, 1.01)), row(box=('nan', 1, 0, 1))]
+    rows = [
+        good,
+        row(label='/m/zz'),
+        row(box=(0.2, 0.2, 0, 1)),
+        row(box=(0.3, 0.2, 0, 1)),
+        row(box=(-0.1, 0.2, 0, 1)),
+        row(box=(0, 1.1, 0, 1)),
+        row(box=(0, 1, 0.5, 0.4)),
+        row(box=(0, 1, 0, 1.01)),
+        row(box=('nan', 1, 0, 1)),
+    ]
     assert len(np.concatenate(list(read_boxes(write_boxes(tmp_path, rows), LABELS)))) == 1
     assert '9 rows of b.csv' in (shown := capsys.readouterr().err)
     assert 'skipped 7 empty boxes or boxes outside their image, and 1 rows of other classes' in shown
 
 
-@pytest.mark.parametrize('rows, message', [
-    ([row(), row(image='xyz')], 'line 3: .*16 hexadecimal digits'),
-    ([row(image='g' * 16)], 'line 2'), ([row(box=('', 1, 0, 1))], 'line 2'), ([['000'] * 3], 'line 2')])
+@pytest.mark.parametrize(
+    'rows, message',
+    [
+        ([row(), row(image='xyz')], 'line 3: .*16 hexadecimal digits'),
+        ([row(image='g' * 16)], 'line 2'),
+        ([row(box=('', 1, 0, 1))], 'line 2'),
+        ([['000'] * 3], 'line 2'),
+    ],
+)
 def test_a_row_that_cannot_be_read_is_named(tmp_path, rows, message):
     with pytest.raises(UserError, match=f'b.csv, {message}'):
         list(read_boxes(write_boxes(tmp_path, rows), LABELS))
@@ -81,8 +96,11 @@ def test_classes_with_and_without_a_header(tmp_path, header):
 
 def test_rotations(tmp_path):
     turns = '0.0', '90.0', '', '180', '0', '360.0', '270.0'
-    write_csv(tmp_path / 'r.csv', ['ImageID', 'Subset', 'Rotation'],
-              [[image_id(k), 'train', turn] for k, turn in enumerate(turns)])
+    write_csv(
+        tmp_path / 'r.csv',
+        ['ImageID', 'Subset', 'Rotation'],
+        [[image_id(k), 'train', turn] for k, turn in enumerate(turns)],
+    )
     assert sorted(f'{one:016x}' for one in read_rotated(tmp_path / 'r.csv')) == sorted(map(image_id, (1, 3, 6)))
     write_csv(tmp_path / 'r.csv', ['ImageID', 'Subset'], [])
     with pytest.raises(UserError, match='no column Rotation'):
@@ -97,11 +115,11 @@ def test_files_are_found_in_the_folder_or_one_below(tmp_path):
     assert find_file(tmp_path, ('a.csv', 'b.csv')) == tmp_path / 'b.csv'
     (tmp_path / 'labels/a.csv').write_text('')
     assert find_file(tmp_path, ('a.csv', 'b.csv')) == tmp_path / 'labels/a.csv'
-    assert find_optional_file(tmp_path, ('c.csv', )) is None
+    assert find_optional_file(tmp_path, ('c.csv',)) is None
     with pytest.raises(UserError, match='neither .* nor a folder in it has a file c.csv or d.csv'):
         find_file(tmp_path, ('c.csv', 'd.csv'))
     with pytest.raises(UserError, match='gone does not exist'):
-        find_file(tmp_path / 'gone', ('c.csv', ))
+        find_file(tmp_path / 'gone', ('c.csv',))
 
 
 def test_the_most_frequent_classes_and_ties():
@@ -115,15 +133,15 @@ def test_the_most_frequent_classes_and_ties():
 
 def test_images_meet_the_options_and_nothing_else_matters(tmp_path):
     rows = make_rows(400, 0)
-    counts = collections.Counter(
-        one[0] for one in rows if one[2] in ('/m/0a', '/m/0b') and one[10] == 0)
+    counts = collections.Counter(one[0] for one in rows if one[2] in ('/m/0a', '/m/0b') and one[10] == 0)
     fit = {image for image, count in counts.items() if 2 <= count <= 4}
     options = SubsetOptions(min_instances=2, max_instances=4, seed=3)
 
     def choose(rows, number, options=options, rotated=()):
         images, labels = instances(read_boxes(write_boxes(tmp_path, rows), LABELS))
-        chosen, candidates = choose_images(images, labels, np.array([0, 1]), np.array(rotated, np.uint64), number,
-                                           'train', options)
+        chosen, candidates = choose_images(
+            images, labels, np.array([0, 1]), np.array(rotated, np.uint64), number, 'train', options
+        )
         assert (np.diff(chosen.astype(object)) > 0).all()
         return {f'{image:016x}' for image in chosen}, candidates
 
@@ -137,33 +155,64 @@ def test_images_meet_the_options_and_nothing_else_matters(tmp_path):
     turned = sorted(some)[:10]
     without, left = choose(rows, 50, rotated=[int(image, 16) for image in turned])
     assert not without & set(turned) and some - set(turned) < without and left == candidates - 10
-    with pytest.raises(UserError, match=f'train: {len(fit)} images have 2 to 4 instances of the 2 classes, '
-                                        f'fewer than the {len(fit) + 1} requested'):
+    with pytest.raises(
+        UserError,
+        match=f'train: {len(fit)} images have 2 to 4 instances of the 2 classes, '
+        f'fewer than the {len(fit) + 1} requested',
+    ):
         choose(rows, len(fit) + 1)
 
 
 def test_the_draw_is_even(tmp_path):
     images = np.arange(1, 1001, dtype=np.uint64)
     labels = np.zeros(1000, np.int16)
-    chosen = [choose_images(np.repeat(images, 2), np.repeat(labels, 2), [0], np.empty(0, np.uint64), 100, 'train',
-                            SubsetOptions(seed=seed))[0] for seed in range(200)]
+    chosen = [
+        choose_images(
+            np.repeat(images, 2),
+            np.repeat(labels, 2),
+            [0],
+            np.empty(0, np.uint64),
+            100,
+            'train',
+            SubsetOptions(seed=seed),
+        )[0]
+        for seed in range(200)
+    ]
     counts = np.bincount(np.concatenate(chosen).astype(int), minlength=1001)[1:]
-    assert abs(counts - 20).max() < 5 * 20 ** 0.5
+    assert abs(counts - 20).max() < 5 * 20**0.5
 
 
 def test_boxes_of_the_chosen_sorted_each_once_groups_too(tmp_path):
-    rows = [row(image_id(3), group=1), row(image_id(1), '/m/0b'), row(image_id(1)), row(image_id(2)), row(image_id(1)),
-            row(image_id(1), '/m/0c')]
+    rows = [
+        row(image_id(3), group=1),
+        row(image_id(1), '/m/0b'),
+        row(image_id(1)),
+        row(image_id(2)),
+        row(image_id(1)),
+        row(image_id(1), '/m/0c'),
+    ]
     images = np.array(sorted(int(image_id(k), 16) for k in (1, 3)), np.uint64)
     kept = boxes_of(read_boxes(write_boxes(tmp_path, rows), LABELS), images, np.array([0, 1]))
     again = boxes_of(read_boxes(write_boxes(tmp_path, rows[::-1]), LABELS), images, np.array([0, 1]))
     assert np.array_equal(kept, again)
     assert [(f'{one["image"]:016x}', int(one['label']), bool(one['group'])) for one in kept] == [
-        (image_id(1), 0, False), (image_id(1), 1, False), (image_id(3), 0, True)]
+        (image_id(1), 0, False),
+        (image_id(1), 1, False),
+        (image_id(3), 0, True),
+    ]
 
 
-@pytest.mark.parametrize('options', [dict(num_train=0), dict(num_val=-1), dict(num_classes=0), dict(seed=-1),
-                                     dict(min_instances=0), dict(min_instances=5, max_instances=4)])
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(num_train=0),
+        dict(num_val=-1),
+        dict(num_classes=0),
+        dict(seed=-1),
+        dict(min_instances=0),
+        dict(min_instances=5, max_instances=4),
+    ],
+)
 def test_impossible_options(options):
     with pytest.raises(UserError, match='must be 1 or more|--min-instances must be 1 or more'):
         SubsetOptions(**options)

@@ -56,8 +56,12 @@ def test_edges_of_the_limits_belong_to_them():
     exact = np.array([[0, 0, 96, 32]])  # aspect 3, sides 96 and 32, size sqrt(3072 / 307200) = 0.1
     limits = dict(max_aspect=3, min_size=0.1, max_size=0.1, min_side=32)
     assert len(keep_regions(exact, (480, 640), RegionFilter(**limits), 'a')[0]) == 1
-    for change in (dict(max_aspect=2.9), dict(min_size=0.11, max_size=0.2), dict(max_size=0.09, min_size=0),
-                   dict(min_side=33)):
+    for change in (
+        dict(max_aspect=2.9),
+        dict(min_size=0.11, max_size=0.2),
+        dict(max_size=0.09, min_size=0),
+        dict(min_side=33),
+    ):
         assert len(keep_regions(exact, (480, 640), RegionFilter(**{**limits, **change}), 'a')[0]) == 0
     tall = exact[:, [1, 0, 3, 2]]
     assert len(keep_regions(tall, (480, 640), RegionFilter(**limits), 'a')[0]) == 1
@@ -66,8 +70,13 @@ def test_edges_of_the_limits_belong_to_them():
 def test_relaxing_waives_the_size_first_then_the_aspect_never_the_side():
     relaxing = RegionFilter(max_aspect=3, min_size=0.3, max_size=0.8, min_side=32, relax=True)
     good, small, long, thin = [0, 0, 200, 200], [0, 0, 40, 40], [0, 0, 400, 40], [0, 0, 400, 31]
-    for boxes, kept, relaxed in (([good, small, long, thin], [good], False), ([small, long, thin], [small], True),
-                                 ([long, thin], [long], True), ([thin], [], False), ([], [], False)):
+    for boxes, kept, relaxed in (
+        ([good, small, long, thin], [good], False),
+        ([small, long, thin], [small], True),
+        ([long, thin], [long], True),
+        ([thin], [], False),
+        ([], [], False),
+    ):
         boxes = np.array(boxes, int).reshape(-1, 4)
         found, said = keep_regions(boxes, SIZE, relaxing, 'a')
         assert as_set(found) == as_set(kept) and said == relaxed
@@ -93,7 +102,7 @@ def test_the_number_is_a_uniform_draw_from_seed_and_name():
     assert {len(draw) for draw in draws} == {20}
     counts = np.array([sum(tuple(box) in seen for seen in map(as_set, draws)) for box in boxes])
     expected = 2000 * 20 / len(boxes)
-    assert abs(counts - expected).max() < 5 * expected ** 0.5
+    assert abs(counts - expected).max() < 5 * expected**0.5
     same = keep_regions(boxes, SIZE, limits, '0.jpg')[0]
     other_seed = keep_regions(boxes, SIZE, RegionFilter(max_number=20, seed=1), '0.jpg')[0]
     assert np.array_equal(same, draws[0]) and not np.array_equal(other_seed, draws[0])
@@ -120,8 +129,16 @@ def test_whole_pixels_cover_the_box_and_stay_in_the_image():
 
 def test_whole_pixels_drop_what_is_no_box_and_count_what_reaches_out():
     nan, inf = float('nan'), float('inf')
-    boxes = [[0, 0, nan, 5], [0, 0, inf, 5], [5, 5, 5, 9], [9, 9, 2, 20], [500, 10, 600, 20], [-20, 10, 30, 20],
-             [1.0000004, 2, 2.9999996, 4.0000004], [399.5, 299.5, 400.4, 300.4]]
+    boxes = [
+        [0, 0, nan, 5],
+        [0, 0, inf, 5],
+        [5, 5, 5, 9],
+        [9, 9, 2, 20],
+        [500, 10, 600, 20],
+        [-20, 10, 30, 20],
+        [1.0000004, 2, 2.9999996, 4.0000004],
+        [399.5, 299.5, 400.4, 300.4],
+    ]
     found, outside = whole_pixels(boxes, SIZE)
     assert found.tolist() == [[0, 10, 30, 20], [1, 2, 3, 4], [399, 299, 400, 300]]
     assert outside == 2  # the fifth and the sixth
@@ -130,10 +147,19 @@ def test_whole_pixels_drop_what_is_no_box_and_count_what_reaches_out():
     assert whole_pixels(np.empty((0, 4)), SIZE)[0].shape == (0, 4)
 
 
-@pytest.mark.parametrize('options, message', [
-    (dict(max_aspect=0.5), 'max_aspect'), (dict(min_size=0.5, max_size=0.3), 'min_size and max_size'),
-    (dict(max_size=1.5), 'min_size and max_size'), (dict(min_size=1.5), 'min_size'), (dict(min_side=-1), 'min_side'),
-    (dict(max_number=-1), 'max_number'), (dict(max_iou=1.5), 'max_iou'), (dict(seed=-1), 'seed')])
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (dict(max_aspect=0.5), 'max_aspect'),
+        (dict(min_size=0.5, max_size=0.3), 'min_size and max_size'),
+        (dict(max_size=1.5), 'min_size and max_size'),
+        (dict(min_size=1.5), 'min_size'),
+        (dict(min_side=-1), 'min_side'),
+        (dict(max_number=-1), 'max_number'),
+        (dict(max_iou=1.5), 'max_iou'),
+        (dict(seed=-1), 'seed'),
+    ],
+)
 def test_impossible_limits(options, message):
     with pytest.raises(ValueError, match=message):
         RegionFilter(**options)
@@ -148,8 +174,10 @@ def test_what_the_other_environment_loads_needs_nothing_of_this_one(module):
 
 
 def test_filters_load_by_path_without_the_package():
-    code = ('import importlib.util, sys\n'
-            f's = importlib.util.spec_from_file_location("filters", {filters.__file__!r})\n'
-            'm = importlib.util.module_from_spec(s); sys.modules["filters"] = m; s.loader.exec_module(m)\n'
-            'assert not {"torch", "mmengine", "mmssl_geo"} & set(sys.modules)')
+    code = (
+        'import importlib.util, sys\n'
+        f's = importlib.util.spec_from_file_location("filters", {filters.__file__!r})\n'
+        'm = importlib.util.module_from_spec(s); sys.modules["filters"] = m; s.loader.exec_module(m)\n'
+        'assert not {"torch", "mmengine", "mmssl_geo"} & set(sys.modules)'
+    )
     subprocess.run([sys.executable, '-I', '-c', code], check=True)

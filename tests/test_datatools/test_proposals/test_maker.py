@@ -86,11 +86,14 @@ def test_a_chunk_damaged_on_disk_is_done_again(tmp_path):
     assert RegionsFile(out)[8][0].tolist() == [[0, 0, 9, 2], [1, 0, 10, 2]]
 
 
-@pytest.mark.parametrize('change, message', [
-    (dict(options=dict(method='test', seed=2)), 'seed was 1 and is 2'),
-    (dict(names=NAMES[:-1]), 'names was .* and is .*, num_images was 23 and is 22'),
-    (dict(names=NAMES[:-1] + [b'099.jpg']), 'names was'),
-])
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (dict(options=dict(method='test', seed=2)), 'seed was 1 and is 2'),
+        (dict(names=NAMES[:-1]), 'names was .* and is .*, num_images was 23 and is 22'),
+        (dict(names=NAMES[:-1] + [b'099.jpg']), 'names was'),
+    ],
+)
 def test_other_settings_are_refused_before_anything_is_done(tmp_path, change, message):
     out = tmp_path / 'p.safetensors'
     with pytest.raises(KeyboardInterrupt):
@@ -153,8 +156,14 @@ def test_strange_folders_are_left_alone(tmp_path):
 def test_a_work_folder_keeps_what_it_is_given(tmp_path):
     with open_work_folder(tmp_path / 'p', dict(a=1)) as folder:
         assert folder.load(0) is None
-        folder.save(3, [Proposals((4, 5), np.array([[0, 1, 2, 3]])), Proposals.failed('gone'),
-                        Proposals((6, 7), np.empty((0, 4)))])
+        folder.save(
+            3,
+            [
+                Proposals((4, 5), np.array([[0, 1, 2, 3]])),
+                Proposals.failed('gone'),
+                Proposals((6, 7), np.empty((0, 4))),
+            ],
+        )
     with open_work_folder(tmp_path / 'p', dict(a=1)) as folder:
         arrays, facts = folder.load(3)
         assert arrays['sizes'].tolist() == [[4, 5], [0, 0], [6, 7]] and arrays['counts'].tolist() == [1, 0, 0]

@@ -21,10 +21,18 @@ def images(tmp_path):
 
 def coco(path, **changes):
     content = dict(
-        images=[dict(id=7, file_name='a.png', height=30, width=40), dict(id=8, file_name='turned.jpg'),
-                dict(id=9, file_name='bad.png')],
-        annotations=[dict(image_id=7, bbox=[1.5, 2.25, 10, 3.5], iscrowd=0), dict(image_id=7, bbox=[35, 20, 10, 4]),
-                     dict(image_id=7, bbox=[0, 0, 40, 30], iscrowd=1), dict(image_id=8, bbox=[0, 0, 30, 40])])
+        images=[
+            dict(id=7, file_name='a.png', height=30, width=40),
+            dict(id=8, file_name='turned.jpg'),
+            dict(id=9, file_name='bad.png'),
+        ],
+        annotations=[
+            dict(image_id=7, bbox=[1.5, 2.25, 10, 3.5], iscrowd=0),
+            dict(image_id=7, bbox=[35, 20, 10, 4]),
+            dict(image_id=7, bbox=[0, 0, 40, 30], iscrowd=1),
+            dict(image_id=8, bbox=[0, 0, 30, 40]),
+        ],
+    )
     path.write_text(json.dumps({**content, **changes}))
     return path
 
@@ -58,8 +66,11 @@ def test_annotations_round_outwards_and_are_clipped_and_counted(images, tmp_path
 
 
 def test_annotations_of_another_frame_are_a_problem(images, tmp_path):
-    path = coco(tmp_path / 'c.json', images=[dict(id=8, file_name='turned.jpg', height=30, width=40)],
-                annotations=[dict(image_id=8, bbox=[0, 0, 40, 30])])
+    path = coco(
+        tmp_path / 'c.json',
+        images=[dict(id=8, file_name='turned.jpg', height=30, width=40)],
+        annotations=[dict(image_id=8, bbox=[0, 0, 40, 30])],
+    )
     found = AnnotationMethod(images, path, RegionFilter())('turned.jpg')
     assert found.problem == 'the annotations are for an image of 30 x 40 pixels (height x width), the file has 40 x 30'
     assert len(found.boxes) == 0
@@ -72,11 +83,17 @@ def test_limits_hold_for_annotations(images, tmp_path):
     assert method('a.png').boxes.tolist() == [[35, 20, 40, 24]]
 
 
-@pytest.mark.parametrize('content', ['{', '[]', '{"images": [{"id": 1}], "annotations": []}',
-                                     '{"images": [], "annotations": [{"image_id": 1, "bbox": [0, 0, 1, 1]}]}',
-                                     '{"images": [{"id": 1, "file_name": "a"}]}',
-                                     '{"images": [{"id": 1, "file_name": "a"}], '
-                                     '"annotations": [{"image_id": 1, "bbox": [0, 0, 1]}]}'])
+@pytest.mark.parametrize(
+    'content',
+    [
+        '{',
+        '[]',
+        '{"images": [{"id": 1}], "annotations": []}',
+        '{"images": [], "annotations": [{"image_id": 1, "bbox": [0, 0, 1, 1]}]}',
+        '{"images": [{"id": 1, "file_name": "a"}]}',
+        '{"images": [{"id": 1, "file_name": "a"}], "annotations": [{"image_id": 1, "bbox": [0, 0, 1]}]}',
+    ],
+)
 def test_what_is_no_coco_file(tmp_path, content):
     (tmp_path / 'c.json').write_text(content)
     with pytest.raises(UserError, match='c.json is no COCO annotation file'):

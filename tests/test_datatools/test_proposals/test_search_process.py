@@ -11,7 +11,7 @@ from mmssl_geo.datatools.proposals import search_process as module
 from mmssl_geo.utils.errors import UserError
 
 # Stands in for selective_search.py: says which process it is, and dies at the images that it is told to.
-FAKE = '''
+FAKE = """
 import json, os, signal, sys
 options = json.loads(sys.argv[3])
 for line in sys.stdin:
@@ -23,7 +23,7 @@ for line in sys.stdin:
         continue
     print(json.dumps(dict(size=[os.getpid(), options['side']], boxes=[[0, 1, 2, options['filter']['max_number']]],
                           relaxed=options['mode'] == 'quality')), flush=True)
-'''
+"""
 
 
 @pytest.fixture
@@ -43,8 +43,9 @@ def test_options_go_there_and_regions_come_back(method):
 
 def test_threads_share_as_many_processes_as_there_are_workers(method):
     found = []
-    threads = [threading.Thread(target=lambda: found.extend(method(f'{i}.jpg').size[0] for i in range(20)))
-               for _ in range(2)]
+    threads = [
+        threading.Thread(target=lambda: found.extend(method(f'{i}.jpg').size[0] for i in range(20))) for _ in range(2)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -81,6 +82,7 @@ def test_no_module_of_the_stack_can_get_in(method, tmp_path):
 def search_script(monkeypatch):
     """`selective_search.py` as a module; only `search` itself needs opencv-contrib."""
     from mmssl_geo.datatools.proposals import selective_search
+
     return selective_search
 
 
@@ -88,6 +90,7 @@ def test_the_search_answers_in_the_frame_that_training_reads(search_script, tmp_
     from PIL import Image
 
     from mmssl_geo.datasets.image_reading import read_rgb
+
     seen = []
 
     def search(image, mode, side):
@@ -115,7 +118,16 @@ def test_the_search_answers_in_the_frame_that_training_reads(search_script, tmp_
 
 def test_the_script_starts_by_path_where_only_its_own_needs_are_there(tmp_path):
     done = subprocess.run(
-        [sys.executable, '-I', str(module.SCRIPT), str(module.READING), str(module.FILTERS),
-         '{"mode": "fast", "side": 0, "filter": {}}'],
-        input='{"name": "gone", "path": "/gone.jpg"}\n', capture_output=True, text=True)
+        [
+            sys.executable,
+            '-I',
+            str(module.SCRIPT),
+            str(module.READING),
+            str(module.FILTERS),
+            '{"mode": "fast", "side": 0, "filter": {}}',
+        ],
+        input='{"name": "gone", "path": "/gone.jpg"}\n',
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0 and 'No such file' in done.stdout, done.stderr

@@ -16,10 +16,13 @@ def test_command_makes_both_splits_and_shows_progress(tmp_path):
     assert len(list((tmp_path / 'out' / 'images').rglob('*.jpg'))) == 6
 
 
-@pytest.mark.parametrize('args, sentence', [
-    (['--num', 0], 'cannot generate 0 training and 0 validation scenes'),
-    (['--num', 2, '--size', 8], 'size is 8; choose 32 to 4096 pixels'),
-])
+@pytest.mark.parametrize(
+    'args, sentence',
+    [
+        (['--num', 0], 'cannot generate 0 training and 0 validation scenes'),
+        (['--num', 2, '--size', 8], 'size is 8; choose 32 to 4096 pixels'),
+    ],
+)
 def test_a_mistake_is_one_sentence_and_status_1(tmp_path, args, sentence):
     done = run(tmp_path / 'out', *args)
     assert done.returncode == 1 and sentence in done.stderr and 'Traceback' not in done.stderr
@@ -33,7 +36,9 @@ def test_strange_folder_is_refused(tmp_path):
 
 
 def test_scenes_need_no_openmmlab():
-    code = ("import sys; import mmssl_geo.datatools.scenes; "
-            "assert not {'mmengine', 'mmcv', 'mmdet', 'mmseg', 'mmpretrain'} & set(sys.modules)")
+    code = (
+        'import sys; import mmssl_geo.datatools.scenes; '
+        "assert not {'mmengine', 'mmcv', 'mmdet', 'mmseg', 'mmpretrain'} & set(sys.modules)"
+    )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

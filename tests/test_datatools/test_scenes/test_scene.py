@@ -92,20 +92,23 @@ def test_polygon_distance_of_a_square_is_exact():
     np.testing.assert_allclose(polygon_distance(x, y, square), [-1.0, -0.5, 1.0, np.sqrt(2), 0.5])
 
 
-@pytest.mark.parametrize('settings, sentence', [
-    (dict(size=31), 'size is 31; choose 32 to 4096'),
-    (dict(size=4097), 'size is 4097'),
-    (dict(seed=-1), 'seed is -1'),
-    (dict(classes=0), 'classes is 0; choose 1 to 6'),
-    (dict(classes=7), 'classes is 7'),
-    (dict(objects=(3, 2)), 'objects is 3 to 2'),
-    (dict(objects=(0, 2)), 'objects is 0 to 2'),
-    (dict(radius=(0.3, 0.2)), 'radius is 0.3 to 0.2'),
-    (dict(radius=(0.2, 0.6)), 'radius is 0.2 to 0.6'),
-    (dict(size=64, radius=(0.05, 0.2)), 'below 4 pixels'),
-    (dict(clutter=1.5), 'clutter is 1.5'),
-    (dict(clutter=float('nan')), 'clutter is nan'),
-])
+@pytest.mark.parametrize(
+    'settings, sentence',
+    [
+        (dict(size=31), 'size is 31; choose 32 to 4096'),
+        (dict(size=4097), 'size is 4097'),
+        (dict(seed=-1), 'seed is -1'),
+        (dict(classes=0), 'classes is 0; choose 1 to 6'),
+        (dict(classes=7), 'classes is 7'),
+        (dict(objects=(3, 2)), 'objects is 3 to 2'),
+        (dict(objects=(0, 2)), 'objects is 0 to 2'),
+        (dict(radius=(0.3, 0.2)), 'radius is 0.3 to 0.2'),
+        (dict(radius=(0.2, 0.6)), 'radius is 0.2 to 0.6'),
+        (dict(size=64, radius=(0.05, 0.2)), 'below 4 pixels'),
+        (dict(clutter=1.5), 'clutter is 1.5'),
+        (dict(clutter=float('nan')), 'clutter is nan'),
+    ],
+)
 def test_impossible_settings_are_refused(settings, sentence):
     with pytest.raises(UserError, match=sentence):
         SceneOptions(**settings)

@@ -79,8 +79,12 @@ def test_an_earlier_output_is_replaced_without_leftovers(tmp_path):
     write_scenes(tmp_path, OPTIONS, 3, 1)
     write_scenes(tmp_path, OPTIONS, 2)
     assert sorted(bytes_of(tmp_path)) == [
-        'annotations/instances_train.json', 'images/train/000000.jpg', 'images/train/000001.jpg', 'scenes.json',
-        'semantic/train/000000.png', 'semantic/train/000001.png'
+        'annotations/instances_train.json',
+        'images/train/000000.jpg',
+        'images/train/000001.jpg',
+        'scenes.json',
+        'semantic/train/000000.png',
+        'semantic/train/000001.png',
     ]
 
 
@@ -97,11 +101,14 @@ def test_a_strange_folder_is_left_alone_unless_told(tmp_path):
     assert 'images/mine.jpg' not in after and after['notes.txt'] == b'text' and 'images/train/000000.jpg' in after
 
 
-@pytest.mark.parametrize('numbers, sentence', [
-    (dict(num_train=0), '0 training and 0 validation'),
-    (dict(num_train=1, num_val=-1), '-1 validation'),
-    (dict(num_train=1, workers=-1), 'workers is -1'),
-])
+@pytest.mark.parametrize(
+    'numbers, sentence',
+    [
+        (dict(num_train=0), '0 training and 0 validation'),
+        (dict(num_train=1, num_val=-1), '-1 validation'),
+        (dict(num_train=1, workers=-1), 'workers is -1'),
+    ],
+)
 def test_impossible_numbers_are_refused_before_anything_is_written(tmp_path, numbers, sentence):
     with pytest.raises(UserError, match=sentence):
         write_scenes(tmp_path / 'out', OPTIONS, **numbers)

@@ -1,11 +1,12 @@
-"""Both ways to compute photometrics against torchvision's operators and Pillow's blur at the same parameters."""
+"""Both implementations of the photometric augmentation against torchvision's operators and Pillow's blur."""
+
 import numpy as np
 import pytest
 import torch
 import torchvision.transforms.functional as tvf
 from PIL import Image, ImageFilter, ImageOps
 
-from mmssl_geo.augment import OPERATIONS, PhotometricParams, apply_photometrics, photometrics_of_batch
+from mmssl_geo.augment import OPERATIONS, PhotometricParams, augment_batch, augment_view
 from mmssl_geo.augment.params import blur_box_radius
 
 
@@ -16,17 +17,23 @@ def pictures():
     stripes = np.zeros((32, 40, 3), np.uint8)
     stripes[:, ::3, 0] = stripes[:, 1::5, 1] = stripes[::2, :, 2] = 255
     ramp = np.linspace(0, 255, 40).astype(np.uint8)[None, :, None]
-    return [np.array(smooth), rng.integers(0, 256, (32, 40, 3), dtype=np.uint8), stripes,
-            np.zeros_like(stripes), np.full_like(stripes, 255), np.broadcast_to(ramp, stripes.shape).copy()]
+    return [
+        np.array(smooth),
+        rng.integers(0, 256, (32, 40, 3), dtype=np.uint8),
+        stripes,
+        np.zeros_like(stripes),
+        np.full_like(stripes, 255),
+        np.broadcast_to(ramp, stripes.shape).copy(),
+    ]
 
 
 def on_worker(images, draws):
-    return np.stack([apply_photometrics(image, draw) for image, draw in zip(images, draws, strict=True)]).astype(int)
+    return np.stack([augment_view(image, draw) for image, draw in zip(images, draws, strict=True)]).astype(int)
 
 
 def on_device(images, draws):
     batch = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
-    out = photometrics_of_batch(batch, torch.from_numpy(np.stack([draw.row() for draw in draws])))
+    out = augment_batch(batch, torch.from_numpy(np.stack([draw.row() for draw in draws])))
     assert out.dtype == torch.float32 and torch.equal(out, out.round()) and out.min() >= 0 and out.max() <= 255
     return out.permute(0, 2, 3, 1).numpy().astype(int)
 
@@ -51,9 +58,13 @@ def reference(images, draws):
 
 
 FACTORS = (0.2, 0.7, 1, 1.8)
-SINGLE = [*[PhotometricParams(((name, factor),), False, 0.) for name in OPERATIONS[:3] for factor in FACTORS],
-          *[PhotometricParams((('hue', turn),), False, 0.) for turn in (-0.5, -0.2, 0., 0.13, 0.5)],
-          PhotometricParams((), True, 0.), PhotometricParams((), False, 0., True), PhotometricParams((), False, 0.)]
+SINGLE = [
+    *[PhotometricParams(((name, factor),), False, 0.0) for name in OPERATIONS[:3] for factor in FACTORS],
+    *[PhotometricParams((('hue', turn),), False, 0.0) for turn in (-0.5, -0.2, 0.0, 0.13, 0.5)],
+    PhotometricParams((), True, 0.0),
+    PhotometricParams((), False, 0.0, True),
+    PhotometricParams((), False, 0.0),
+]
 
 
 @pytest.mark.parametrize('compute', [on_worker, on_device])
@@ -67,7 +78,7 @@ def test_each_operator_is_torchvisions_within_a_grey_level(compute, draw):
 
 
 @pytest.mark.parametrize('compute', [on_worker, on_device])
-@pytest.mark.parametrize('sigma', [0.1, 0.3, 0.6, 1., 1.4, 2., 5.])
+@pytest.mark.parametrize('sigma', [0.1, 0.3, 0.6, 1.0, 1.4, 2.0, 5.0])
 def test_blur_is_pillows(compute, sigma):
     """Pillow rounds after each of six passes, so that sharp noise may be three levels off."""
     images = pictures()
@@ -83,7 +94,7 @@ def random_draws(count, seed=0):
         factors = {name: rng.uniform(0.2, 1.8) for name in OPERATIONS[:3]} | {'hue': rng.uniform(-0.2, 0.2)}
         order = [OPERATIONS[number] for number in rng.permutation(4)]
         jitter = tuple((name, factors[name]) for name in order) if rng.random() < 0.8 else ()
-        sigma = rng.uniform(0.1, 2) if rng.random() < 0.3 else 0.
+        sigma = rng.uniform(0.1, 2) if rng.random() < 0.3 else 0.0
         draws.append(PhotometricParams(jitter, bool(rng.random() < 0.3), sigma, bool(rng.random() < 0.1)))
     return draws
 
@@ -119,19 +130,19 @@ def test_autocast_does_not_reach_the_pixels():
         assert (on_device(images, draws) == plain).all()
 
 
-@pytest.mark.parametrize('sigma', [0.1, 0.5, 1., 2., 5.])
+@pytest.mark.parametrize('sigma', [0.1, 0.5, 1.0, 2.0, 5.0])
 def test_three_boxes_have_the_variance_of_the_gaussian(sigma):
     radius = blur_box_radius(sigma)
     places = np.arange(-20, 21)
     weights = np.clip(radius + 1 - abs(places), 0, 1) / (2 * radius + 1)
     assert weights.sum() == pytest.approx(1)
-    assert 3 * (weights * places ** 2).sum() == pytest.approx(sigma ** 2)
+    assert 3 * (weights * places**2).sum() == pytest.approx(sigma**2)
 
 
 @pytest.mark.slow
-def test_compiled_photometrics_are_the_same():
+def test_the_compiled_augmentation_is_the_same():
     images, draws = pictures()[:2] * 4, random_draws(8)
     batch = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
     rows = torch.from_numpy(np.stack([draw.row() for draw in draws]))
-    plain, compiled = photometrics_of_batch(batch, rows), torch.compile(photometrics_of_batch)(batch, rows)
+    plain, compiled = augment_batch(batch, rows), torch.compile(augment_batch)(batch, rows)
     assert ((plain - compiled).abs() <= 1).float().mean() > 0.999
