@@ -1,4 +1,4 @@
-"""Copies `configs/`, `tools/` and `model-index.yml` to `mmssl_geo/.mim/` of the wheel; the metadata is in pyproject.toml."""
+"""Copies `configs/`, `tools/` and `model-index.yml` to `mmssl_geo/.mim/` of the wheel. Metadata: pyproject.toml."""
 
 import shutil
 from pathlib import Path

@@ -73,7 +73,7 @@ def is_config_mistake(error: BaseException, cfg: Mapping[str, Any]) -> bool:
     if not frames:
         return False
     last = frames[-1]
-    if last.module is None or last.is_in('mmengine.config', 'mmengine.registry'):
+    if last.module in (None, 'ast') or last.is_in('mmengine.config', 'mmengine.registry'):
         return True
     if isinstance(error, ImportError):
         return last.is_in('mmengine.utils', 'mmssl_geo.utils.versions')

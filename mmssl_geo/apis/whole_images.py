@@ -105,6 +105,7 @@ class BoxFile:
             without empty ones; and their category ids, shape (N,), int64, -1 if unknown.
         """
         if self.file is not None and name in self.rows:
+            source_size: tuple[int, int] | None
             boxes_src, source_size = self.file[self.rows[name]]
             labels: NDArray = np.full(len(boxes_src), NO_LABEL)
         elif name in self.objects:

@@ -147,8 +147,8 @@ class ViT(Architecture[ViTSpec]):
     ) -> tuple[StateDict, dict[str, str | None]]:
         if target not in _DENSE_TARGETS and not spec.has_final_norm:
             raise UserError(
-                f'it has no final LayerNorm ({", ".join(_final_norm_keys(key_style))}), which {target} needs: files written '
-                'with --to mmdet or mmseg lack it. Convert the pretraining checkpoint itself'
+                f'it has no final LayerNorm ({", ".join(_final_norm_keys(key_style))}), which {target} needs: files '
+                'written with --to mmdet or mmseg lack it. Convert the pretraining checkpoint itself'
             )
         target_style = _target_key_style(target)
         dropped = _final_norm_keys(target_style) if target in _DENSE_TARGETS else ()

@@ -69,8 +69,8 @@ class MultiViewDataPreprocessor(NormalisingDataPreprocessor):
 
         Args:
             data: `inputs.global` (B, G, 3, S, S) and `inputs.local` (B, L, 3, s, s), uint8; the fields of
-                `StackedRecords`; `photometric_params` (B, V, 11) if the augmentation is left to the device. Other entries
-                are ignored.
+                `StackedRecords`; `photometric_params` (B, V, 11) if the augmentation is left to the device. Ignores
+                other entries.
             training: Ignored.
 
         Returns:

@@ -87,7 +87,7 @@ def test_a_bug_in_a_users_class_shows_its_cause(write, text, said):
         "hook = dict(type='Forwarding', colour='red')",
         "hook = dict(type='NoSuchHook')",
         'hook = dict(size=3)',
-        "hook = dict(type='CheckpointHook', intervall=1)",
+        "hook = dict(type='LoggerHook', intervall=1)",
         "hook = dict(type='mmssl_geo.ThroughputHook', intervall=1)",
         "net = dict(type='mmssl_geo.SSLVisionTransformer', arch='deit-huge')",
         "net = dict(type='mmssl_geo.SSLVisionTransformer', nope=3)",

@@ -66,7 +66,7 @@ def test_a_misspelt_override(key, hint):
         ({'model.backbone.arch': 'deit-huge'}, 'cannot be built: .*deit-huge'),
         ({'train_dataloader.batch_size': 0}, 'cannot be built: .*batch_size'),
         ({'default_hooks.schedul.warmup_epochs': 1}, 'cannot be built: '),
-        ({'train_dataloader.dataset.data_root': 2024}, 'data_root has to be a path, got 2024'),
+        ({'train_dataloader.dataset.data_root': 2024}, 'data_root must be a path, got 2024'),
         ({'train_dataloader.dataset.data_root': '/nowhere'}, 'the image folder /nowhere.* does not exist'),
     ],
 )

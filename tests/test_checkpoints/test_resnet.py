@@ -85,7 +85,7 @@ def test_shapes_that_do_not_fit():
 
 def test_unknown_depth():
     state = {key: value for key, value in weights().items() if not key.startswith('layer2.1.')}
-    with pytest.raises(UserError, match=r'2-1-2-2 basic blocks .* 18, 34, 50, 101, 152 layers'):
+    with pytest.raises(UserError, match=r'2-1-2-2 basic blocks .*18, 34, 50, 101, 152 layers'):
         spec_of(state)
 
 

@@ -24,7 +24,7 @@ def weights_of_first_run(tmp_path, monkeypatch):
     monkeypatch.setattr(Runner, '_log_env', lambda *_: None)  # spares the seconds in which compilers start
     (tmp_path / 'photos').mkdir()
     cfg = tiny_run(NAME, write_noise(tmp_path / 'photos'), tmp_path / 'first')
-    cfg.filename = str(ROOT / f'configs/{NAME}.py')
+    object.__setattr__(cfg, '_filename', str(ROOT / f'configs/{NAME}.py'))
     build_runner(cfg).train()
     return final_weights(tmp_path / 'first')
 

@@ -106,7 +106,7 @@ def test_position_embedding_is_resized_when_it_is_loaded(built, tmp_path):
     state = {key: torch.randn_like(value) for key, value in backbone.state_dict().items()}
     state['pos_embed'] = torch.randn(1, 1 + 14 * 14, 384)
     torch.save(dict(state_dict=state), tmp_path / 'vit.pth')
-    backbone.init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'vit.pth'))
+    backbone.pretrained = dict(type='Pretrained', checkpoint=str(tmp_path / 'vit.pth'))
     backbone.init_weights()
     grid = state['pos_embed'][:, 1:].unflatten(1, (14, 14)).movedim(-1, 1)
     resized = F.interpolate(grid, (math.ceil(800 / 16), 1008 // 16), mode='bicubic').flatten(2).mT

@@ -76,8 +76,8 @@ def test_missing_data_names_the_option(evaluate, narrow_config, load_config, tmp
     'arguments, message',
     [
         (['none.py', 'none.pth'], 'there is no config file none.py'),
-        ([CONFIGS / SEGMENTER, 'none.pth', '--out', 'x.pkl'], 'has to end in .json'),
-        ([CONFIGS / SEGMENTER, 'none.pth', '--cfg-options', 'model.backbone.arch.x.y=1'], '--cfg-options does not fit'),
+        ([CONFIGS / SEGMENTER, 'none.pth', '--out', 'x.pkl'], 'must end in .json'),
+        ([CONFIGS / SEGMENTER, 'none.pth', '--cfg-options', 'model.backbone.arch.x.y=1'], 'does not fit --cfg-options'),
     ],
 )
 def test_wrong_arguments(evaluate, arguments, message):

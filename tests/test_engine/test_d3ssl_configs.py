@@ -39,7 +39,7 @@ def test_all_are_here():
 @pytest.mark.parametrize('name', [name for name in D3SSL if name.startswith('d3ssl_')])
 def test_the_model_of_every_setting_builds(name, default_scope):
     model = MODELS.build(Config.fromfile(ROOT / f'configs/{name}.py').model)
-    assert model.neck.mlp[0].in_features == model.backbone.embed_dims
+    assert model.neck.mlp[0].in_features == model.backbone.feature_channels
     assert model.head.predictor.mlp[0].in_features == model.neck.out_channels == model.head.predictor.out_channels
 
 

@@ -11,13 +11,17 @@ from mmssl_geo.apis.train import build_runner
 from mmssl_geo.utils.errors import UserError
 from tests.support import ROOT
 from tests.support.pretraining import TINY
+from tests.support.regions import write_noise
 
 CONFIG = ROOT / 'configs/gtsa_quickstart.py'
 REMOVED = {'default_hooks.throughput': None, 'default_hooks.logger': None}
 
 
 @pytest.fixture
-def options(photos):
+def options(tmp_path):
+    photos = tmp_path / 'photos'
+    photos.mkdir()
+    write_noise(photos)
     return {
         **TINY,
         'train_dataloader.dataset.data_root': str(photos),

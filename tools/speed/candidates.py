@@ -1,17 +1,22 @@
 """Whole training steps on ready-made views: ours, the bare nets, and the official code's."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 from official import OfficialTraining, autocast, official_batch
 
+from mmssl_geo.structures import ViewBatch
 from mmssl_geo.utils.paths import resource_root
 
 CONFIG = 'gtsa_vits16_coco.py'
 
 
-def build_model(device, config=CONFIG, **options):
+def build_model(device: torch.device | str, config: str | Path = CONFIG, **options: Any) -> Any:
     """The model of a shipped config on a device, ready to train; `options` as `--cfg-options` would take them."""
     import mmssl_geo.models  # noqa: F401  (registers the model)
     from mmssl_geo.registry import MODELS
@@ -26,7 +31,7 @@ def build_model(device, config=CONFIG, **options):
     return model.to(device).train()
 
 
-def our_step(model, views, dtype):
+def our_step(model: Any, views: ViewBatch, dtype: torch.dtype) -> Callable[[], None]:
     """A function that does one step of ours: teacher, forward, losses, backward, clipping, optimizer."""
     from mmssl_geo.engine import DecayGroupsConstructor
     from mmssl_geo.engine.runner_state import unwrap_model
@@ -38,17 +43,19 @@ def our_step(model, views, dtype):
         dict(type=kind, optimizer=dict(type='AdamW', lr=1e-5), clip_grad=dict(max_norm=3.0), **options)
     )(model)
 
-    def step():
-        unwrap_model(model).update_teacher(0.996)
+    student_teacher: Any = unwrap_model(model)
+
+    def step() -> None:
+        student_teacher.update_teacher(0.996)
         model.train_step(dict(views=views), wrapper)
 
     return step
 
 
-def bare_nets(model, views, dtype):
+def bare_nets(model: Any, views: ViewBatch, dtype: torch.dtype) -> Callable[[], None]:
     """A function that only runs the nets, student forward and backward and teacher forward, on the same views."""
 
-    def step():
+    def step() -> None:
         with autocast(views.turns.device, dtype):
             maps = {kind: model.neck(features) for kind, features in model.student_features(views).items()}
             predictions = model.head.predict(maps)
@@ -59,7 +66,9 @@ def bare_nets(model, views, dtype):
     return step
 
 
-def official_step(reference, views, dtype, data_parallel=False):
+def official_step(
+    reference: Any, views: ViewBatch, dtype: torch.dtype, data_parallel: bool = False
+) -> Callable[[], None]:
     """A function that does one step of the official code."""
     training = OfficialTraining(reference, views.num_local, views.turns.device, dtype, data_parallel)
     batch = official_batch(views)

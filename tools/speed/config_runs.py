@@ -2,12 +2,18 @@
 
 import argparse
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+
+from mmengine.runner import Runner
 
 from mmssl_geo.utils.errors import UserError
 
 
-def parse_args(description, add_options=lambda parser: None):
+def parse_args(
+    description: str | None, add_options: Callable[[argparse.ArgumentParser], Any] = lambda parser: None
+) -> argparse.Namespace:
     """The options of the benchmarks that run a config, and those that `add_options(parser)` adds."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='pretraining config file')
@@ -31,12 +37,12 @@ def parse_args(description, add_options=lambda parser: None):
     return parser.parse_args()
 
 
-def add_reference_and_out(parser):
+def add_reference_and_out(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--reference', help='checkout of the official repository')
     parser.add_argument('--out', help='also write the JSON to this file')
 
 
-def check_args(args):
+def check_args(args: argparse.Namespace) -> None:
     """Raises:
     UserError: says which option is wrong.
     """
@@ -51,7 +57,7 @@ def check_args(args):
         raise UserError(f'--images {args.images}: there is no such folder')
 
 
-def prepare_config(args, folder, count_batches):
+def prepare_config(args: argparse.Namespace, folder: str | Path, count_batches: Callable[[Any], int]) -> Any:
     """The config with the options of the command line, and images for all batches in one epoch.
 
     A loader starts each epoch with nothing made, so an epoch's end would be timed as well.
@@ -91,17 +97,17 @@ def prepare_config(args, folder, count_batches):
     return cfg
 
 
-def count_prefetched(loader):
+def count_prefetched(loader: Any) -> int:
     """Batches that the workers of a loader (its config) hold ready at most."""
     return loader.num_workers * (loader.get('prefetch_factor') or 2)
 
 
-def name_precision(runner):
+def name_precision(runner: Runner) -> str:
     """'float32', 'bfloat16' or 'float16': what a runner's optimizer wrapper casts to."""
     return str(getattr(runner.optim_wrapper, 'cast_dtype', 'float32')).removeprefix('torch.')
 
 
-def list_images(folder, num_entries, path):
+def list_images(folder: str | Path, num_entries: int, path: Path) -> Any:
     """Writes a list of the images below a folder, again and again until it has at least `num_entries` lines.
 
     Raises:
@@ -116,7 +122,7 @@ def list_images(folder, num_entries, path):
     path.write_text(''.join(f'{name}\n' for name in names * repeats))
 
 
-def write_noise(folder):
+def write_noise(folder: Path) -> Any:
     """Writes 32 blurred noise images."""
     import numpy as np
     from PIL import Image
@@ -128,7 +134,7 @@ def write_noise(folder):
         coarse.resize((640, 480), Image.Resampling.BICUBIC).save(folder / f'{number}.jpg', quality=90)
 
 
-def endless(loader):
+def endless(loader: Any) -> Iterator[Any]:
     """Batches of the loader, epoch after epoch."""
     epoch = 0
     while True:

@@ -8,13 +8,16 @@ line of the output is JSON: `gap`, the mean distance of the two curves of the to
 one falls.
 """
 
+import argparse
 import json
 import tempfile
 from contextlib import nullcontext
+from typing import Any
 from unittest import mock
 
 import torch
 from config_runs import check_args, endless, parse_args, prepare_config
+from torch import Tensor
 
 from mmssl_geo.geometry import pool_boxes
 from mmssl_geo.utils.cli import run_tool
@@ -24,13 +27,13 @@ from mmssl_geo.utils.progress import ProgressBar
 SMOOTHING = 10  # steps
 
 
-def pool_by_roi_align(maps, boxes_feat, output_size):
+def pool_by_roi_align(maps: Tensor, boxes_feat: Tensor, output_size: int) -> Tensor:
     """What `pool_boxes_of_maps` gives, by torchvision."""
     index = torch.arange(len(maps), device=maps.device).repeat_interleave(boxes_feat.shape[1])
     return pool_boxes(maps, boxes_feat.flatten(0, 1), index, output_size).unflatten(0, (len(maps), -1))
 
 
-def losses_of_run(args, fast):
+def losses_of_run(args: argparse.Namespace, fast: bool) -> Any:
     """Total loss of every step."""
     from mmssl_geo.apis.train import build_runner
 
@@ -69,12 +72,12 @@ def losses_of_run(args, fast):
         return torch.stack(losses).float().cpu()
 
 
-def smooth(losses):
+def smooth(losses: Tensor) -> Tensor:
     """Means of `SMOOTHING` steps each."""
     return losses[: len(losses) // SMOOTHING * SMOOTHING].view(-1, SMOOTHING).mean(dim=1)
 
 
-def draw(curves, path):
+def draw(curves: dict[str, Any], path: str) -> None:
     import matplotlib
 
     matplotlib.use('Agg')
@@ -89,7 +92,7 @@ def draw(curves, path):
     figure.savefig(path)
 
 
-def main():
+def main() -> None:
     args = parse_args(__doc__, lambda parser: parser.add_argument('--out', help='picture of the curves'))
     check_args(args)
     if args.amp_dtype == 'float32':

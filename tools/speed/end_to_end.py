@@ -9,8 +9,10 @@ workers, takes turns with them. The last line of the output is JSON; `share` is 
 on a ready batch (1: the loader costs nothing).
 """
 
+import itertools
 import statistics
 import tempfile
+from typing import Any
 
 import torch
 from config_runs import (
@@ -23,6 +25,7 @@ from config_runs import (
     prepare_config,
 )
 from measuring import report, timed
+from mmengine.runner import Runner
 from official import check_same_net, check_views, official_run
 
 from mmssl_geo.utils.cli import run_tool
@@ -32,7 +35,7 @@ from mmssl_geo.utils.progress import ProgressBar
 BLOCKS = 3
 
 
-def our_run(runner):
+def our_run(runner: Runner) -> Any:
     """`(step of a batch, batches)`.
 
     Raises:
@@ -45,14 +48,14 @@ def our_run(runner):
     model.init_weights()
     model.train()
 
-    def step(batch):
+    def step(batch: Any) -> None:
         model.update_teacher(0.996)
         model.train_step(batch, optimizer)
 
     return step, endless(loader)
 
 
-def time_blocks(runs, iters, num_prefetched):
+def time_blocks(runs: dict[str, Any], iters: int, num_prefetched: int) -> Any:
     """Median seconds of a step, blocks that warm up left out.
 
     Args:
@@ -66,9 +69,9 @@ def time_blocks(runs, iters, num_prefetched):
     sources = {}
     for name, (step, batches) in runs.items():
         ready = next(batches)
-        sources[name, 'ready'] = step, iter(lambda ready=ready: ready, None)
+        sources[name, 'ready'] = step, itertools.repeat(ready)
         sources[name, 'loader'] = step, batches
-    seconds = {key: [] for key in sources}
+    seconds: dict[Any, list[float]] = {key: [] for key in sources}
     progress = ProgressBar((BLOCKS + 1) * len(sources), 'blocks')
     for block in range(BLOCKS + 1):
         for key, (step, source) in sources.items():
@@ -87,7 +90,7 @@ def time_blocks(runs, iters, num_prefetched):
     return {key: statistics.median(values) for key, values in seconds.items()}
 
 
-def main():
+def main() -> None:
     args = parse_args(__doc__, add_reference_and_out)
     check_args(args)
     from mmssl_geo.apis.train import build_runner

@@ -10,6 +10,7 @@ github.com/bok3948/GTSA; without it the official columns are empty. The last lin
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from measuring import check_device, check_least, count_calls, race, ratio
@@ -17,7 +18,9 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from ready_batches import random_views
 from reference import load_reference, official_boxes, official_model
+from torch import Tensor
 
+from mmssl_geo.structures import ViewBatch
 from mmssl_geo.utils.cli import run_tool
 from mmssl_geo.utils.paths import resource_root
 
@@ -25,7 +28,7 @@ PARTS = ('losses', 'clipping', 'ema')
 NUM_LOCAL, CHANNELS, WIDTH = 8, 768, 384
 
 
-def parse_args():
+def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--batch-size', type=int, default=8, help='images (default: 8)')
     parser.add_argument('--rounds', type=int, default=10, help='timed rounds (default: 10)')
@@ -38,7 +41,7 @@ def parse_args():
     return args
 
 
-def our_parts(views):
+def our_parts(views: ViewBatch) -> Any:
     """Functions that do one part of our step each."""
     from mmssl_geo.engine.optimizers.optim_wrappers import clip_each_
     from mmssl_geo.registry import MODELS
@@ -55,7 +58,7 @@ def our_parts(views):
     teacher = random_maps(views, 'global', CHANNELS, seed=1).contiguous(**channels_last)
     grads = [torch.randn_like(param) for param in model.parameters() if param.requires_grad]
 
-    def losses():
+    def losses() -> None:
         forget_gradients(maps.values(), features.values(), model.head.parameters())
         model.parse_losses(
             model.head.loss(features, maps, teacher, views.pairs(), views.turns_by_kind(), model.feature_stride)
@@ -64,7 +67,7 @@ def our_parts(views):
     return dict(losses=losses, clipping=lambda: clip_each_(grads, 3.0), ema=lambda: model.update_teacher(0.99))
 
 
-def official_parts(reference, views):
+def official_parts(reference: Any, views: ViewBatch) -> Any:
     """The same of the official code; turning angles into labels belongs to its rotation loss."""
     model = official_model(reference, NUM_LOCAL, views.turns.device)
     boxes = official_boxes(views)
@@ -78,7 +81,7 @@ def official_parts(reference, views):
         param.grad = torch.randn_like(param) if param.requires_grad else None
     rotation_weights = list(model.rot_predictor.parameters())
 
-    def losses():
+    def losses() -> None:
         forget_gradients(maps, tokens, rotation_weights)
         crop, correspondence = model.roi_align([teacher], maps, boxes)
         rotation = model.rot_predict(tokens, {'angles': [angle.clone() for angle in boxes['angles']]})
@@ -91,30 +94,30 @@ def official_parts(reference, views):
     )
 
 
-def random_maps(views, kind, channels, seed=0):
+def random_maps(views: ViewBatch, kind: str, channels: int, seed: int = 0) -> Tensor:
     images = views.images()[kind]
     generator = torch.Generator().manual_seed(seed + channels)
     side = images.shape[-1] // 16
     return torch.randn(len(images), channels, side, side, generator=generator).to(images.device)
 
 
-def forget_gradients(*groups):
+def forget_gradients(*groups: Any) -> None:
     for group in groups:
         for tensor in group:
             tensor.grad = None
 
 
-def measure(parts, rounds, device):
+def measure(parts: Any, rounds: int, device: torch.device | str) -> Any:
     """Part -> seconds of a call and operator calls, for each candidate: both `candidate -> part -> value`."""
     calls = {name: {part: count_calls(functions[part]) for part in functions} for name, functions in parts.items()}
-    seconds = {name: {} for name in parts}
+    seconds: dict[str, dict[str, float]] = {name: {} for name in parts}
     for part in PARTS:
         for name, value in race({name: parts[name][part] for name in parts}, rounds, device).items():
             seconds[name][part] = value
     return seconds, calls
 
 
-def main():
+def main() -> None:
     args = parse_args()
     torch.set_num_threads(args.threads)
     import mmssl_geo.models  # noqa: F401  (registers the model)

@@ -1,16 +1,21 @@
 """The official code's views and training, put together as its `main_pretrain.py` and `engine_pretrain.py` do it."""
 
 import importlib.util
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.runner import Runner
 from PIL import Image
 from reference import load_reference, official_boxes, official_model
+from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Dataset
 
+from mmssl_geo.structures import ViewBatch
 from mmssl_geo.utils.errors import UserError
 from mmssl_geo.utils.paths import resource_root
 
@@ -24,21 +29,21 @@ FREE = (
 )
 
 
-def check_same_net(cfg):
+def check_same_net(cfg: Any) -> None:
     """Raises:
     UserError: the config trains another net, or on other kinds of views, than the official code does.
     """
     _check_same(cfg, lambda config: dict(model=config.model, pipeline=config.train_dataloader.dataset.pipeline))
 
 
-def check_same_views(cfg):
+def check_same_views(cfg: Any) -> None:
     """Raises:
     UserError: the config makes other kinds of views than the official code does.
     """
     _check_same(cfg, lambda config: dict(pipeline=config.train_dataloader.dataset.pipeline))
 
 
-def _check_same(cfg, parts):
+def _check_same(cfg: Any, parts: Any) -> None:
     ours = _flatten(parts(cfg))
     theirs = _flatten(parts(Config.fromfile(resource_root() / 'configs' / PAPER)))
     different = sorted(
@@ -55,7 +60,7 @@ def _check_same(cfg, parts):
         )
 
 
-def _flatten(tree, prefix=''):
+def _flatten(tree: Any, prefix: str = '') -> Any:
     """Of nested dicts the leaves, `a.b.c` -> value; sequences as lists."""
     leaves = {}
     for key, value in tree.items():
@@ -66,7 +71,7 @@ def _flatten(tree, prefix=''):
     return leaves
 
 
-def check_views(folder):
+def check_views(folder: str | Path) -> None:
     """Raises:
     UserError: the folder is no checkout of the official repository.
     """
@@ -76,10 +81,11 @@ def check_views(folder):
         )
 
 
-def official_views(folder, crop):
+def official_views(folder: str | Path, crop: Any) -> Any:
     """The official transform of a Pillow image, with the sizes, numbers and scales of the `MultiCrop` `crop`."""
     check_views(folder)
     spec = importlib.util.spec_from_file_location('official_transforms', Path(folder) / TRANSFORMS)
+    assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.GTSATransforms(
@@ -93,18 +99,18 @@ def official_views(folder, crop):
 class OfficialImages(Dataset):
     """The images of an `ImageListDataset` as the official dataset gives them: `(views, boxes)`."""
 
-    def __init__(self, images, transform):
+    def __init__(self, images: Any, transform: Any) -> None:
         self.images = images
         self.transform = transform
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Any:
         return self.transform(Image.open(self.images.path(index)).convert('RGB'))
 
 
-def official_batches(dataset, batch_size, num_workers):
+def official_batches(dataset: Any, batch_size: int, num_workers: int) -> Iterator[Any]:
     """Shuffled batches without end; the workers live on between epochs, which spares the official loader a pause."""
     loader = DataLoader(
         dataset, batch_size, shuffle=True, drop_last=True, num_workers=num_workers, persistent_workers=num_workers > 0
@@ -113,7 +119,7 @@ def official_batches(dataset, batch_size, num_workers):
         yield from loader
 
 
-def official_run(folder, runner):
+def official_run(folder: str | Path, runner: Runner) -> Any:
     """`(OfficialTraining, batches)` on the images, views, batch size, workers and precision of our `runner`.
 
     Args:
@@ -143,7 +149,14 @@ class OfficialTraining:
         data_parallel: whether gradients are averaged over processes.
     """
 
-    def __init__(self, reference, num_local, device, dtype, data_parallel=False):
+    def __init__(
+        self,
+        reference: Any,
+        num_local: int,
+        device: torch.device | str,
+        dtype: torch.dtype,
+        data_parallel: bool = False,
+    ) -> None:
         self.model = official_model(reference, num_local, device)
         self.device, self.dtype = torch.device(device), dtype
         on_gpu = self.device.type == 'cuda'
@@ -156,7 +169,7 @@ class OfficialTraining:
         self.scaler = torch.amp.GradScaler('cuda', enabled=on_gpu and dtype == torch.float16)
         self.clip_gradients = reference.misc.clip_gradients
 
-    def step(self, batch):
+    def step(self, batch: Any) -> None:
         """One step on `(views, boxes)` as the official loader collates them."""
         losses = self.losses(*batch)
         losses[0].item()
@@ -168,7 +181,7 @@ class OfficialTraining:
         if self.device.type == 'cuda':
             torch.cuda.synchronize()
 
-    def losses(self, views, boxes):
+    def losses(self, views: Any, boxes: Any) -> Any:
         """`(total, crop, correspondence, rotation)`."""
         views = [view.to(self.device, non_blocking=True) for view in views]
         boxes = {key: boxes[key].to(self.device, non_blocking=True) for key in ('gc', 'all')} | {
@@ -178,22 +191,22 @@ class OfficialTraining:
             crop, correspondence, rotation = self.network(views, boxes, 0.996)
             return crop + 0.5 * correspondence + 0.5 * rotation, crop, correspondence, rotation
 
-    def backward(self, loss):
+    def backward(self, loss: Tensor) -> None:
         self.scaler.scale(loss).backward()
 
-    def optimize(self):
+    def optimize(self) -> None:
         self.scaler.unscale_(self.optimizer)
         self.clip_gradients(self.network, 3.0)
         self.scaler.step(self.optimizer)
         self.scaler.update()
 
 
-def official_batch(views):
+def official_batch(views: ViewBatch) -> Any:
     """A `ViewBatch` as the official loader would have collated it."""
     images = [*views.global_images.chunk(views.num_global)]
     return images + [*views.local_images.chunk(views.num_local)], official_boxes(views)
 
 
-def autocast(device, dtype):
+def autocast(device: torch.device | str, dtype: torch.dtype) -> Any:
     half = dtype != torch.float32
     return torch.autocast(torch.device(device).type, dtype=dtype) if half else nullcontext()

@@ -1,6 +1,7 @@
 """Batches that need no loader: views of noise with crop boxes as the sampler draws them."""
 
 import random
+from typing import Any
 
 import torch
 
@@ -10,7 +11,13 @@ from mmssl_geo.structures import ViewBatch
 GLOBAL, LOCAL = CropGroup(2, (0.3, 1.0)), (0.1, 0.3)
 
 
-def random_views(batch_size, num_local=8, sizes=(224, 96), device='cpu', seed=0):
+def random_views(
+    batch_size: int,
+    num_local: int = 8,
+    sizes: tuple[int, int] = (224, 96),
+    device: torch.device | str = 'cpu',
+    seed: int = 0,
+) -> Any:
     """A `ViewBatch` of 2 global and `num_local` local views of `batch_size` images.
 
     Args:

@@ -7,10 +7,13 @@ import types
 from argparse import Namespace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
+from mmssl_geo.structures import ViewBatch
 from mmssl_geo.utils.errors import UserError
 
 FILES = ('model_pretrain/gtsa.py', 'util/misc.py', 'util/lr_sched.py')
@@ -19,7 +22,7 @@ STAND_IN = 'stand-in'
 ARGS = dict(num_crops=[2, 8], patch_size=16, roi_out_size=[10, 4], num_matches=(98, 18))
 
 
-def load_reference(folder):
+def load_reference(folder: str | Path) -> Any:
     """The official modules.
 
     Args:
@@ -47,13 +50,13 @@ def load_reference(folder):
     return SimpleNamespace(gtsa=gtsa, misc=misc, lr_sched=lr_sched, kornia=sys.modules['kornia'].__version__)
 
 
-def official_model(reference, num_local, device):
+def official_model(reference: Any, num_local: int, device: torch.device | str) -> Any:
     """The official ViT-S/16 model, ready to train, for 2 global and `num_local` local views."""
     args = Namespace(**{**ARGS, 'num_crops': [2, num_local]})
     return reference.gtsa.gtsa_small(args=args).to(device).train()
 
 
-def official_boxes(views):
+def official_boxes(views: ViewBatch) -> Any:
     """Boxes and angles of a `ViewBatch` as the official code takes them; it writes into the angles."""
     from mmssl_geo.geometry import pair_boxes
 
@@ -66,16 +69,16 @@ def official_boxes(views):
     }
 
 
-def _provide(name, **attributes):
+def _provide(name: str, **attributes: Any) -> None:
     module = types.ModuleType(name)
     vars(module).update(attributes)
     sys.modules.setdefault(name, module)
 
 
-def _rotate(maps, degrees):
+def _rotate(maps: Tensor, degrees: Any) -> Any:
     """Turns `(B, C, H, W)` as kornia does, bilinear, with fewer calls: where kornia is missing its cost is spared."""
     radians = torch.deg2rad(degrees.to(maps.dtype))
     cos, sin = radians.cos(), radians.sin()
     zero = torch.zeros_like(cos)
     matrices = torch.stack([torch.stack([cos, -sin, zero], dim=1), torch.stack([sin, cos, zero], dim=1)], dim=1)
-    return F.grid_sample(maps, F.affine_grid(matrices, maps.shape, align_corners=True), align_corners=True)
+    return F.grid_sample(maps, F.affine_grid(matrices, list(maps.shape), align_corners=True), align_corners=True)

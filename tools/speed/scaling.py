@@ -14,6 +14,7 @@ import json
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,11 +23,12 @@ from measuring import check_device, check_least, check_out, race
 from ready_batches import random_views
 from reference import load_reference
 
+from mmssl_geo.structures import ViewBatch
 from mmssl_geo.utils.cli import run_tool
 from mmssl_geo.utils.errors import UserError
 
 
-def parse_args():
+def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--images', type=int, nargs='+', default=[1, 2, 4, 8], help='batch sizes (default: 1 2 4 8)')
     parser.add_argument('--crops', type=int, nargs='+', default=[2, 4, 6, 8], help='local views (default: 2 4 6 8)')
@@ -53,7 +55,7 @@ def parse_args():
     return args
 
 
-def seconds_of_steps(args, views_by_size):
+def seconds_of_steps(args: argparse.Namespace, views_by_size: dict[int, Any]) -> Any:
     """Who -> size -> median seconds of a step on the batch of that size, timed by turns."""
     model, dtype = build_model(args.device, **{'model.backbone.arch': args.arch}), getattr(torch, args.dtype)
     steps = {('ours', size): our_step(model, views, dtype) for size, views in views_by_size.items()}
@@ -64,7 +66,7 @@ def seconds_of_steps(args, views_by_size):
     return {who: {size: seconds[who, size] for size in views_by_size} for who in dict.fromkeys(who for who, _ in steps)}
 
 
-def fit_line(seconds):
+def fit_line(seconds: dict[int, float]) -> Any:
     """`(intercept, slope, share of the variance explained)` of seconds over sizes, or three None: two make any line."""
     if len(seconds) < 3:
         return None, None, None
@@ -74,7 +76,7 @@ def fit_line(seconds):
     return float(intercept), float(slope), float(1 - residual.var() / values.var())
 
 
-def rates_of_processes(args, count):
+def rates_of_processes(args: argparse.Namespace, count: int) -> Any:
     """Who -> images per second of all processes together."""
     if count == 1:
         seconds = seconds_of_steps(args, {1: random_views(args.batch_size, device=args.device)})
@@ -88,7 +90,7 @@ def rates_of_processes(args, count):
     return {who: count * args.batch_size / max(of_process[who] for of_process in seconds) for who in seconds[0]}
 
 
-def _time_process(rank, args, count, port, queue):
+def _time_process(rank: int, args: argparse.Namespace, count: int, port: int, queue: Any) -> None:
     os.environ.update(MASTER_ADDR='localhost', MASTER_PORT=str(port))
     torch.set_num_threads(1)
     on_gpu = args.device == 'cuda'
@@ -107,7 +109,7 @@ def _time_process(rank, args, count, port, queue):
     torch.distributed.destroy_process_group()
 
 
-def distributed_step(model, views, args, rank):
+def distributed_step(model: Any, views: ViewBatch, args: argparse.Namespace, rank: int) -> Any:
     """As `our_step`, with mmengine's wrapper around the model."""
     from mmengine.model import MMDistributedDataParallel
 
@@ -117,7 +119,7 @@ def distributed_step(model, views, args, rank):
     return our_step(wrapped, views, getattr(torch, args.dtype))
 
 
-def draw(results, path):
+def draw(results: dict[str, Any], path: str) -> None:
     import matplotlib
 
     matplotlib.use('Agg')
@@ -137,14 +139,14 @@ def draw(results, path):
     figure.savefig(path)
 
 
-def main():
+def main() -> None:
     args = parse_args()
     torch.set_num_threads(1)
     batches = {
         'images': {size: random_views(size, device=args.device) for size in args.images},
         'local views': {size: random_views(args.batch_size, size, device=args.device) for size in args.crops},
     }
-    results = {}
+    results: dict[str, Any] = {}
     for name, views in batches.items():
         results[name] = {}
         for who, seconds in seconds_of_steps(args, views).items():

@@ -5,7 +5,9 @@ import operator
 import resource
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -24,13 +26,13 @@ class StageClock:
         device: where the work is done.
     """
 
-    def __init__(self, device):
+    def __init__(self, device: torch.device | str) -> None:
         self.device = torch.device(device)
         self._open = [REST]
-        self._marks = []
+        self._marks: list[tuple[Any, str]] = []
 
     @contextmanager
-    def stage(self, name):
+    def stage(self, name: str) -> Iterator[Any]:
         """Time within belongs to this stage."""
         self._open.append(name)
         self._mark()
@@ -40,39 +42,39 @@ class StageClock:
             self._open.pop()
             self._mark()
 
-    def restart(self):
+    def restart(self) -> None:
         """Forgets what was measured and begins anew."""
         self._marks.clear()
         self._mark()
 
-    def finish(self):
+    def finish(self) -> None:
         """Sets the last mark and waits for the device."""
         self._mark()
         if self.device.type == 'cuda':
             torch.cuda.synchronize(self.device)
 
-    def seconds(self):
+    def seconds(self) -> Any:
         """Stage -> seconds since `restart`."""
-        total = {}
+        total: dict[str, float] = {}
         for (start, stage), (end, _) in zip(self._marks, self._marks[1:], strict=False):
             total[stage] = total.get(stage, 0.0) + self._between(start, end)
         return total
 
-    def _mark(self):
+    def _mark(self) -> None:
         """From now on time belongs to the innermost open stage."""
         if self.device.type == 'cuda':
-            mark = torch.cuda.Event(enable_timing=True)
+            mark: Any = torch.cuda.Event(enable_timing=True)
             mark.record()
         else:
             mark = time.perf_counter()
         self._marks.append((mark, self._open[-1]))
 
-    def _between(self, start, end):
+    def _between(self, start: Any, end: Any) -> Any:
         return start.elapsed_time(end) / 1000 if self.device.type == 'cuda' else end - start
 
 
 @contextmanager
-def timed_method(clock, stage, owner, path):
+def timed_method(clock: StageClock, stage: str, owner: Any, path: str) -> Iterator[Any]:
     """While this is open, calls of a method count as a stage.
 
     Args:
@@ -95,7 +97,7 @@ def timed_method(clock, stage, owner, path):
         ) from error
 
     @functools.wraps(method)
-    def timed(*args, **kwargs):
+    def timed(*args: Any, **kwargs: Any) -> Any:
         with clock.stage(stage):
             return method(*args, **kwargs)
 
@@ -106,7 +108,7 @@ def timed_method(clock, stage, owner, path):
         delattr(holder, name)
 
 
-def peak_memory_mib(device):
+def peak_memory_mib(device: torch.device) -> Any:
     """`(what was measured, MiB)`: the tensors' peak on a GPU, else this process's (without its data loaders')."""
     if device.type == 'cuda':
         return 'peak CUDA memory allocated', torch.cuda.max_memory_allocated(device) / 2**20

@@ -6,9 +6,14 @@ batch. All losses are on, as after the warm-up. With `--reference DIR` (a checko
 official code's step on the same images follows; it has no stage "preprocess". The last line of the output is JSON.
 """
 
+import argparse
 import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
+import torch
 from config_runs import (
     add_reference_and_out,
     check_args,
@@ -19,6 +24,7 @@ from config_runs import (
     prepare_config,
 )
 from measuring import check_least, ratio, report
+from mmengine.runner import Runner
 from official import check_same_net, check_views, official_run
 from stage_clock import StageClock, peak_memory_mib, timed_method
 
@@ -47,12 +53,12 @@ OFFICIAL_STAGES = {
 ORDER = ('data', 'preprocess', 'student forward', 'teacher forward', 'losses', 'backward', 'optimizer', 'ema', 'other')
 
 
-def add_options(parser):
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--warmup', type=int, default=3, help='steps before them (default: 3)')
     add_reference_and_out(parser)
 
 
-def time_ours(runner, warmup, iters):
+def time_ours(runner: Runner, warmup: int, iters: int) -> Any:
     """Runs our steps; returns the `StageClock` of the timed ones.
 
     Raises:
@@ -68,7 +74,7 @@ def time_ours(runner, warmup, iters):
     model.init_weights()
     model.train()
 
-    def step(batch, number):
+    def step(batch: Any, number: int) -> None:
         if number % accumulative_counts(runner) == 0:
             model.update_teacher(0.996)
         model.train_step(batch, optimizer)
@@ -77,7 +83,7 @@ def time_ours(runner, warmup, iters):
     return time_steps(step, endless(loader), parts, next(model.parameters()).device, warmup, iters)
 
 
-def time_official(folder, runner, warmup, iters):
+def time_official(folder: str | Path, runner: Runner, warmup: int, iters: int) -> Any:
     """The same of the official code."""
     training, batches = official_run(folder, runner)
     return time_steps(
@@ -90,7 +96,9 @@ def time_official(folder, runner, warmup, iters):
     )
 
 
-def time_steps(step, batches, parts, device, warmup, iters):
+def time_steps(
+    step: Callable[..., Any], batches: Iterator[Any], parts: Any, device: torch.device | str, warmup: int, iters: int
+) -> Any:
     """Calls `step(batch, number)`; returns the `StageClock` of the timed steps.
 
     Args:
@@ -121,7 +129,7 @@ def time_steps(step, batches, parts, device, warmup, iters):
     return clock
 
 
-def summarise(clock, runner, iters):
+def summarise(clock: StageClock, runner: Runner, iters: int) -> Any:
     """What was measured of ours, ready for JSON; times in milliseconds per step."""
     batch_size = runner.cfg.train_dataloader.batch_size
     kind, mib = peak_memory_mib(clock.device)
@@ -138,7 +146,7 @@ def summarise(clock, runner, iters):
     )
 
 
-def step_times(clock, batch_size, iters):
+def step_times(clock: StageClock, batch_size: int, iters: int) -> Any:
     seconds = clock.seconds()
     total = sum(seconds.values())
     return dict(
@@ -148,7 +156,7 @@ def step_times(clock, batch_size, iters):
     )
 
 
-def format_table(result):
+def format_table(result: dict[str, Any]) -> str:
     """The result for people."""
     columns = {'ms per step': result, **({'official': result['official']} if 'official' in result else {})}
     lines = [f'{"stage":<18}' + ''.join(f'{name:>12}{"share":>9}' for name in columns)]
@@ -165,7 +173,7 @@ def format_table(result):
     return '\n'.join(lines)
 
 
-def main():
+def main() -> None:
     args = parse_args(__doc__, add_options)
     check_args(args)
     check_least(args, warmup=0)

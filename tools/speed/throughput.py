@@ -12,6 +12,7 @@ import argparse
 import gc
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from candidates import bare_nets, build_model, official_step, our_step
@@ -19,13 +20,14 @@ from measuring import check_device, check_least, kept_for_backward_mib, race, ra
 from ready_batches import random_views
 from reference import load_reference
 
+from mmssl_geo.structures import ViewBatch
 from mmssl_geo.utils.cli import run_tool
 from mmssl_geo.utils.errors import UserError
 
 GFLOP_PER_IMAGE = 151.0  # of one step, ViT-S/16 at the paper's views: forward 1, backward 2, teacher 1 of the globals
 
 
-def parse_args():
+def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--batch-size', type=int, default=8, help='images (default: 8)')
     parser.add_argument('--rounds', type=int, default=5, help='timed rounds (default: 5)')
@@ -44,7 +46,7 @@ def parse_args():
     return args
 
 
-def make_step(name, args, views):
+def make_step(name: str, args: argparse.Namespace, views: ViewBatch) -> Any:
     """A function that does one step of the candidate `name`, a model of its own."""
     dtype = getattr(torch, args.dtype)
     if name == 'official':
@@ -56,7 +58,7 @@ def make_step(name, args, views):
     return dict(ours=our_step, **{'bare nets': bare_nets})[name](model, views, dtype)
 
 
-def matrix_rate(device, dtype, size=8192, repeats=20):
+def matrix_rate(device: torch.device | str, dtype: torch.dtype, size: int = 8192, repeats: int = 20) -> Any:
     """FLOP/s of large square products."""
     a = torch.randn(size, size, device=device, dtype=dtype)
     for _ in range(3):
@@ -69,7 +71,7 @@ def matrix_rate(device, dtype, size=8192, repeats=20):
     return 2 * size**3 * repeats / clock.seconds
 
 
-def peak_mib(name, args, views):
+def peak_mib(name: str, args: argparse.Namespace, views: ViewBatch) -> Any:
     """Peak of allocated memory of a candidate that has the GPU to itself, in its second step."""
     gc.collect()
     step = make_step(name, args, views)
@@ -79,7 +81,7 @@ def peak_mib(name, args, views):
     return torch.cuda.max_memory_allocated() / 2**20
 
 
-def main():
+def main() -> None:
     args = parse_args()
     torch.set_num_threads(args.threads)
     views = random_views(args.batch_size, args.num_local, device=args.device)

@@ -14,6 +14,7 @@ import argparse
 import statistics
 import time
 from pathlib import Path
+from typing import Any
 
 from measuring import check_least, check_out, report
 
@@ -26,7 +27,7 @@ from mmssl_geo.utils.progress import ProgressBar
 CONFIG = resource_root() / 'configs' / 'gtsa_vits16_coco.py'
 
 
-def parse_args():
+def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', nargs='?', default=CONFIG, help='config with multi-crop views (default: %(default)s)')
     parser.add_argument('--images', required=True, help='folder of images')
@@ -40,7 +41,7 @@ def parse_args():
     return parser.parse_args()
 
 
-def check_args(args):
+def check_args(args: argparse.Namespace) -> None:
     """Raises:
     UserError: says which option is wrong.
     """
@@ -54,7 +55,7 @@ def check_args(args):
         check_views(args.reference)
 
 
-def build_datasets(args):
+def build_datasets(args: argparse.Namespace) -> Any:
     """Datasets of the config's pipeline by where the photometric augmentation is computed, and the official one.
 
     Raises:
@@ -88,7 +89,7 @@ def build_datasets(args):
     return datasets
 
 
-def make_stages(args, datasets, count):
+def make_stages(args: argparse.Namespace, datasets: dict[str, Any], count: int) -> Any:
     """Name -> function of an image's index.
 
     Raises:
@@ -113,7 +114,7 @@ def make_stages(args, datasets, count):
         for index in range(count)
     ]
 
-    def floor(index):
+    def floor(index: int) -> None:
         image = torch.from_numpy(dataset.decode(index)).permute(2, 0, 1)[None]
         for record in records[index]:
             x1, y1, x2, y2 = map(int, record.crop_box_src)
@@ -132,11 +133,11 @@ def make_stages(args, datasets, count):
     return stages
 
 
-def time_stages(stages, count, rounds):
+def time_stages(stages: dict[str, Any], count: int, rounds: int) -> Any:
     """Name -> milliseconds of processor time an image, the median of the rounds."""
-    times = {name: [] for name in stages}
+    times: dict[str, list[float]] = {name: [] for name in stages}
     progress = ProgressBar((rounds + 1) * len(stages), 'timings')
-    for number in range(rounds + 1):  # the first one warms up
+    for _ in range(rounds + 1):  # the first one warms up
         for name, work in stages.items():
             progress.set_postfix_str(name, refresh=False)
             progress.update()
@@ -148,7 +149,7 @@ def time_stages(stages, count, rounds):
     return {name: statistics.median(values[1:]) for name, values in times.items()}
 
 
-def loader_rates(datasets, args):
+def loader_rates(datasets: dict[str, Any], args: argparse.Namespace) -> Any:
     """Images a second through a DataLoader, of each of the datasets."""
     from torch.utils.data import DataLoader
 
@@ -164,7 +165,7 @@ def loader_rates(datasets, args):
     return rates
 
 
-def summarise(times, rates):
+def summarise(times: dict[str, Any], rates: dict[str, Any]) -> Any:
     """What was measured, ready for JSON."""
     device, cpu = times['ours, photometric augmentation on the device'], times['ours, all on the CPU']
     official = times.get('official')
@@ -177,7 +178,7 @@ def summarise(times, rates):
     )
 
 
-def main():
+def main() -> None:
     args = parse_args()
     check_args(args)
     import cv2
