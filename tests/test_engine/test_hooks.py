@@ -99,8 +99,8 @@ def test_the_learning_rate_follows_processes_and_accumulation():
         ),
         (
             dict(base=5e-4, batch=None, end=1e-6),
-            'peak learning rate 0.0005, fixed (default_hooks.schedule.learning_rate.batch=None): it does not scale with the '
-            '32 images per optimizer step',
+            'peak learning rate 0.0005, fixed (default_hooks.schedule.learning_rate.batch=None): it does not scale '
+            'with the 32 images per optimizer step',
         ),
     ],
 )

@@ -109,7 +109,7 @@ def test_what_the_loader_has_made_before_is_not_timed(load, monkeypatch):
         now.value += 1
 
     monkeypatch.setattr(load('measuring').time, 'perf_counter', lambda: now.value)
-    show = end_to_end.show_progress
+    monkeypatch.setattr(end_to_end.ProgressBar, 'update', lambda _: setattr(ready, 'count', 2))  # after each block
     seconds = end_to_end.time_blocks({'ours': (step, batches())}, iters=3, num_prefetched=2)
     assert seconds == {('ours', 'ready'): 1.0, ('ours', 'loader'): 6.0}
     assert end_to_end.time_blocks({'ours': (step, batches())}, 3, num_prefetched=0)['ours', 'loader'] < 6
