@@ -21,7 +21,7 @@ def load_tool(name: str) -> ModuleType:
 
 
 def run_process(name: str, *args: object) -> subprocess.CompletedProcess:
-    """Runs `tools/<name>` in a process of its own, from the root of the checkout."""
+    """Runs `tools/<name>` in a separate process, from the root of the checkout."""
     return subprocess.run(
         [sys.executable, '-W', 'ignore', str(TOOLS / name), *map(str, args)], capture_output=True, text=True, cwd=ROOT
     )

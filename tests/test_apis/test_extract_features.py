@@ -197,7 +197,7 @@ def test_shards_are_streamed_and_a_stopped_run_goes_on(tmp_path, photos, vit, ex
     assert not list((tmp_path / 'out').glob('.*'))
 
 
-def test_a_mended_image_is_read_when_the_tool_is_called_again(tmp_path, photos, vit, extract):
+def test_a_fixed_image_is_read_when_the_tool_is_called_again(tmp_path, photos, vit, extract):
     shutil.copytree(photos, tmp_path / 'mine')
     command = (vit.path, '--images', tmp_path / 'mine', tmp_path / 'out', '--size', '64', '--shard-size', '2')
     extract(*command)

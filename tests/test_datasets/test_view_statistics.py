@@ -17,7 +17,7 @@ CROP = MultiCrop(global_size=SIZE, num_local=0)
 
 
 def photos():
-    """Coloured smooth noise, each of its own brightness and contrast."""
+    """Coloured smooth noise, each with a different brightness and contrast."""
     for seed in range(IMAGES):
         rng = np.random.default_rng(seed)
         low, high = 20 * seed, 255 - 15 * (seed % 3)

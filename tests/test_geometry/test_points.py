@@ -10,7 +10,7 @@ CROP = torch.tensor([13.0, 7.0, 113.0, 97.0], dtype=torch.double)
 
 @pytest.mark.parametrize('turn, size', list(itertools.product(range(4), [(56, 56), (40, 64)])))
 def test_points_of_a_view_are_where_its_pixels_say(turn, size):
-    """Every pixel of the view holds the source place of its own centre; crop, resize and turn of that map are exact."""
+    """Every pixel of the view holds the source position of its centre; crop, resize and turn of that map are exact."""
     height, width = size
     y, x = torch.meshgrid(torch.arange(height).double() + 0.5, torch.arange(width).double() + 0.5, indexing='ij')
     upright = torch.stack([13 + x * 100 / width, 7 + y * 90 / height])

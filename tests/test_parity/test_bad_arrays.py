@@ -26,7 +26,7 @@ def one_view(arrays):
     )
 
 
-def spoilt(array, place, value):
+def corrupted(array, place, value):
     def change(arrays):
         arrays[array] = arrays[array].astype(float)
         arrays[array][place] = value
@@ -142,7 +142,7 @@ def test_any_integers_and_floats_are_read(dtype, main, folder, rewrite):
 )
 @pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf])
 def test_values_that_are_not_finite(file, array, place, value, main, folder, rewrite):
-    rewrite(folder / file, spoilt(array, place, value))
+    rewrite(folder / file, corrupted(array, place, value))
     status, out, err = main(folder)
     assert status == 2 and not out and f'{file}: {array} contains NaN or infinite values\n' in err
 

@@ -235,12 +235,12 @@ def test_every_part_of_the_checkpoint_is_used(weight, cfg, reference):
 def test_nan_never_holds(file, array, cfg, reference):
     """Reading refuses a stored one; here it stands for one that a comparison comes by."""
 
-    def spoil(values):
+    def corrupt(values):
         values.view(-1)[-6 % values.numel()] = math.nan
         return values
 
-    spoilt = changed(reference, file, array, spoil)
-    assert not all(quantity.holds for quantity in check_parity(cfg, spoilt))
+    corrupted = changed(reference, file, array, corrupt)
+    assert not all(quantity.holds for quantity in check_parity(cfg, corrupted))
 
 
 def test_a_transform_that_turns_the_pixels_the_other_way_is_seen(cfg, reference, monkeypatch):

@@ -1,7 +1,7 @@
 """Times the stages of a pretraining step: `python tools/speed/step.py CONFIG --batch-size 32 --iters 20`.
 
 The config's own data pipeline, model and optimizer wrapper run; their methods are timed in place. On a GPU the times
-are taken on its own clock, without waits between the stages: "data" is then how long the GPU is idle for want of a
+are taken on its own clock, without waits between the stages: "data" is then the time the GPU waits for a
 batch. All losses are on, as after the warm-up. With `--reference DIR` (a checkout of github.com/bok3948/GTSA) the
 official code's step on the same images follows; it has no stage "preprocess". The last line of the output is JSON.
 """

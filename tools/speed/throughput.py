@@ -47,7 +47,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def make_step(name: str, args: argparse.Namespace, views: ViewBatch) -> Any:
-    """A function that does one step of the candidate `name`, a model of its own."""
+    """Returns a function that runs one step of the candidate `name` on a separate model."""
     dtype = getattr(torch, args.dtype)
     if name == 'official':
         return official_step(load_reference(Path(args.reference)), views, dtype)
