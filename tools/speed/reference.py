@@ -1,4 +1,4 @@
-"""The official GTSA code (github bok3948/GTSA), imported from a checkout and patched at run time for current packages."""
+"""The official GTSA code (github bok3948/GTSA), imported from a checkout and patched for current packages."""
 
 import importlib
 import importlib.util
