@@ -151,6 +151,13 @@ def test_tensors_that_do_not_fit_are_named(saved, edit, message):
     assert str(path) in str(caught.value) and '--to mmdet' in str(caught.value)
 
 
+@pytest.mark.parametrize('final_norm, target', [(True, 'mmpretrain'), (False, 'mmdet')])
+def test_the_advice_names_the_export_that_fits_the_config(saved, final_norm, target):
+    vit = make_vit(init_cfg=pretrained(saved(rename_all)), final_norm=final_norm)
+    with pytest.raises(UserError, match=f'OUT.pth --to {target}`'):
+        vit.init_weights()
+
+
 def test_missing_file(tmp_path):
     with pytest.raises(UserError, match='nowhere.pth: no such file'):
         make_vit(init_cfg=pretrained(tmp_path / 'nowhere.pth')).init_weights()

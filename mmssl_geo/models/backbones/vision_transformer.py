@@ -45,12 +45,6 @@ class SSLVisionTransformer(StrictInitMixin, VisionTransformer):
         UserError: If `init_cfg` has another type, or the outputs do not fit `norm_every_map`.
     """
 
-    mismatch_advice = (
-        'Export it for this model: `python tools/convert_checkpoint.py {source} OUT.pth --to mmdet` (or `--to mmseg`; '
-        '`--to mmpretrain` where the config keeps the final LayerNorm), and compare `arch`, `patch_size` and '
-        '`final_norm` of the config with what was pretrained.'
-    )
-
     def __init__(
         self,
         norm_every_map: bool = False,
@@ -60,6 +54,11 @@ class SSLVisionTransformer(StrictInitMixin, VisionTransformer):
     ) -> None:
         super().__init__(**kwargs)
         self.set_pretrained(init_cfg)
+        target = 'mmpretrain' if self.final_norm else 'mmdet'  # detectors and segmenters drop the final LayerNorm
+        self.mismatch_advice = (
+            f'Export it for this model: `python tools/convert_checkpoint.py {{source}} OUT.pth --to {target}`, and '
+            'compare `arch`, `patch_size` and `final_norm` of the config with what was pretrained.'
+        )
         if norm_every_map and not (self.final_norm and self.out_type == 'featmap'):
             raise UserError("backbone.norm_every_map needs out_type='featmap' and final_norm=True")
         self.norm_every_map = norm_every_map
