@@ -1,4 +1,4 @@
-# D3SSL for two CPU cores on embedded scenes: the 4-block ViT of gtsa_quickstart.py, 64 px views, random grid regions
+# D3SSL for two CPU cores on generated scenes: the 4-block ViT of gtsa_quickstart.py, 64 px views, random grid regions
 # (no proposals needed).
 _base_ = [
     '_base_/models/d3ssl_vits16.py',

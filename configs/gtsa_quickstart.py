@@ -1,4 +1,4 @@
-# GTSA for two CPU cores on embedded scenes: 4 blocks, width 192, patch size 8, 2 x 64 px and 4 x 32 px views. It uses
+# GTSA for two CPU cores on generated scenes: 4 blocks, width 192, patch size 8, 2 x 64 px and 4 x 32 px views. It uses
 # the recipe for few photos (docs/small_data.md), since there are few scenes and few steps.
 _base_ = ['gtsa_vits16_small-data.py', '_base_/models/vit_tiny_d4.py']
 model = dict(

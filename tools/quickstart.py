@@ -1,4 +1,4 @@
-"""Pretrains, fine-tunes and evaluates on embedded scenes: box AP, mask AP and mIoU. Run by tools/quickstart.sh.
+"""Pretrains, fine-tunes and evaluates on generated scenes: box AP, mask AP and mIoU. Run by tools/quickstart.sh.
 
 This is the suite of `tools/benchmark.py quick` with one seed and without DINO, plus a figure.
 """

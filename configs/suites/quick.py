@@ -1,4 +1,4 @@
-# From pretraining to a table on embedded scenes, on two CPU cores: GTSA, DINO and random weights, two seeds each.
+# From pretraining to a table on generated scenes, on two CPU cores: GTSA, DINO and random weights, two seeds each.
 _base_ = '_base_/protocols.py'
 
 device = 'CPU core'

@@ -33,7 +33,7 @@ def quickstart_plan(out: Path, images: Path | None = None, epochs: int | None = 
 
     Args:
         out: Output folder.
-        images: Folder of images to pretrain on; None: the embedded scenes.
+        images: Folder of images to pretrain on; None: the generated scenes.
         epochs: Pretraining epochs; None: those of the recipe.
 
     Raises:
@@ -140,7 +140,7 @@ def draw_figure(plan: Plan, report: Mapping[str, Any]) -> Path:
 def format_table(report: Mapping[str, Any]) -> str:
     """Formats the results as a Markdown table."""
     random, gtsa = (report['results'][label] for label in LABELS.values())
-    rows = ['| fine-tuned on the embedded scenes | random weights | GTSA | difference |', '|---|---|---|---|']
+    rows = ['| fine-tuned on the generated scenes | random weights | GTSA | difference |', '|---|---|---|---|']
     for metric, value in gtsa.items():
         rows.append(f'| {metric} | {random[metric]:.1f} | {value:.1f} | {value - random[metric]:+.1f} |')
     return '\n'.join([*rows, '', f'mIoU of the best constant prediction: {report["best_constant_miou"]:.1f}'])

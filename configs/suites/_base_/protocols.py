@@ -29,7 +29,7 @@ coco_small = dict(data='coco-small', target='mmdet', metrics=instances, scale=10
 epoch = 118287 / 3600  # an epoch of COCO: hours at one image per second
 
 protocols = {
-    # embedded scenes; hours on one CPU core. Intermediate checkpoints let a killed job resume.
+    # generated scenes; hours on one CPU core. Intermediate checkpoints let a killed job resume.
     'mask-rcnn_quickstart_scenes': dict(
         config='configs/downstream/mmdet/mask-rcnn_quickstart_scenes.py',
         data='scenes',

@@ -90,7 +90,7 @@ class Dataset:
     Attributes:
         name: Name in `--data NAME=ROOT`.
         layout: What the root folder must contain, in words.
-        scenes: `dict(num_train=..., num_val=...)` of embedded scenes, which are generated if no root is given.
+        scenes: `dict(num_train=..., num_val=...)` of generated scenes, which are generated if no root is given.
     """
 
     name: str
