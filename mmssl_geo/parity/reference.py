@@ -121,7 +121,7 @@ def scalar(arrays: Arrays, name: str) -> float:
 
 
 def integer(arrays: Arrays, name: str) -> int:
-    """Returns a stored whole number as a Python int."""
+    """Returns a stored integer as a Python int."""
     return int(arrays[name].item())
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints of every known layout, with the nets that they hold."""
+"""Checkpoints of every known layout, with their networks."""
 
 from types import SimpleNamespace
 
@@ -16,7 +16,7 @@ def resnet_config(depth=50):
 
 @pytest.fixture(scope='session')
 def vit_sources():
-    """kind -> (checkpoint, student net, teacher net); encoders alone have one net."""
+    """kind -> (checkpoint, student net, teacher net); single encoders have one net."""
     student, teacher = make.mmpretrain_vit(1), make.mmpretrain_vit(2)
     timm_student, timm_teacher = make.timm_vit(1), make.timm_vit(2)
     classifier = make.timm_vit(2, num_classes=5)

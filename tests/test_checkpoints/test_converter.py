@@ -13,7 +13,7 @@ from mmssl_geo.utils.errors import UserError
 TOOL = Path(__file__).parents[2] / 'tools' / 'convert_checkpoint.py'
 
 
-def test_report_tells_all(tmp_path, vit_sources, save):
+def test_report(tmp_path, vit_sources, save):
     report = convert(save(vit_sources['official'][0]), tmp_path / 'a.pth', 'mmdet', num_heads=3)
     text = str(report)
     for line in (
@@ -54,7 +54,7 @@ def test_report_tells_all(tmp_path, vit_sources, save):
 
 
 def test_sizes_compared(tmp_path, vit_sources, save):
-    """An oblong image too where position embeddings are resized alike, else the native size alone, and it is said."""
+    """Compares an oblong image too if both sides resize position embeddings equally; else the report says why not."""
     src = save(vit_sources['ours'][0])
     same = convert(src, tmp_path / 'a.pth', 'mmdet')
     assert set(same.differences) == {(64, 64), (80, 112)} and 'native size only' not in str(same)
@@ -64,7 +64,7 @@ def test_sizes_compared(tmp_path, vit_sources, save):
 
 @pytest.mark.parametrize('kind, to', [('official', 'mmpretrain'), ('ours', 'timm')])
 def test_wrong_rename_cannot_pass(tmp_path, vit_sources, save, monkeypatch, kind, to):
-    """Names that load strictly but are swapped are found by the features; what was there stays."""
+    """Swapped keys that load strictly change the features; an existing file is kept."""
     swapped = list(vit.KEY_TEMPLATES['mmpretrain'])
     swapped[3], swapped[6] = swapped[6], swapped[3]  # ln1 and ln2, of the same shape
     monkeypatch.setitem(vit.KEY_TEMPLATES, 'mmpretrain', tuple(swapped))
@@ -76,12 +76,12 @@ def test_wrong_rename_cannot_pass(tmp_path, vit_sources, save, monkeypatch, kind
 
 
 def test_file_that_does_not_load_is_not_kept(tmp_path, vit_sources, save, monkeypatch):
-    monkeypatch.setattr(vit, '_DENSE_TARGETS', ('mmseg',))  # as if mmdet's nets had the final norm, ...
+    monkeypatch.setattr(vit, '_DENSE_TARGETS', ('mmseg',))  # mmdet's nets treated as if they had the final norm
     monkeypatch.setattr(
         vit.ViT,
         'target_features',
         lambda self, weights, spec, target: vit.last_output(vit.mmpretrain_vit(spec, final_norm=False), weights),
-    )  # ... which they have not
+    )
     with pytest.raises(UserError, match=r'(?s)do not load into the target backbone.*ln1\.weight'):
         convert(save(vit_sources['ours'][0]), tmp_path / 'a.pth', 'mmdet')
     assert [path.name for path in tmp_path.iterdir()] == ['source.pth']
@@ -89,7 +89,7 @@ def test_file_that_does_not_load_is_not_kept(tmp_path, vit_sources, save, monkey
 
 @pytest.mark.parametrize('to', ['mmdet', 'timm'])
 def test_resnet_with_a_swapped_norm_cannot_pass(tmp_path, resnet_sources, monkeypatch, to):
-    """Two tensors of the same shape, written in each other's place."""
+    """Two tensors of the same shape are swapped."""
     export = resnet.ResNet.export
 
     def swapped(*args):
@@ -120,7 +120,7 @@ def test_report_of_a_resnet(tmp_path, resnet_sources):
     assert 'native size only' not in text and 'LayerNorm' not in text
 
 
-def test_mask_tokens_and_heads_are_dropped_and_named(tmp_path, vit_sources, save):
+def test_dropped_mask_tokens_and_heads_are_reported(tmp_path, vit_sources, save):
     for kind, lines in (
         (
             'iBOT',
@@ -161,7 +161,7 @@ def test_wrong_requests(tmp_path, vit_sources, resnet_sources, save):
 
 @pytest.mark.parametrize('name', ['file/a.pth', 'file/deeper/a.pth', 'a' * 250 + '.pth'])
 def test_places_that_cannot_be_written_to(tmp_path, vit_sources, save, name):
-    """Below a file, or too long with what the file is called while it is written."""
+    """The parent is a file, or the name is too long for the temporary file."""
     src = save(vit_sources['ours'][0])
     (tmp_path / 'file').write_text('precious')
     why = 'is a file, not a folder' if name.startswith('file') else 'File name too long'
@@ -198,7 +198,7 @@ def test_broken_statistics_of_a_resnet_are_named(tmp_path, resnet_sources, save)
         convert(source, tmp_path / 'a.pth', 'timm')
 
 
-def test_code_only_by_permission(tmp_path, vit_sources, save):
+def test_code_needs_permission(tmp_path, vit_sources, save):
     contents = dict(vit_sources['ours'][0], hook=torch.nn.ReLU())
     with pytest.raises(UserError, match='torch.nn.modules.activation.ReLU.*--allow-unsafe'):
         convert(save(contents), tmp_path / 'a.pth', 'mmdet')

@@ -41,7 +41,7 @@ def test_resnet_gives_c5(resnet_sources, kind, depth, channels):
 
 @pytest.mark.parametrize('to', ['mmpretrain', 'timm'])
 def test_files_of_the_converter(tmp_path, vit_sources, save, to):
-    """Their number of heads is in their meta."""
+    """The number of heads comes from the metadata."""
     convert(save(vit_sources['official'][0]), tmp_path / 'a.safetensors', to, num_heads=3)
     encoder = load_encoder(tmp_path / 'a.safetensors')
     patches = make.tokens(vit_sources['official'][2], IMAGES)[:, 1:]

@@ -1,4 +1,4 @@
-"""Exports that other libraries load: folders of the Hugging Face hub's form, and ONNX files."""
+"""Exports that other libraries load: Hugging Face folders and ONNX files."""
 
 import json
 import runpy
@@ -26,7 +26,7 @@ def test_timm_loads_the_folder_of_a_vit(tmp_path, vit_sources, save, kind):
     convert(save(contents), tmp_path / 'hub', 'huggingface', num_heads=3)
     assert {path.name for path in (tmp_path / 'hub').iterdir()} == {'config.json', 'model.safetensors'}
     with safe_open(tmp_path / 'hub' / 'model.safetensors', 'pt') as file:
-        assert file.metadata()['format'] == 'pt'  # transformers asks for it
+        assert file.metadata()['format'] == 'pt'  # transformers requires it
     net = timm.create_model(f'local-dir:{tmp_path / "hub"}', pretrained=True)
     assert not isinstance(net.eval(), torch.nn.Identity) and net.num_classes == 0
     assert make.difference(make.tokens(net, IMAGES), make.tokens(teacher, IMAGES)) < 1e-5
@@ -49,7 +49,7 @@ def test_timm_loads_the_folder_of_a_resnet(tmp_path, resnet_sources, kind):
             assert make.difference(ours, theirs) < 1e-9
 
 
-def test_the_folder_s_file_is_a_source_again(tmp_path, vit_sources, save):
+def test_the_file_in_the_folder_can_be_converted_again(tmp_path, vit_sources, save):
     convert(save(vit_sources['official'][0]), tmp_path / 'hub', 'huggingface', num_heads=3)
     encoder = load_encoder(tmp_path / 'hub' / 'model.safetensors')
     with torch.no_grad():
@@ -58,7 +58,7 @@ def test_the_folder_s_file_is_a_source_again(tmp_path, vit_sources, save):
 
 
 def test_a_folder_with_a_wrong_config_is_not_kept(tmp_path, vit_sources, save, monkeypatch):
-    """The features are those of the folder, not of the weights alone: a wrong number of heads is found."""
+    """The comparison runs the network of the folder, so it finds a wrong number of heads."""
     true_config = vit.ViT.timm_config
 
     def wrong(self, spec):
@@ -71,7 +71,7 @@ def test_a_folder_with_a_wrong_config_is_not_kept(tmp_path, vit_sources, save, m
     assert [path.name for path in tmp_path.iterdir()] == ['source.pth']
 
 
-def test_places_of_folders(tmp_path, vit_sources, save):
+def test_where_folders_are_written(tmp_path, vit_sources, save):
     src = save(vit_sources['ours'][0])
     (tmp_path / 'empty').mkdir()
     convert(src, tmp_path / 'empty', 'huggingface')
@@ -97,7 +97,7 @@ def test_missing_packages_are_named_before_anything_is_read(tmp_path, monkeypatc
         convert(tmp_path / 'none.pth', tmp_path / 'a.onnx', 'onnx')
 
 
-def test_wrong_ending_for_onnx(tmp_path):
+def test_wrong_suffix_for_onnx(tmp_path):
     with pytest.raises(UserError, match=r'a\.pth: the file name must end in \.onnx'):
         convert(tmp_path / 'none.pth', tmp_path / 'a.pth', 'onnx')
 

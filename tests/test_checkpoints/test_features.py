@@ -79,8 +79,8 @@ def test_student_of_a_resnet(tmp_path, resnet_sources, kind):
 
 @pytest.mark.parametrize('path', [('timm', 'mmpretrain'), ('mmpretrain', 'timm', 'mmpretrain')])
 @pytest.mark.parametrize('net', ['vit', 'resnet'])
-def test_there_and_back(tmp_path, vit_sources, resnet_sources, save, net, path):
-    """A written file is a source again, and the way back gives the weights bit by bit."""
+def test_round_trip(tmp_path, vit_sources, resnet_sources, save, net, path):
+    """A written file can be converted again, and converting back gives bitwise equal weights."""
     src = save(vit_sources['ours'][0]) if net == 'vit' else resnet_sources['ours'].path
     expected = (vit_sources if net == 'vit' else {'ours': (0, 0, resnet_sources['ours'].teacher)})['ours'][2]
     for step, to in enumerate(path):
@@ -92,7 +92,7 @@ def test_there_and_back(tmp_path, vit_sources, resnet_sources, save, net, path):
 
 
 def test_files_without_the_final_norm(tmp_path, vit_sources, save):
-    """Good for the dense packages; a package that needs the norm is refused."""
+    """Files for the dense packages cannot be converted for a package that needs the norm."""
     convert(save(vit_sources['ours'][0]), tmp_path / 'dense.pth', 'mmdet')
     convert(tmp_path / 'dense.pth', tmp_path / 'again.safetensors', 'mmseg')
     net = make.mmpretrain_vit(9, final_norm=False)
@@ -132,7 +132,7 @@ def test_own_loaders_of_the_packages(tmp_path, vit_sources, resnet_sources, save
 
 @pytest.mark.parametrize('to', ['mmpretrain', *DENSE])
 def test_resnet_of_other_widths(tmp_path, save, to):
-    """The OpenMMLab packages build them; timm's class has no such option and says so."""
+    """The OpenMMLab packages build them; timm's class has no such option."""
     options = dict(in_channels=4, stem_channels=12, base_channels=8)
     source = make.package_resnet('mmpretrain', 1, 50, **options)
     src = save(source.state_dict())

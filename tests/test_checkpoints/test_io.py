@@ -35,7 +35,7 @@ class Reduce:
 
 
 def training_checkpoint():
-    """What mmengine's runner writes, all its parts."""
+    """A complete checkpoint as written by mmengine's runner."""
     from mmengine.logging import MessageHub
 
     hub = MessageHub.get_instance('test_checkpoint_io')
@@ -85,7 +85,7 @@ def test_reads_argparse_namespace_and_dtypes(tmp_path):
     assert_same(read['model'], written['model'])
 
 
-def test_numpy_names_of_both_generations():
+def test_numpy_1_and_2_names():
     """An array pickled under numpy 1 or 2 is read under either."""
     data = pickle.dumps(np.arange(3), protocol=2)
     core = b'numpy._core.' if b'numpy._core.' in data else b'numpy.core.'
@@ -115,7 +115,7 @@ def test_getattr_is_limited_to_history_statistics(tmp_path):
 
 
 def test_allowed_class_cannot_be_changed(tmp_path):
-    """BUILD with a slot state sets attributes; on a class they would stay after the reading."""
+    """BUILD with a slot state sets attributes; on a class they would persist after the read."""
     # GLOBAL Namespace, (None, {'trap': 1}), BUILD
     forged = b'\x80\x02cargparse\nNamespace\nN}U\x04trapK\x01s\x86b.'
     with pytest.raises(pickle.UnpicklingError, match='attributes of Namespace'):

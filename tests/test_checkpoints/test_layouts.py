@@ -61,11 +61,11 @@ def test_detects_resnets(contents, name):
     assert taken.layout.name == name and taken.key_style == 'torchvision' and len(taken.state_dict) == len(RESNET) - 2
 
 
-def test_every_layout_is_there_once():
+def test_layout_names_are_unique():
     assert len({layout.name for layout in LAYOUTS}) == len(LAYOUTS)
 
 
-def test_names_are_those_of_the_packages(vit_sources):
+def test_keys_are_those_of_the_packages(vit_sources):
     assert set(vit_keys('mmpretrain', 2)) == set(vit_sources['mmpretrain encoder'][0]['state_dict'])
     assert set(vit_keys('timm', 2)) == set(vit_sources['official'][1].state_dict())
     for depth in (18, 34, 50, 101, 152):
@@ -106,7 +106,7 @@ def test_missing_role(contents, missing, other):
     assert match(contents, other).role == other
 
 
-def test_broken_role_is_named_though_the_other_is_whole():
+def test_incomplete_role_is_reported_even_if_the_other_is_complete():
     teacher = {name: ONE for name in timm_state() if name != 'norm.bias'}
     contents = make.dino(timm_state(), teacher)
     assert match(contents, 'student').role == 'student'
@@ -137,7 +137,9 @@ def test_vits_with_gaps():
     gap = {name.replace('blocks.1.', 'blocks.2.'): ONE for name in timm_state()}
     with pytest.raises(UserError, match=r'missing keys: blocks\.1\.norm1\.weight, .*blocks\.1\.mlp\.fc2\.bias\. Known'):
         match(gap)
-    with pytest.raises(UserError, match=r'missing keys: norm\.weight, norm\.bias\. Known'):  # only our own exports may
+    with pytest.raises(
+        UserError, match=r'missing keys: norm\.weight, norm\.bias\. Known'
+    ):  # only our exports may lack them
         match({name: ONE for name in timm_state() if not name.startswith('norm.')})
     half = {name: ONE for name in vit_keys('mmpretrain', 2) if name != 'ln1.bias'}
     with pytest.raises(UserError, match=r'keys of mmpretrain".*missing keys: ln1\.bias\. Known'):
@@ -157,7 +159,7 @@ def test_resnets_that_the_packages_cannot_build():
         match({key: value for key, value in RESNET.items() if key != 'layer3.1.bn2.running_var'})
 
 
-def test_unknown_nets_are_refused_with_all_that_did_not_fit():
+def test_unknown_networks_are_refused_with_a_list_of_keys():
     with torch.device('meta'):
         state = swin_t().state_dict()
     with pytest.raises(

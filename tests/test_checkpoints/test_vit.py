@@ -69,7 +69,7 @@ def test_config_text_is_not_run(tmp_path):
     assert not (tmp_path / 'trap').exists()
 
 
-def test_heads_that_cannot_be():
+def test_invalid_numbers_of_heads():
     with pytest.raises(UserError, match='width 48 is not a multiple of 64.*--num-heads'):
         spec_of(weights())
     for heads in (5, 0, -3):

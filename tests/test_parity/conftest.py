@@ -28,7 +28,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def rewrite():
-    """Changes the arrays of a file by a function that gets them as a dict."""
+    """Applies a function to the dict of arrays of a file."""
 
     def rewrite_file(path, change):
         with np.load(path) as file:

@@ -1,11 +1,11 @@
-"""Arrays that cannot be used are named, with exit status 2."""
+"""Messages name invalid arrays; the exit status is 2."""
 
 import numpy as np
 import pytest
 
 
 def first_rows(count):
-    """Cuts all arrays but plain numbers."""
+    """Truncates all arrays except scalars."""
     return lambda arrays: arrays.update({name: array[:count] for name, array in arrays.items() if array.ndim})
 
 
@@ -148,7 +148,7 @@ def test_values_that_are_not_finite(file, array, place, value, main, folder, rew
 
 
 @pytest.mark.parametrize('contents', [b'no such thing\n', b'PK\x03\x04 no such thing', b'\x80\x04N.'])
-def test_a_file_that_is_no_archive(contents, main, folder):
+def test_a_file_that_is_not_an_archive(contents, main, folder):
     (folder / 'boxes.npz').write_bytes(contents)
     status, _, err = main(folder)
     assert status == 2

@@ -1,4 +1,4 @@
-"""Checkpoints that cannot be used: the weight is named, with exit status 2."""
+"""Messages name invalid weights; the exit status is 2."""
 
 import os
 
@@ -121,7 +121,7 @@ class _Code:
 
 
 def test_a_checkpoint_that_needs_code(main, folder, monkeypatch):
-    """No option is named that the tool lacks."""
+    """The message does not mention an option that the tool lacks."""
     monkeypatch.chdir(folder)
     torch.save(dict(model=_Code()), 'official_tiny.pth')
     status, _, err = main(folder)

@@ -44,7 +44,7 @@ def test_the_reference_set_holds(main):
     assert [verdict for verdict in verdicts if not verdict.startswith('ok (tolerance')] == ['known, reported only'] * 2
 
 
-def test_a_difference_is_said_and_counted(main, folder, rewrite):
+def test_a_difference_is_reported_and_counted(main, folder, rewrite):
     def change(arrays):
         arrays['param_abs_sum/rot_predictor.3.bias'][1] *= 1 + 1e-5
 
@@ -61,7 +61,7 @@ def test_a_difference_is_said_and_counted(main, folder, rewrite):
     'name', ['boxes.npz', 'losses.npz', 'tiny_model.npz', 'official_tiny.pth', 'train_steps.npz', 'schedules.npz']
 )
 @pytest.mark.parametrize('fault', ['missing', 'truncated', 'text', 'empty'])
-def test_a_file_that_is_missing_or_no_such_file(name, fault, main, folder):
+def test_a_missing_or_invalid_file(name, fault, main, folder):
     path = folder / name
     if fault == 'missing':
         path.unlink()

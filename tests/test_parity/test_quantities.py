@@ -1,4 +1,4 @@
-"""Every array of a reference set is looked at, at the stated tolerance."""
+"""Every array of a reference set is compared, with the stated tolerance."""
 
 import math
 from dataclasses import replace
@@ -19,7 +19,7 @@ NET = (stored_output_quantities, net_quantities, step_quantities)
 
 
 def changed(reference, file, array, change):
-    """The set with one array changed by a function of a copy."""
+    """Returns the set with a function applied to a copy of one array."""
     arrays = dict(getattr(reference, file))
     arrays[array] = change(arrays[array].clone())
     return replace(reference, **{file: arrays})
@@ -30,7 +30,7 @@ def differing(compare, cfg, reference):
 
 
 def at_largest(factor):
-    """Changes the largest value (by size) by a share of itself."""
+    """Scales the value with the largest magnitude by 1 + factor."""
 
     def change(values):
         values.view(-1)[values.abs().argmax()] *= 1 + factor
@@ -233,7 +233,7 @@ def test_every_part_of_the_checkpoint_is_used(weight, cfg, reference):
     ],
 )
 def test_nan_never_holds(file, array, cfg, reference):
-    """Reading refuses a stored one; here it stands for one that a comparison comes by."""
+    """Reading refuses stored NaNs; here they stand for NaNs that a comparison computes."""
 
     def corrupt(values):
         values.view(-1)[-6 % values.numel()] = math.nan
@@ -243,7 +243,7 @@ def test_nan_never_holds(file, array, cfg, reference):
     assert not all(quantity.holds for quantity in check_parity(cfg, corrupted))
 
 
-def test_a_transform_that_turns_the_pixels_the_other_way_is_seen(cfg, reference, monkeypatch):
+def test_a_transform_that_turns_the_pixels_the_other_way_is_detected(cfg, reference, monkeypatch):
     right = RandomQuarterTurns.transform
 
     def wrong(self, results):

@@ -1,4 +1,4 @@
-"""What the stored set can show, and what the shipped parts have that it cannot show."""
+"""What the stored reference set can detect, and properties of the shipped components that it cannot."""
 
 import torch
 from mmpretrain.models.backbones import vision_transformer
@@ -27,7 +27,7 @@ def test_the_set_is_of_other_sizes_than_the_shipped_config(cfg, reference):
     assert reference.train_steps['pc_weight'] != cfg.model.head.correspondence_weight
 
 
-def test_a_transposed_or_shifted_patch_would_be_seen(reference):
+def test_a_transposed_or_shifted_patch_would_be_detected(reference):
     for images in stack_views(reference.tiny_model).values():
         patches = unfold(images, 16, stride=16).transpose(1, 2).unflatten(2, (3, 16, 16))
         assert (patches.std(dim=(-2, -1)) > 0.1).all()
@@ -41,7 +41,7 @@ def test_all_turns_are_there(reference):
 
 
 def test_some_gradients_are_clipped_and_some_are_not(cfg, reference, monkeypatch):
-    """Else clipping all together, or not at all, could look the same."""
+    """Otherwise global clipping or no clipping could give the same values."""
     norms = []
     clip = optim_wrappers.clip_each_
     monkeypatch.setattr(
@@ -55,7 +55,7 @@ def test_some_gradients_are_clipped_and_some_are_not(cfg, reference, monkeypatch
 
 
 def test_the_training_steps_freeze_what_the_shipped_run_decays(cfg, reference):
-    """The steps hold the position embedding fixed; that it is decayed, and [CLS], is the official rule."""
+    """The steps freeze the position embedding; the official code decays it, and [CLS]."""
     model, _ = build_model(cfg, reference)
     groups = {group['decayed']: group['params'] for group in build_wrapper(cfg, model, 1.0).optimizer.param_groups}
     names = {id(param): name for name, param in model.named_parameters()}
@@ -67,7 +67,7 @@ def test_the_training_steps_freeze_what_the_shipped_run_decays(cfg, reference):
 
 def test_the_96_px_difference_is_the_interpolation_alone(cfg, reference, monkeypatch):
     def by_factor(embedding, from_size, to_size, mode, num_extra_tokens):
-        """Resized by the official scale factor, a tenth of a cell more than the size needs."""
+        """Resizes by the official scale factor, a tenth of a cell more than the size needs."""
         if tuple(from_size) == tuple(to_size):
             return embedding
         cells = embedding[:, num_extra_tokens:].unflatten(1, tuple(from_size)).permute(0, 3, 1, 2)
@@ -81,7 +81,7 @@ def test_the_96_px_difference_is_the_interpolation_alone(cfg, reference, monkeyp
     assert max(quantity.difference for quantity in net_quantities(cfg, reference)) < 1e-5
 
 
-def test_the_config_is_left_as_it_is(reference):
+def test_the_config_is_not_changed(reference):
     cfg = load_config(ROOT / 'configs/gtsa_vits16_coco.py')
     before = cfg.pretty_text
     list(check_parity(cfg, reference))

@@ -1,4 +1,4 @@
-"""Views against a file of statistics: what holds, what is noticed, what is refused."""
+"""Comparison of views with a file of statistics."""
 
 import json
 
@@ -34,7 +34,7 @@ def run(run_tool, tmp_path, capsys):
 
 @pytest.fixture
 def own(run, monkeypatch):
-    """Statistics of our own views, in the file's form, as `official` gives them."""
+    """Statistics of our own views in the format of the official file."""
     seen = {}
     monkeypatch.setattr(view_statistics, '_official_mean', lambda official, name: 0.0)
     compare = view_statistics._compare
@@ -81,7 +81,7 @@ def test_own_statistics_hold(run, own):
         ('mean_abs_laplacian_of_grey', 'local', 'mean'),
     ],
 )
-def test_one_that_differs_is_named(run, own, place):
+def test_a_difference_is_reported(run, own, place):
     *parents, leaf = place
     node = own
     for part in parents:
