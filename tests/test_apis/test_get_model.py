@@ -67,6 +67,37 @@ def test_teacher_or_student_into_a_config(vit, config):
         assert torch.equal(maps_of(net, IMAGES)[0], expected)
 
 
+def test_the_file_alone(vit, resnet, tiny_timm, tmp_path):
+    """The network is read from the file: width, depth, heads, patch size, position embedding."""
+    for weights in ('teacher', 'student'):
+        net = mmssl_geo.get_model(vit.path, weights=weights)
+        assert torch.equal(maps_of(net, IMAGES)[0], as_map(make.tokens(getattr(vit, weights), IMAGES), 4, 4))
+    first, last = maps_of(mmssl_geo.get_model(str(vit.path), out_indices=(0, 1)), IMAGES)
+    assert not torch.equal(first, last) and torch.equal(last, maps_of(mmssl_geo.get_model(vit.path), IMAGES)[0])
+    path, timm_net = tiny_timm
+    (found,) = maps_of(mmssl_geo.get_model(path), IMAGES)
+    assert make.difference(found, as_map(make.tokens(timm_net, IMAGES), 4, 4)) < 1e-4
+    (found,) = maps_of(mmssl_geo.get_model(resnet.path), IMAGES)
+    assert make.difference(found, make.stage_maps(resnet.net, IMAGES)[3]) < 1e-4
+
+
+@pytest.mark.parametrize('target, final_norm', [('mmpretrain', True), ('mmdet', False), ('timm', True)])
+def test_an_exported_file_alone(vit, tmp_path, target, final_norm):
+    convert(vit.path, tmp_path / 'out.safetensors', target)
+    (found,) = maps_of(mmssl_geo.get_model(tmp_path / 'out.safetensors'), IMAGES)
+    assert make.difference(found, as_map(make.tokens(vit.teacher, IMAGES, final_norm=final_norm), 4, 4)) < 1e-5
+
+
+def test_a_file_that_does_not_say_how_many_heads_it_has(vit, config, tmp_path):
+    torch.save(vit.teacher.state_dict(), tmp_path / 'plain.pth')
+    with pytest.raises(UserError, match=r"--num-heads.* \(give the name of the network too, as in get_model\('vits16'"):
+        mmssl_geo.get_model(tmp_path / 'plain.pth')
+    (found,) = maps_of(mmssl_geo.get_model(config(TINY), tmp_path / 'plain.pth'), IMAGES)
+    assert torch.equal(found, as_map(make.tokens(vit.teacher, IMAGES), 4, 4))
+    with pytest.raises(UserError, match=r'gone\.pth: no such file$'):
+        mmssl_geo.get_model(tmp_path / 'gone.pth')
+
+
 def test_sizes_that_are_no_whole_number_of_patches(vit, config):
     net = mmssl_geo.get_model(config(TINY), vit.path)
     images = IMAGES[:, :, :50, :33]
