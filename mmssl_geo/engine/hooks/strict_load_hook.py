@@ -13,7 +13,11 @@ from mmssl_geo.models.backbones.strict_init import BACKBONE_PREFIX, check_weight
 from mmssl_geo.registry import HOOKS
 from mmssl_geo.utils.errors import UserError
 
-ADVICE = (
+PRETRAINING_ADVICE = (
+    'In pretraining, `load_from` takes a checkpoint of the same method and network. To load only the backbone, export '
+    'it by `python tools/convert_checkpoint.py {source} OUT.pth --to mmpretrain`, and set CHECKPOINT=OUT.pth.'
+)
+FINE_TUNING_ADVICE = (
     'For fine-tuning, set `model.backbone.init_cfg.checkpoint` to the pretrained file, exported by `python '
     'tools/convert_checkpoint.py {source} OUT.pth --to mmdet` (or mmseg, mmpretrain); `load_from` is for '
     'checkpoints of the whole model.'
@@ -25,8 +29,8 @@ class StrictLoadHook(Hook):
     """Makes `load_from`, `resume` and a model's own `init_cfg` fail where mmengine only logs.
 
     mmengine loads with `strict=False`, and reads a file that needs code by running that code. This hook reads the file
-    safely before mmengine does, and requires every tensor of the model's `backbone.` with its shape. To resume and to
-    test, it requires every tensor of the model. The backbone checks its own `init_cfg`.
+    safely before mmengine does, and requires every tensor of the model's `backbone.` with its shape. In pretraining, to
+    resume and to test, it requires every tensor of the model. The backbone checks its own `init_cfg`.
 
     Args:
         allow_code: Whether to read files that run code when they load; only for files you trust.
@@ -53,7 +57,8 @@ class StrictLoadHook(Hook):
         """Checks the loaded tensors.
 
         Raises:
-            UserError: If a tensor of the backbone (of a resumed run: of the model) is missing or has another shape.
+            UserError: If a tensor of the backbone (of the model in pretraining and in a resumed run) is missing or has
+                another shape.
         """
         source = getattr(runner, '_load_from', None) or f'of {runner.work_dir}'
         if getattr(runner, '_resume', False):
@@ -64,6 +69,10 @@ class StrictLoadHook(Hook):
                 'model to resume',
                 'Resume a run with the config it began with, or start a new run without --resume.',
             )
+        elif _is_pretraining(runner):
+            state = unwrapped_model(runner).state_dict()
+            advice = PRETRAINING_ADVICE.format(source=source)
+            check_weights(state, stored_weights(checkpoint), source, 'model', advice)
         _check_backbone(runner, checkpoint, source)
         try:
             _check_model(runner, checkpoint, source)
@@ -94,12 +103,15 @@ def _sources(runner: Runner) -> Iterator[tuple[str, bool]]:
             yield cfg['checkpoint'], True
 
 
+def _is_pretraining(runner: Runner) -> bool:
+    return hasattr(unwrapped_model(runner), 'update_teacher')
+
+
 def _check_backbone(runner: Runner, checkpoint: dict[str, Any], source: str) -> None:
     state = unwrapped_model(runner).state_dict()
     expected = {key: value for key, value in state.items() if key.startswith(BACKBONE_PREFIX)}
-    check_weights(
-        expected, stored_weights(checkpoint), source, 'backbone', ADVICE.format(source=source), allow_unexpected=True
-    )
+    advice = (PRETRAINING_ADVICE if _is_pretraining(runner) else FINE_TUNING_ADVICE).format(source=source)
+    check_weights(expected, stored_weights(checkpoint), source, 'backbone', advice, allow_unexpected=True)
 
 
 def _check_model(runner: Runner, checkpoint: dict[str, Any], source: str) -> None:

@@ -36,8 +36,9 @@ class SSLResNet(StrictInitMixin, ResNet):
     has_cls_token = False
     num_extra_tokens = 0
     mismatch_advice = (
-        'Export it for this model: `python tools/convert_checkpoint.py {source} OUT.pth --to mmdet` (or `--to mmseg`), '
-        'and compare `depth`, `base_channels` and `stem_channels` of the config with what was pretrained.'
+        'Export it for this model: `python tools/convert_checkpoint.py {source} OUT.pth --to mmpretrain` (for a ResNet '
+        'the same as `--to mmdet` and `--to mmseg`), and compare `depth`, `base_channels` and `stem_channels` of the '
+        'config with what was pretrained.'
     )
 
     def __init__(self, depth: int, init_cfg: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
