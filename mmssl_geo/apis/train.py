@@ -88,12 +88,12 @@ def leave_process_group(runner: Runner) -> None:
 
 
 def _check_initial_weights(cfg: Config, resume: str | None) -> None:
-    """Refuses CHECKPOINT beside `load_from`; a resumed run ignores it."""
+    """Refuses CHECKPOINT beside `load_from`; a resumed run replaces its weights."""
     checkpoint = os.environ.get('CHECKPOINT')
     if not checkpoint:
         return
     if resume or cfg.get('resume'):
-        print(f'CHECKPOINT={checkpoint} has no effect on a resumed run', file=sys.stderr)
+        print(f'--resume restores all weights, so CHECKPOINT={checkpoint} has no effect', file=sys.stderr)
     elif cfg.get('load_from'):
         raise UserError(
             f'CHECKPOINT={checkpoint} and load_from={cfg.load_from} both give initial weights: unset CHECKPOINT '

@@ -74,7 +74,7 @@ def test_checkpoint_beside_load_from_and_resume(monkeypatch, tmp_path, capsys):
         build_runner(load_config(CONFIG, {'load_from': 'b.pth'}, work_dir=tmp_path))
     with pytest.raises(UserError, match='found no checkpoint'):
         build_runner(load_config(CONFIG, work_dir=tmp_path), resume='auto')
-    assert 'CHECKPOINT=a.pth has no effect on a resumed run' in capsys.readouterr().err
+    assert '--resume restores all weights, so CHECKPOINT=a.pth has no effect' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('name', ['gtsa', 'dino', 'd3ssl'])
