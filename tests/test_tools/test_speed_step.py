@@ -94,7 +94,7 @@ def test_d3ssl_can_be_timed():
     [
         (['--iters', '0'], '--iters 0: must be at least 1'),
         (['--warmup', '-1'], '--warmup -1: must be at least 0'),
-        (['--images', 'nowhere'], '--images nowhere: there is no such folder'),
+        (['--images', 'nowhere'], '--images nowhere: the folder does not exist'),
     ],
 )
 def test_a_mistake_is_refused(monkeypatch, args, sentence):

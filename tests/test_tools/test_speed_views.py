@@ -90,7 +90,7 @@ def test_other_views_are_not_compared(run, tmp_path, config):
 
 def test_an_unreadable_image_is_named(run, tmp_path):
     (tmp_path / 'photos/1.jpg').write_bytes((tmp_path / 'photos/1.jpg').read_bytes()[:700])
-    with pytest.raises(UserError, match=r'photos/1.jpg: .*take it out, or lower --num-images'):
+    with pytest.raises(UserError, match=r'photos/1.jpg: .*remove it or lower --num-images'):
         run()
 
 
@@ -112,8 +112,8 @@ def test_the_cpu_stage_ends_with_normalised_views(run, monkeypatch):
     'settings, sentence',
     [
         (dict(args=['--rounds', 0]), '--rounds 0: must be at least 1'),
-        (dict(args=['--reference', 'nowhere']), 'there is no util/gtsa_transforms.py'),
-        (dict(images='nowhere'), '--images nowhere: there is no such folder'),
+        (dict(args=['--reference', 'nowhere']), 'util/gtsa_transforms.py is missing'),
+        (dict(images='nowhere'), '--images nowhere: the folder does not exist'),
         (dict(config='configs/d3ssl_quickstart.py'), 'no step "crop" or "photometric"'),
         (
             dict(args=['--cfg-options', 'train_dataloader.dataset.pipeline.crop.nonsense=3']),

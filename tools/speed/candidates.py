@@ -1,4 +1,4 @@
-"""Whole training steps on ready-made views: ours, the bare nets, and the official code's."""
+"""Complete training steps on precomputed views: our model, the networks alone and the official code."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,22 +17,22 @@ CONFIG = 'gtsa_vits16_coco.py'
 
 
 def build_model(device: torch.device | str, config: str | Path = CONFIG, **options: Any) -> Any:
-    """The model of a shipped config on a device, ready to train; `options` as `--cfg-options` would take them."""
+    """Builds the model of a shipped config in training mode; `options` are overrides as in `--cfg-options`."""
     import mmssl_geo.models  # noqa: F401  (registers the model)
     from mmssl_geo.registry import MODELS
 
     cfg = Config.fromfile(resource_root() / 'configs' / config)
     cfg.merge_from_dict(options)
-    cfg.model.data_preprocessor = dict(type='mmengine.BaseDataPreprocessor')  # the views are ready
+    cfg.model.data_preprocessor = dict(type='mmengine.BaseDataPreprocessor')  # the views are already normalised
     with DefaultScope.overwrite_default_scope('mmssl_geo'):
         model = MODELS.build(cfg.model)
-    MMLogger.get_current_instance().setLevel('WARNING')  # every weight is reported otherwise
+    MMLogger.get_current_instance().setLevel('WARNING')  # otherwise every weight is logged
     model.init_weights()
     return model.to(device).train()
 
 
 def our_step(model: Any, views: ViewBatch, dtype: torch.dtype) -> Callable[[], None]:
-    """A function that does one step of ours: teacher, forward, losses, backward, clipping, optimizer."""
+    """Returns a function for one training step: teacher update, forward, losses, backward, clipping, optimizer."""
     from mmssl_geo.engine import DecayGroupsConstructor
     from mmssl_geo.engine.runner_state import unwrap_model
 
@@ -53,7 +53,7 @@ def our_step(model: Any, views: ViewBatch, dtype: torch.dtype) -> Callable[[], N
 
 
 def bare_nets(model: Any, views: ViewBatch, dtype: torch.dtype) -> Callable[[], None]:
-    """A function that only runs the nets, student forward and backward and teacher forward, on the same views."""
+    """Returns a function that runs only the student forward and backward and the teacher forward."""
 
     def step() -> None:
         with autocast(views.turns.device, dtype):
@@ -69,7 +69,7 @@ def bare_nets(model: Any, views: ViewBatch, dtype: torch.dtype) -> Callable[[], 
 def official_step(
     reference: Any, views: ViewBatch, dtype: torch.dtype, data_parallel: bool = False
 ) -> Callable[[], None]:
-    """A function that does one step of the official code."""
+    """Returns a function that runs one training step of the official code."""
     training = OfficialTraining(reference, views.num_local, views.turns.device, dtype, data_parallel)
     batch = official_batch(views)
     return lambda: training.step(batch)

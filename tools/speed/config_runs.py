@@ -1,4 +1,4 @@
-"""What the benchmarks of a config share: options, the config made ready, batches without end."""
+"""Shared code of the benchmarks that run a config: options, config preparation and endless batches."""
 
 import argparse
 import os
@@ -14,16 +14,16 @@ from mmssl_geo.utils.errors import UserError
 def parse_args(
     description: str | None, add_options: Callable[[argparse.ArgumentParser], Any] = lambda parser: None
 ) -> argparse.Namespace:
-    """The options of the benchmarks that run a config, and those that `add_options(parser)` adds."""
+    """Parses the common options of these benchmarks and the ones added by `add_options(parser)`."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='pretraining config file')
     parser.add_argument('--batch-size', type=int, help="images per step (default: the config's)")
     parser.add_argument('--iters', type=int, default=20, help='timed steps (default: 20)')
-    parser.add_argument('--device', choices=['cpu', 'cuda'], help='default: the GPU if there is one')
+    parser.add_argument('--device', choices=['cpu', 'cuda'], help='default: the GPU if one is available')
     parser.add_argument(
         '--amp-dtype',
         choices=['float16', 'bfloat16', 'float32'],
-        help="precision on a GPU; float32 switches mixed precision off (default: the config's)",
+        help="precision on a GPU; float32 disables mixed precision (default: the config's)",
     )
     parser.add_argument('--images', help='folder of images (default: generated noise, 640 x 480 JPEG)')
     add_options(parser)
@@ -43,38 +43,42 @@ def add_reference_and_out(parser: argparse.ArgumentParser) -> None:
 
 
 def check_args(args: argparse.Namespace) -> None:
-    """Raises:
-    UserError: says which option is wrong.
+    """Checks the options.
+
+    Raises:
+        UserError: An option is invalid.
     """
     import torch
     from measuring import check_least, check_out
 
     if args.device == 'cuda' and not torch.cuda.is_available():
-        raise UserError('--device cuda: torch finds no GPU here')
+        raise UserError('--device cuda: torch does not find a GPU')
     check_least(args, batch_size=1, iters=1)
     check_out(args.out)
     if args.images and not Path(args.images).is_dir():
-        raise UserError(f'--images {args.images}: there is no such folder')
+        raise UserError(f'--images {args.images}: the folder does not exist')
 
 
 def prepare_config(args: argparse.Namespace, folder: str | Path, count_batches: Callable[[Any], int]) -> Any:
-    """The config with the options of the command line, and images for all batches in one epoch.
+    """Loads the config with the command-line options and enough images for all batches of one epoch.
 
-    A loader starts each epoch with nothing made, so an epoch's end would be timed as well.
+    Workers start each epoch without prefetched batches; a single epoch keeps that pause out of the timing.
 
     Args:
-        args: of `parse_args`.
-        folder: where logs, lists and images that are made here go.
-        count_batches: function of the loader's config that says how many batches will be taken.
+        args: Result of `parse_args`.
+        folder: Folder for logs, image lists and generated images.
+        count_batches: Maps the config of the loader to the number of batches the benchmark uses.
 
     Raises:
-        UserError: the config is none of pretraining, or there is no image.
+        UserError: The config is not a pretraining config, or there are no images.
     """
     from mmssl_geo.apis.config import load_config
 
     cfg = load_config(args.config, args.cfg_options, work_dir=str(Path(folder) / 'run'))
     if 'optim_wrapper' not in cfg or not str(cfg.get('model', {}).get('type')).startswith('mmssl_geo.'):
-        raise UserError(f'config {args.config} is none of pretraining: give one such as configs/gtsa_vits16_coco.py')
+        raise UserError(
+            f'config {args.config} is not a pretraining config: use one such as configs/gtsa_vits16_coco.py'
+        )
     loader = cfg.train_dataloader
     loader.batch_size = args.batch_size or loader.batch_size
     images = args.images
@@ -98,31 +102,31 @@ def prepare_config(args: argparse.Namespace, folder: str | Path, count_batches: 
 
 
 def count_prefetched(loader: Any) -> int:
-    """Batches that the workers of a loader (its config) hold ready at most."""
+    """Returns the maximum number of batches that the workers prefetch, from the config of the loader."""
     return loader.num_workers * (loader.get('prefetch_factor') or 2)
 
 
 def name_precision(runner: Runner) -> str:
-    """'float32', 'bfloat16' or 'float16': what a runner's optimizer wrapper casts to."""
+    """Returns the precision of the optimizer wrapper: 'float32', 'bfloat16' or 'float16'."""
     return str(getattr(runner.optim_wrapper, 'cast_dtype', 'float32')).removeprefix('torch.')
 
 
-def list_images(folder: str | Path, num_entries: int, path: Path) -> Any:
-    """Writes a list of the images below a folder, again and again until it has at least `num_entries` lines.
+def list_images(folder: str | Path, num_entries: int, path: Path) -> None:
+    """Writes a list of the images under a folder, repeated until it has at least `num_entries` lines.
 
     Raises:
-        UserError: there is no image.
+        UserError: There are no images.
     """
     from mmssl_geo.datasets.image_names import EXTENSIONS, scan_folder
 
     names = list(scan_folder(str(folder), EXTENSIONS))
     if not names:
-        raise UserError(f'--images {folder}: there is no image in it, nor below it')
+        raise UserError(f'--images {folder}: the folder and its subfolders contain no images')
     repeats = max(1, -(-num_entries // len(names)))
     path.write_text(''.join(f'{name}\n' for name in names * repeats))
 
 
-def write_noise(folder: Path) -> Any:
+def write_noise(folder: Path) -> None:
     """Writes 32 blurred noise images."""
     import numpy as np
     from PIL import Image
@@ -135,7 +139,7 @@ def write_noise(folder: Path) -> Any:
 
 
 def endless(loader: Any) -> Iterator[Any]:
-    """Batches of the loader, epoch after epoch."""
+    """Yields batches of the loader, epoch after epoch."""
     epoch = 0
     while True:
         loader.sampler.set_epoch(epoch)

@@ -1,11 +1,11 @@
-"""Loss curves of the fast and of the plain way through a run, in one picture.
+"""Plots the loss curves of a fast and a plain run in one figure.
 
     python tools/speed/curves.py configs/gtsa_quickstart.py --images DIR --iters 200 --out curves.png
 
-Both start from the same weights and see the same batches. Fast: half precision, multi-tensor (GPU: fused) optimizer,
-boxes pooled by matrix products. Plain: float32, optimizer one tensor after the other, torchvision's RoIAlign. The last
-line of the output is JSON: `gap`, the mean distance of the two curves of the total loss, and `fall`, how far the plain
-one falls.
+Both runs start from the same weights and see the same batches. Fast: half precision, multi-tensor (GPU: fused)
+optimizer, box pooling by matrix products. Plain: float32, single-tensor optimizer, torchvision's RoIAlign. The last
+line of the output is JSON: `gap` is the mean absolute difference of the two total-loss curves, `fall` the decrease of
+the plain curve.
 """
 
 import argparse
@@ -28,19 +28,19 @@ SMOOTHING = 10  # steps
 
 
 def pool_by_roi_align(maps: Tensor, boxes_feat: Tensor, output_size: int) -> Tensor:
-    """What `pool_boxes_of_maps` gives, by torchvision."""
+    """Computes `pool_boxes_of_maps` with torchvision's RoIAlign."""
     index = torch.arange(len(maps), device=maps.device).repeat_interleave(boxes_feat.shape[1])
     return pool_boxes(maps, boxes_feat.flatten(0, 1), index, output_size).unflatten(0, (len(maps), -1))
 
 
-def losses_of_run(args: argparse.Namespace, fast: bool) -> Any:
-    """Total loss of every step."""
+def losses_of_run(args: argparse.Namespace, fast: bool) -> Tensor:
+    """Trains and returns the total loss of every step, shape (iters,)."""
     from mmssl_geo.apis.train import build_runner
 
     with tempfile.TemporaryDirectory() as folder:
         cfg = prepare_config(args, folder, lambda loader: args.iters)
         cfg.randomness = dict(seed=0)
-        cfg.optim_wrapper.optimizer.setdefault('lr', 5e-4)  # constant, since no hook runs
+        cfg.optim_wrapper.optimizer.setdefault('lr', 5e-4)  # constant, because no hook runs
         cfg.experiment_name = f'curves_{fast}'
         if fast:
             cfg.optim_wrapper.dtype = args.amp_dtype or 'bfloat16'
@@ -53,10 +53,10 @@ def losses_of_run(args: argparse.Namespace, fast: bool) -> Any:
         if fast and optimizer.cast_dtype == torch.float32:
             raise UserError(
                 f'this machine computes {cfg.optim_wrapper.dtype} in float32, so there is nothing to '
-                'compare: take --amp-dtype bfloat16, or a machine that multiplies in half precision'
+                'compare: use --amp-dtype bfloat16 or a machine that supports half precision'
             )
         if not hasattr(model.head, 'crop_losses'):
-            raise UserError(f'{args.config} is no config of GTSA, whose losses are compared here')
+            raise UserError(f'{args.config} is not a GTSA config, and only GTSA losses can be compared')
         model.init_weights()
         model.train()
         batches = endless(runner.build_dataloader(cfg.train_dataloader, seed=0))
@@ -73,7 +73,7 @@ def losses_of_run(args: argparse.Namespace, fast: bool) -> Any:
 
 
 def smooth(losses: Tensor) -> Tensor:
-    """Means of `SMOOTHING` steps each."""
+    """Averages over consecutive blocks of `SMOOTHING` steps."""
     return losses[: len(losses) // SMOOTHING * SMOOTHING].view(-1, SMOOTHING).mean(dim=1)
 
 
@@ -93,10 +93,10 @@ def draw(curves: dict[str, Any], path: str) -> None:
 
 
 def main() -> None:
-    args = parse_args(__doc__, lambda parser: parser.add_argument('--out', help='picture of the curves'))
+    args = parse_args(__doc__, lambda parser: parser.add_argument('--out', help='figure of the curves'))
     check_args(args)
     if args.amp_dtype == 'float32':
-        raise UserError('--amp-dtype float32 is the plain way: give float16 or bfloat16, or leave it out')
+        raise UserError('--amp-dtype float32 is the plain run: use float16 or bfloat16, or omit the option')
     if args.iters < 2 * SMOOTHING:
         raise UserError(f'--iters {args.iters}: must be at least {2 * SMOOTHING}')
     curves = {name: losses_of_run(args, name == 'fast') for name in ('fast', 'plain')}

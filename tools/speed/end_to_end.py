@@ -1,17 +1,18 @@
-"""Steps fed by the loader against steps on a batch that is ready: does the loader keep up?
+"""Compares training steps fed by the data loader with steps on a preloaded batch.
 
     python tools/speed/end_to_end.py configs/gtsa_vits16_coco.py --images DIR --batch-size 64 --iters 100
 
-The config's own pipeline, loader, model and optimizer run, with all that belongs to a step. Blocks of either kind
-take turns, the first of each warms up; what the workers have made in the meantime is used up before the clock starts.
-With `--reference DIR` (a checkout of github.com/bok3948/GTSA) the official code on the same images, with as many
-workers, takes turns with them. The last line of the output is JSON; `share` is the rate with the loader over the rate
-on a ready batch (1: the loader costs nothing).
+Runs complete steps with the pipeline, loader, model and optimizer of the config. Blocks of both kinds alternate, and
+the first block of each is a warm-up. Prefetched batches are consumed before the clock starts. With `--reference DIR` (a
+checkout of github.com/bok3948/GTSA), blocks of the official code alternate with them, on the same images and with the
+same number of workers. The last line of the output is JSON; `share` is the rate with the loader divided by the rate on
+a ready batch (1: the loader costs nothing).
 """
 
 import itertools
 import statistics
 import tempfile
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -35,15 +36,15 @@ from mmssl_geo.utils.progress import ProgressBar
 BLOCKS = 3
 
 
-def our_run(runner: Runner) -> Any:
-    """`(step of a batch, batches)`.
+def our_run(runner: Runner) -> tuple[Callable[[Any], None], Iterator[Any]]:
+    """Returns a function that trains on one batch, and the batches.
 
     Raises:
-        UserError: the images do not fill a batch.
+        UserError: There are fewer images than the batch size.
     """
     model, loader = runner.model, runner.build_dataloader(runner.cfg.train_dataloader, seed=runner.seed)
     if len(loader) == 0:
-        raise UserError(f'{len(loader.dataset)} images are less than one batch: lower --batch-size')
+        raise UserError(f'{len(loader.dataset)} images are fewer than one batch: lower --batch-size')
     optimizer = runner.optim_wrapper
     model.init_weights()
     model.train()
@@ -55,16 +56,16 @@ def our_run(runner: Runner) -> Any:
     return step, endless(loader)
 
 
-def time_blocks(runs: dict[str, Any], iters: int, num_prefetched: int) -> Any:
-    """Median seconds of a step, blocks that warm up left out.
+def time_blocks(runs: dict[str, Any], iters: int, num_prefetched: int) -> dict[Any, float]:
+    """Measures the median seconds per step, without the warm-up blocks.
 
     Args:
-        runs: name -> (step, batches).
-        iters: steps of a block.
-        num_prefetched: steps before a block of the loader, whose batches may have been made during another one.
+        runs: Step function and batches of each run, by name.
+        iters: Steps per block.
+        num_prefetched: Untimed steps before each loader block; they consume batches prefetched during other blocks.
 
     Returns:
-        dict: `(name, 'loader' or 'ready')` -> seconds.
+        Seconds by `(name, 'loader' or 'ready')`.
     """
     sources = {}
     for name, (step, batches) in runs.items():

@@ -1,14 +1,15 @@
-"""Losses, clipping and teacher update: time and operator calls, ours and the official code's.
+"""Measures time and operator calls of losses, clipping and teacher update, for our code and the official code.
 
     python tools/speed/loss.py --batch-size 8 --reference DIR
 
-ViT-S/16 at the paper's sizes: 2 maps of 14 x 14 and 8 of 6 x 6 an image, 768 channels, random values, forward and
-backward. Both get the same views; the maps lie in memory as either net leaves them. DIR is a checkout of
-github.com/bok3948/GTSA; without it the official columns are empty. The last line of the output is JSON.
+Runs forward and backward on random feature maps of the sizes in the paper (ViT-S/16): 2 maps of 14 x 14 and 8 of 6 x 6
+per image, 768 channels. Both codes get the same views, with the maps in the memory format that each network produces.
+DIR is a checkout of github.com/bok3948/GTSA; without it only our code runs. The last line of the output is JSON.
 """
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--batch-size', type=int, default=8, help='images (default: 8)')
     parser.add_argument('--rounds', type=int, default=10, help='timed rounds (default: 10)')
     parser.add_argument('--device', choices=['cpu', 'cuda'], default='cuda' if torch.cuda.is_available() else 'cpu')
-    parser.add_argument('--threads', type=int, default=1, help="torch's threads on a CPU (default: 1)")
+    parser.add_argument('--threads', type=int, default=1, help='torch threads on a CPU (default: 1)')
     parser.add_argument('--reference', help='checkout of the official repository')
     args = parser.parse_args()
     check_device(args.device)
@@ -41,8 +42,8 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def our_parts(views: ViewBatch) -> Any:
-    """Functions that do one part of our step each."""
+def our_parts(views: ViewBatch) -> dict[str, Callable[[], Any]]:
+    """Returns one function for each part of our training step."""
     from mmssl_geo.engine.optimizers.optim_wrappers import clip_each_
     from mmssl_geo.registry import MODELS
 
@@ -67,8 +68,8 @@ def our_parts(views: ViewBatch) -> Any:
     return dict(losses=losses, clipping=lambda: clip_each_(grads, 3.0), ema=lambda: model.update_teacher(0.99))
 
 
-def official_parts(reference: Any, views: ViewBatch) -> Any:
-    """The same of the official code; turning angles into labels belongs to its rotation loss."""
+def official_parts(reference: Any, views: ViewBatch) -> dict[str, Callable[[], Any]]:
+    """Returns the same parts of the official code; its rotation loss includes converting angles to labels."""
     model = official_model(reference, NUM_LOCAL, views.turns.device)
     boxes = official_boxes(views)
     maps = [random_maps(views, kind, CHANNELS).requires_grad_() for kind in views.images()]
@@ -108,7 +109,7 @@ def forget_gradients(*groups: Any) -> None:
 
 
 def measure(parts: Any, rounds: int, device: torch.device | str) -> Any:
-    """Part -> seconds of a call and operator calls, for each candidate: both `candidate -> part -> value`."""
+    """Returns seconds per call and the number of operator calls, each by candidate and part."""
     calls = {name: {part: count_calls(functions[part]) for part in functions} for name, functions in parts.items()}
     seconds: dict[str, dict[str, float]] = {name: {} for name in parts}
     for part in PARTS:

@@ -1,4 +1,4 @@
-"""What the benchmarks share: counting operator calls, racing candidates against each other, printing."""
+"""Shared code of the benchmarks: counting operator calls, timing candidates, checking options, reporting."""
 
 import argparse
 import json
@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from mmssl_geo.utils.errors import UserError
 from mmssl_geo.utils.progress import ProgressBar
 
-# Calls that start nothing on a device though their schema does not say so.
+# Calls that launch no kernel, although their schema does not mark them as views.
 FREE = (
     'aten::_unsafe_view',
     'aten::_reshape_alias',
@@ -32,10 +32,10 @@ FREE = (
 
 
 class OperatorCalls(TorchDispatchMode):
-    """Counts the operators that do work on tensors, forward and backward; views and allocations are not counted.
+    """Counts operators that compute on tensors, forward and backward; views and allocations are not counted.
 
-    On a GPU each is at least one launch of a kernel. A `_foreach_` operator is a handful of launches there and counts
-    as one, unless its lists do not fit together tensor by tensor: it then goes through them one at a time.
+    On a GPU, each call launches at least one kernel. A `_foreach_` operator launches a few kernels and counts as one
+    call, unless the shapes in its lists differ: it then processes the tensors one at a time.
     """
 
     def __init__(self) -> None:
@@ -48,31 +48,31 @@ class OperatorCalls(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def _launches(func: Any, args: tuple) -> Any:
+def _launches(func: Any, args: tuple) -> int:
     lists = [arg for arg in args if isinstance(arg, list | tuple) and arg and isinstance(arg[0], torch.Tensor)]
     fits = all(first.shape == other.shape for more in lists[1:] for first, other in zip(lists[0], more, strict=True))
     return 1 if fits or '_foreach_' not in func._schema.name else len(lists[0])
 
 
 def count_calls(function: Callable[[], Any]) -> int:
-    """Number of operator calls of `function()`."""
+    """Counts the operator calls of `function()`."""
     with OperatorCalls() as calls:
         function()
     return len(calls.names)
 
 
-def race(candidates: dict[str, Any], rounds: int, device: torch.device | str = 'cpu') -> Any:
-    """Times functions by turns, so that a busy machine hurts all alike.
+def race(candidates: dict[Any, Callable[[], Any]], rounds: int, device: torch.device | str = 'cpu') -> dict[Any, float]:
+    """Times functions alternately, so that load on the machine affects all of them equally.
 
     Args:
-        candidates: name -> function without arguments; each runs once before the clock starts.
-        rounds: how often each is timed.
-        device: on a GPU each is waited for.
+        candidates: Functions without arguments, by name; each runs once as a warm-up.
+        rounds: Number of timed calls of each function.
+        device: Device of the work; a GPU is synchronised after each call.
 
     Returns:
-        dict: name -> median seconds of a call.
+        Median seconds per call, by name.
     """
-    times: dict[str, list[float]] = {name: [] for name in candidates}
+    times: dict[Any, list[float]] = {name: [] for name in candidates}
     progress = ProgressBar(rounds, 'rounds')
     for number in range(rounds + 1):
         for name, function in candidates.items():
@@ -93,15 +93,17 @@ class _Clock:
 
 @contextmanager
 def timed() -> Any:
-    """Gives an object whose `seconds` are known when the context is left."""
+    """Yields a clock whose `seconds` are set when the context exits."""
     clock, start = _Clock(), time.perf_counter()
     yield clock
     clock.seconds = time.perf_counter() - start
 
 
 def check_least(args: argparse.Namespace, **least: int) -> None:
-    """Raises:
-    UserError: an option, or one of its values, is less than it may be; `least` says name -> smallest value.
+    """Checks that options are not below their smallest values, given by name.
+
+    Raises:
+        UserError: An option, or one of its values, is too small.
     """
     for name, smallest in least.items():
         values = getattr(args, name)
@@ -111,46 +113,48 @@ def check_least(args: argparse.Namespace, **least: int) -> None:
 
 
 def check_out(path: str | Path | None) -> None:
-    """Makes the folder of a file to be written.
+    """Creates the parent folder of an output file.
 
     Raises:
-        UserError: nothing can be written there.
+        UserError: The file cannot be written.
     """
     if not path:
         return
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f'--out {path}: its folder cannot be made ({error.strerror})') from error
+        raise UserError(f'--out {path}: its folder cannot be created ({error.strerror})') from error
     if Path(path).is_dir():
         raise UserError(f'--out {path} is a folder: name a file in it')
 
 
 def report(result: dict[str, Any], path: str | Path | None) -> None:
-    """Prints the JSON that ends an output, then writes it to a file if one is named."""
+    """Prints the result as one line of JSON and writes it to `path`, if given."""
     print(json.dumps(result))
     if path:
         Path(path).write_text(json.dumps(result, indent=2) + '\n')
 
 
 def check_device(device: torch.device | str) -> None:
-    """Raises:
-    UserError: the CPU is asked for where there is a GPU, which mmengine would take for parts of a step.
+    """Checks that the GPU is hidden in a benchmark of the CPU; otherwise mmengine uses it for parts of a step.
+
+    Raises:
+        UserError: The device is the CPU and a GPU is visible.
     """
     if device == 'cpu' and torch.cuda.is_available():
-        raise UserError('--device cpu where there is a GPU: hide it, by CUDA_VISIBLE_DEVICES= before the command')
+        raise UserError('--device cpu on a machine with a GPU: hide it with CUDA_VISIBLE_DEVICES= before the command')
 
 
-def ratio(ours: Any, theirs: Any) -> Any:
-    """How many times better ours is, or None if there is nothing to compare with."""
+def ratio(ours: float, theirs: float | None) -> float | None:
+    """Returns `theirs / ours`, or None without a value to compare with."""
     return None if theirs is None else theirs / ours
 
 
 def kept_for_backward_mib(function: Callable[[], Any]) -> float:
-    """MiB of different tensors that autograd keeps during `function()`, weights included; the same on every device."""
+    """Measures the MiB of distinct tensors that autograd saves during `function()`, weights included."""
     sizes = {}
 
-    def pack(tensor: Tensor) -> Any:
+    def pack(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         sizes[storage.data_ptr()] = storage.nbytes()
         return tensor

@@ -1,7 +1,7 @@
-"""The official code's views and training, put together as its `main_pretrain.py` and `engine_pretrain.py` do it."""
+"""Views and training of the official code, assembled as in its `main_pretrain.py` and `engine_pretrain.py`."""
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from mmssl_geo.utils.paths import resource_root
 
 TRANSFORMS = Path('util') / 'gtsa_transforms.py'
 PAPER = 'gtsa_vits16_coco.py'
-# What may differ from the paper's config: how, not what, is computed; sizes of views are handed to the official code.
+# Keys that may differ from the config of the paper: they do not change the method, or are passed to the official code.
 FREE = (
     {'model.data_preprocessor', 'model.backbone.with_cp', 'pipeline.photometric.where'}
     | {f'pipeline.crop.{kind}_{what}' for kind in ('global', 'local') for what in ('size', 'scale')}
@@ -30,20 +30,24 @@ FREE = (
 
 
 def check_same_net(cfg: Any) -> None:
-    """Raises:
-    UserError: the config trains another net, or on other kinds of views, than the official code does.
+    """Checks that the config trains the same network on the same kinds of views as the official code.
+
+    Raises:
+        UserError: The model or the pipeline differs.
     """
     _check_same(cfg, lambda config: dict(model=config.model, pipeline=config.train_dataloader.dataset.pipeline))
 
 
 def check_same_views(cfg: Any) -> None:
-    """Raises:
-    UserError: the config makes other kinds of views than the official code does.
+    """Checks that the config generates the same kinds of views as the official code.
+
+    Raises:
+        UserError: The pipeline differs.
     """
     _check_same(cfg, lambda config: dict(pipeline=config.train_dataloader.dataset.pipeline))
 
 
-def _check_same(cfg: Any, parts: Any) -> None:
+def _check_same(cfg: Config, parts: Callable[[Config], dict[str, Any]]) -> None:
     ours = _flatten(parts(cfg))
     theirs = _flatten(parts(Config.fromfile(resource_root() / 'configs' / PAPER)))
     different = sorted(
@@ -55,13 +59,13 @@ def _check_same(cfg: Any, parts: Any) -> None:
     if different or ours['pipeline.crop.num_local'] < 1:
         raise UserError(
             f'--reference: config {cfg.filename} differs from configs/{PAPER}, which is what the official '
-            f'code does, in {", ".join(different) or "pipeline.crop.num_local"}: leave --reference out, or '
-            'take that config'
+            f'code does, in {", ".join(different) or "pipeline.crop.num_local"}: omit --reference or '
+            'use that config'
         )
 
 
-def _flatten(tree: Any, prefix: str = '') -> Any:
-    """Of nested dicts the leaves, `a.b.c` -> value; sequences as lists."""
+def _flatten(tree: Any, prefix: str = '') -> dict[str, Any]:
+    """Returns the leaves of nested dicts by dotted key; sequences become lists."""
     leaves = {}
     for key, value in tree.items():
         if isinstance(value, dict):
@@ -72,17 +76,19 @@ def _flatten(tree: Any, prefix: str = '') -> Any:
 
 
 def check_views(folder: str | Path) -> None:
-    """Raises:
-    UserError: the folder is no checkout of the official repository.
+    """Checks that the folder is a checkout of the official repository.
+
+    Raises:
+        UserError: The file with the transforms is missing.
     """
     if not (Path(folder) / TRANSFORMS).is_file():
         raise UserError(
-            f'--reference {folder}: there is no {TRANSFORMS} in it; give a checkout of https://github.com/bok3948/GTSA'
+            f'--reference {folder}: {TRANSFORMS} is missing; use a checkout of https://github.com/bok3948/GTSA'
         )
 
 
 def official_views(folder: str | Path, crop: Any) -> Any:
-    """The official transform of a Pillow image, with the sizes, numbers and scales of the `MultiCrop` `crop`."""
+    """Builds the official transform of a Pillow image with the sizes, numbers and scales of a `MultiCrop`."""
     check_views(folder)
     spec = importlib.util.spec_from_file_location('official_transforms', Path(folder) / TRANSFORMS)
     assert spec is not None and spec.loader is not None
@@ -97,7 +103,7 @@ def official_views(folder: str | Path, crop: Any) -> Any:
 
 
 class OfficialImages(Dataset):
-    """The images of an `ImageListDataset` as the official dataset gives them: `(views, boxes)`."""
+    """Images of an `ImageListDataset` in the format of the official dataset, `(views, boxes)`."""
 
     def __init__(self, images: Any, transform: Any) -> None:
         self.images = images
@@ -111,7 +117,7 @@ class OfficialImages(Dataset):
 
 
 def official_batches(dataset: Any, batch_size: int, num_workers: int) -> Iterator[Any]:
-    """Shuffled batches without end; the workers live on between epochs, which spares the official loader a pause."""
+    """Yields shuffled batches endlessly; persistent workers avoid a pause of the official loader between epochs."""
     loader = DataLoader(
         dataset, batch_size, shuffle=True, drop_last=True, num_workers=num_workers, persistent_workers=num_workers > 0
     )
@@ -119,15 +125,15 @@ def official_batches(dataset: Any, batch_size: int, num_workers: int) -> Iterato
         yield from loader
 
 
-def official_run(folder: str | Path, runner: Runner) -> Any:
-    """`(OfficialTraining, batches)` on the images, views, batch size, workers and precision of our `runner`.
+def official_run(folder: str | Path, runner: Runner) -> tuple['OfficialTraining', Iterator[Any]]:
+    """Returns the official training and its batches, with the data and settings of `runner`.
 
     Args:
-        folder: checkout of the official repository.
-        runner: of a config that has passed `check_same_net`.
+        folder: Checkout of the official repository.
+        runner: Runner of a config that passes `check_same_net`.
 
     Raises:
-        UserError: the folder is no checkout.
+        UserError: The folder is not a checkout.
     """
     loader = runner.cfg.train_dataloader
     images = runner.build_dataloader(loader, seed=runner.seed).dataset
@@ -140,13 +146,14 @@ def official_run(folder: str | Path, runner: Runner) -> Any:
 
 
 class OfficialTraining:
-    """The official ViT-S/16 with its optimizer; a step is its engine's, without the printing.
+    """The official ViT-S/16 with its optimizer; a step follows the official engine, without logging.
 
     Args:
-        reference: what `load_reference` gives.
-        num_local: local views.
-        device, dtype: of the training; a half precision is autocast's.
-        data_parallel: whether gradients are averaged over processes.
+        reference: Result of `load_reference`.
+        num_local: Number of local views per image.
+        device: Device of the training.
+        dtype: Precision; autocast is used for half precision.
+        data_parallel: Whether gradients are averaged over processes.
     """
 
     def __init__(
@@ -170,23 +177,23 @@ class OfficialTraining:
         self.clip_gradients = reference.misc.clip_gradients
 
     def step(self, batch: Any) -> None:
-        """One step on `(views, boxes)` as the official loader collates them."""
+        """Runs one step on `(views, boxes)` as collated by the official loader."""
         losses = self.losses(*batch)
         losses[0].item()
         self.optimizer.zero_grad()
         self.backward(losses[0])
         self.optimize()
         for loss in losses:
-            loss.item()  # its logger
+            loss.item()  # the official logger does this
         if self.device.type == 'cuda':
             torch.cuda.synchronize()
 
-    def losses(self, views: Any, boxes: Any) -> Any:
-        """`(total, crop, correspondence, rotation)`."""
+    def losses(self, views: Any, boxes: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Returns the losses `(total, crop, correspondence, rotation)`."""
         views = [view.to(self.device, non_blocking=True) for view in views]
         boxes = {key: boxes[key].to(self.device, non_blocking=True) for key in ('gc', 'all')} | {
             'angles': [angle.to(self.device, self.dtype, copy=True) for angle in boxes['angles']]
-        }  # it writes there
+        }  # the model writes into the angles
         with autocast(self.device, self.dtype):
             crop, correspondence, rotation = self.network(views, boxes, 0.996)
             return crop + 0.5 * correspondence + 0.5 * rotation, crop, correspondence, rotation
@@ -201,8 +208,8 @@ class OfficialTraining:
         self.scaler.update()
 
 
-def official_batch(views: ViewBatch) -> Any:
-    """A `ViewBatch` as the official loader would have collated it."""
+def official_batch(views: ViewBatch) -> tuple[list[Tensor], dict[str, Any]]:
+    """Converts a `ViewBatch` to the format of the official loader."""
     images = [*views.global_images.chunk(views.num_global)]
     return images + [*views.local_images.chunk(views.num_local)], official_boxes(views)
 

@@ -1,7 +1,6 @@
-"""Batches that need no loader: views of noise with crop boxes as the sampler draws them."""
+"""Batches without a data loader: views of random noise with sampled crop boxes."""
 
 import random
-from typing import Any
 
 import torch
 
@@ -17,15 +16,15 @@ def random_views(
     sizes: tuple[int, int] = (224, 96),
     device: torch.device | str = 'cpu',
     seed: int = 0,
-) -> Any:
-    """A `ViewBatch` of 2 global and `num_local` local views of `batch_size` images.
+) -> ViewBatch:
+    """Generates a `ViewBatch` with 2 global and `num_local` local views per image.
 
     Args:
-        batch_size: images.
-        num_local: local views of each.
-        sizes: sides of the global and of the local views.
-        device: where the tensors are to be.
-        seed: of the noise, the crops and the turns.
+        batch_size: Number of images.
+        num_local: Number of local views per image.
+        sizes: Side lengths of the global and the local views, in pixels.
+        device: Device of the tensors.
+        seed: Seed of the noise, the crops and the turns.
     """
     generator = torch.Generator().manual_seed(seed)
     groups, rng = (GLOBAL, CropGroup(num_local, LOCAL)), random.Random(seed)

@@ -22,24 +22,24 @@ STAND_IN = 'stand-in'
 ARGS = dict(num_crops=[2, 8], patch_size=16, roi_out_size=[10, 4], num_matches=(98, 18))
 
 
-def load_reference(folder: str | Path) -> Any:
-    """The official modules.
+def load_reference(folder: str | Path) -> SimpleNamespace:
+    """Imports the official modules.
 
     Args:
-        folder: checkout of the official repository.
+        folder: Checkout of the official repository.
 
     Returns:
-        namespace: `gtsa` (its model file), `misc`, `lr_sched` and `kornia`, the version of kornia or `STAND_IN`.
+        Namespace of `gtsa` (the model file), `misc`, `lr_sched` and `kornia` (its version or `STAND_IN`).
 
     Raises:
-        UserError: if the folder is no such checkout.
+        UserError: The folder is not a checkout.
     """
     folder = Path(folder).absolute()
     missing = [name for name in FILES if not (folder / name).is_file()]
     if missing:
-        raise UserError(f'--reference {folder} is no checkout of github.com/bok3948/GTSA: it has no {missing[0]}')
-    _provide('torch._six', inf=float('inf'))  # gone from torch
-    layers = importlib.import_module('timm.layers')  # once timm.models.layers
+        raise UserError(f'--reference {folder} is not a checkout of github.com/bok3948/GTSA: {missing[0]} is missing')
+    _provide('torch._six', inf=float('inf'))  # removed from torch
+    layers = importlib.import_module('timm.layers')  # formerly timm.models.layers
     sys.modules.setdefault('timm.models.layers', layers)
     try:
         importlib.import_module('kornia')
@@ -51,13 +51,13 @@ def load_reference(folder: str | Path) -> Any:
 
 
 def official_model(reference: Any, num_local: int, device: torch.device | str) -> Any:
-    """The official ViT-S/16 model, ready to train, for 2 global and `num_local` local views."""
+    """Builds the official ViT-S/16 model in training mode, for 2 global and `num_local` local views."""
     args = Namespace(**{**ARGS, 'num_crops': [2, num_local]})
     return reference.gtsa.gtsa_small(args=args).to(device).train()
 
 
-def official_boxes(views: ViewBatch) -> Any:
-    """Boxes and angles of a `ViewBatch` as the official code takes them; it writes into the angles."""
+def official_boxes(views: ViewBatch) -> dict[str, Any]:
+    """Converts boxes and angles of a `ViewBatch` to the format of the official code, which writes into the angles."""
     from mmssl_geo.geometry import pair_boxes
 
     sizes = [views.global_images.shape[-2:]] * views.num_global + [views.local_images.shape[-2:]] * views.num_local
@@ -75,8 +75,8 @@ def _provide(name: str, **attributes: Any) -> None:
     sys.modules.setdefault(name, module)
 
 
-def _rotate(maps: Tensor, degrees: Any) -> Any:
-    """Turns `(B, C, H, W)` as kornia does, bilinear, with fewer calls: where kornia is missing its cost is spared."""
+def _rotate(maps: Tensor, degrees: Tensor) -> Tensor:
+    """Rotates maps of shape (B, C, H, W) bilinearly like kornia, but with fewer operator calls."""
     radians = torch.deg2rad(degrees.to(maps.dtype))
     cos, sin = radians.cos(), radians.sin()
     zero = torch.zeros_like(cos)

@@ -1,18 +1,18 @@
-"""How the cost of a step grows with the images of a batch, with their local views, and over processes.
+"""Measures how the cost of a step scales with batch size, local views and processes.
 
     python tools/speed/scaling.py --images 1 2 4 8 --crops 2 4 6 8 --processes 1 2 --reference DIR --out lines.png
 
-Ready-made views of noise, the paper's sizes. A straight line is fitted to the seconds of a step over images and over
-local views; `fit` is the share of the variance that it explains (1: exactly linear; null for less than three sizes).
-With several processes each has `--batch-size` images and one thread (or one GPU), and gradients are averaged by gloo or
-NCCL. DIR is a checkout of github.com/bok3948/GTSA, whose steps take turns with ours. The last line of the output is
-JSON.
+Uses precomputed views of random noise in the sizes of the paper. Fits a line to the seconds per step over images and
+over local views; `fit` is the coefficient of determination (1: exactly linear; null for fewer than three sizes). With
+several processes, each has `--batch-size` images and one thread (or one GPU), and gloo or NCCL averages the gradients.
+DIR is a checkout of github.com/bok3948/GTSA, whose steps alternate with ours. The last line of the output is JSON.
 """
 
 import argparse
 import json
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,30 +33,32 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--images', type=int, nargs='+', default=[1, 2, 4, 8], help='batch sizes (default: 1 2 4 8)')
     parser.add_argument('--crops', type=int, nargs='+', default=[2, 4, 6, 8], help='local views (default: 2 4 6 8)')
     parser.add_argument('--processes', type=int, nargs='+', default=[1], help='numbers of processes (default: 1)')
-    parser.add_argument('--batch-size', type=int, default=2, help='images where crops or processes change (default: 2)')
-    parser.add_argument('--arch', default='deit-small', help="the backbone's size (default: deit-small)")
+    parser.add_argument(
+        '--batch-size', type=int, default=2, help='images per process when crops or processes vary (default: 2)'
+    )
+    parser.add_argument('--arch', default='deit-small', help='backbone architecture (default: deit-small)')
     parser.add_argument('--dtype', choices=['float32', 'bfloat16'], default='float32')
     parser.add_argument('--rounds', type=int, default=5, help='timed rounds (default: 5)')
     parser.add_argument('--device', choices=['cpu', 'cuda'], default='cuda' if torch.cuda.is_available() else 'cpu')
     parser.add_argument('--reference', help='checkout of the official repository')
-    parser.add_argument('--out', help='picture of the lines')
+    parser.add_argument('--out', help='figure of the fitted lines')
     args = parser.parse_args()
     check_device(args.device)
     check_out(args.out)
     check_least(args, images=1, crops=1, processes=1, batch_size=1, rounds=1)
     if args.device == 'cuda' and max(args.processes) > torch.cuda.device_count():
         raise UserError(
-            f'--processes {max(args.processes)}: each takes a GPU, and there are {torch.cuda.device_count()}'
+            f'--processes {max(args.processes)}: each process needs a GPU, and there are {torch.cuda.device_count()}'
         )
     if args.reference and args.arch != 'deit-small':
         raise UserError(
-            f'--reference with --arch {args.arch}: the official code trains deit-small: leave one of the two out'
+            f'--reference with --arch {args.arch}: the official code trains deit-small: omit one of the two options'
         )
     return args
 
 
-def seconds_of_steps(args: argparse.Namespace, views_by_size: dict[int, Any]) -> Any:
-    """Who -> size -> median seconds of a step on the batch of that size, timed by turns."""
+def seconds_of_steps(args: argparse.Namespace, views_by_size: dict[int, Any]) -> dict[str, dict[int, float]]:
+    """Returns median seconds per step by candidate and size, with alternating timings."""
     model, dtype = build_model(args.device, **{'model.backbone.arch': args.arch}), getattr(torch, args.dtype)
     steps = {('ours', size): our_step(model, views, dtype) for size, views in views_by_size.items()}
     if args.reference:
@@ -66,8 +68,8 @@ def seconds_of_steps(args: argparse.Namespace, views_by_size: dict[int, Any]) ->
     return {who: {size: seconds[who, size] for size in views_by_size} for who in dict.fromkeys(who for who, _ in steps)}
 
 
-def fit_line(seconds: dict[int, float]) -> Any:
-    """`(intercept, slope, share of the variance explained)` of seconds over sizes, or three None: two make any line."""
+def fit_line(seconds: dict[int, float]) -> tuple[float, float, float] | tuple[None, None, None]:
+    """Fits seconds over sizes; returns intercept, slope and R^2, or three None for fewer than three sizes."""
     if len(seconds) < 3:
         return None, None, None
     sizes, values = np.array(list(seconds)), np.array(list(seconds.values()))
@@ -76,8 +78,8 @@ def fit_line(seconds: dict[int, float]) -> Any:
     return float(intercept), float(slope), float(1 - residual.var() / values.var())
 
 
-def rates_of_processes(args: argparse.Namespace, count: int) -> Any:
-    """Who -> images per second of all processes together."""
+def rates_of_processes(args: argparse.Namespace, count: int) -> dict[str, float]:
+    """Returns the total images per second of all processes, by candidate."""
     if count == 1:
         seconds = seconds_of_steps(args, {1: random_views(args.batch_size, device=args.device)})
         return {who: args.batch_size / values[1] for who, values in seconds.items()}
@@ -86,8 +88,8 @@ def rates_of_processes(args: argparse.Namespace, count: int) -> Any:
         port = free.getsockname()[1]
     queue = torch.multiprocessing.get_context('spawn').SimpleQueue()
     torch.multiprocessing.spawn(_time_process, args=(args, count, port, queue), nprocs=count)
-    seconds = [queue.get() for _ in range(count)]
-    return {who: count * args.batch_size / max(of_process[who] for of_process in seconds) for who in seconds[0]}
+    by_process = [queue.get() for _ in range(count)]
+    return {who: count * args.batch_size / max(seconds[who] for seconds in by_process) for who in by_process[0]}
 
 
 def _time_process(rank: int, args: argparse.Namespace, count: int, port: int, queue: Any) -> None:
@@ -109,8 +111,8 @@ def _time_process(rank: int, args: argparse.Namespace, count: int, port: int, qu
     torch.distributed.destroy_process_group()
 
 
-def distributed_step(model: Any, views: ViewBatch, args: argparse.Namespace, rank: int) -> Any:
-    """As `our_step`, with mmengine's wrapper around the model."""
+def distributed_step(model: Any, views: ViewBatch, args: argparse.Namespace, rank: int) -> Callable[[], None]:
+    """Returns `our_step` of the model in a distributed data-parallel wrapper."""
     from mmengine.model import MMDistributedDataParallel
 
     wrapped = MMDistributedDataParallel(
@@ -133,7 +135,7 @@ def draw(results: dict[str, Any], path: str) -> None:
             (dots,) = axis.plot(sizes, list(result['seconds'].values()), 'o', label=f'{who}{fit}')
             if fit:
                 axis.plot(sizes, result['intercept'] + result['slope'] * sizes, '-', color=dots.get_color())
-        axis.set(xlabel=name, ylabel='seconds of a step', ylim=(0, None), xlim=(0, None))
+        axis.set(xlabel=name, ylabel='seconds per step', ylim=(0, None), xlim=(0, None))
         axis.legend()
     figure.tight_layout()
     figure.savefig(path)

@@ -1,4 +1,4 @@
-"""Where the time of a step goes, measured on the device's own clock."""
+"""Times the stages of a step on the clock of the device."""
 
 import functools
 import operator
@@ -17,13 +17,13 @@ REST = 'other'
 
 
 class StageClock:
-    """Adds up the time of named stages; a stage within another one stops the outer one's clock.
+    """Accumulates the time of named stages; a nested stage pauses the outer one.
 
-    At every border a mark is set: on a GPU an event in its queue, so that nothing waits for anything; on a CPU the
-    time. All time between the first and the last mark belongs to exactly one stage, `other` where none is open.
+    Each stage boundary records a mark: a CUDA event on a GPU, which does not synchronise, or the time on a CPU. All
+    time between the first and the last mark belongs to exactly one stage, `other` when no stage is open.
 
     Args:
-        device: where the work is done.
+        device: Device of the work.
     """
 
     def __init__(self, device: torch.device | str) -> None:
@@ -32,8 +32,8 @@ class StageClock:
         self._marks: list[tuple[Any, str]] = []
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[Any]:
-        """Time within belongs to this stage."""
+    def stage(self, name: str) -> Iterator[None]:
+        """Attributes the time inside the context to this stage."""
         self._open.append(name)
         self._mark()
         try:
@@ -43,25 +43,25 @@ class StageClock:
             self._mark()
 
     def restart(self) -> None:
-        """Forgets what was measured and begins anew."""
+        """Clears the measurements and starts again."""
         self._marks.clear()
         self._mark()
 
     def finish(self) -> None:
-        """Sets the last mark and waits for the device."""
+        """Records the last mark and synchronises the device."""
         self._mark()
         if self.device.type == 'cuda':
             torch.cuda.synchronize(self.device)
 
-    def seconds(self) -> Any:
-        """Stage -> seconds since `restart`."""
+    def seconds(self) -> dict[str, float]:
+        """Returns the seconds since `restart`, by stage."""
         total: dict[str, float] = {}
         for (start, stage), (end, _) in zip(self._marks, self._marks[1:], strict=False):
             total[stage] = total.get(stage, 0.0) + self._between(start, end)
         return total
 
     def _mark(self) -> None:
-        """From now on time belongs to the innermost open stage."""
+        """Records a mark; the time after it belongs to the innermost open stage."""
         if self.device.type == 'cuda':
             mark: Any = torch.cuda.Event(enable_timing=True)
             mark.record()
@@ -69,22 +69,22 @@ class StageClock:
             mark = time.perf_counter()
         self._marks.append((mark, self._open[-1]))
 
-    def _between(self, start: Any, end: Any) -> Any:
+    def _between(self, start: Any, end: Any) -> float:
         return start.elapsed_time(end) / 1000 if self.device.type == 'cuda' else end - start
 
 
 @contextmanager
-def timed_method(clock: StageClock, stage: str, owner: Any, path: str) -> Iterator[Any]:
-    """While this is open, calls of a method count as a stage.
+def timed_method(clock: StageClock, stage: str, owner: Any, path: str) -> Iterator[None]:
+    """Times the calls of a method as a stage while the context is open.
 
     Args:
-        clock: `StageClock`.
-        stage: name of the stage.
-        owner: object that holds the method.
-        path: attributes that lead to it, such as `'teacher.forward'`.
+        clock: Clock of the stages.
+        stage: Name of the stage.
+        owner: Object that holds the method.
+        path: Attribute path of the method, such as `'teacher.forward'`.
 
     Raises:
-        UserError: if the owner has no such method.
+        UserError: The owner does not have this method.
     """
     *parents, name = path.split('.')
     try:
@@ -92,8 +92,8 @@ def timed_method(clock: StageClock, stage: str, owner: Any, path: str) -> Iterat
         method = getattr(holder, name)
     except AttributeError as error:
         raise UserError(
-            f'{type(owner).__name__} has no {path}, which this benchmark times; give a config of a model '
-            'of backbone, neck, head and teacher'
+            f'{type(owner).__name__} has no {path}, which this benchmark times; use a config whose model has '
+            'a backbone, neck, head and teacher'
         ) from error
 
     @functools.wraps(method)
@@ -101,16 +101,16 @@ def timed_method(clock: StageClock, stage: str, owner: Any, path: str) -> Iterat
         with clock.stage(stage):
             return method(*args, **kwargs)
 
-    setattr(holder, name, timed)  # hides the class's method
+    setattr(holder, name, timed)  # shadows the method of the class
     try:
         yield
     finally:
         delattr(holder, name)
 
 
-def peak_memory_mib(device: torch.device) -> Any:
-    """`(what was measured, MiB)`: the tensors' peak on a GPU, else this process's (without its data loaders')."""
+def peak_memory_mib(device: torch.device) -> tuple[str, float]:
+    """Returns a description and the MiB: peak of allocated tensors on a GPU, else of this process without workers."""
     if device.type == 'cuda':
         return 'peak CUDA memory allocated', torch.cuda.max_memory_allocated(device) / 2**20
-    unit = 1 if sys.platform == 'darwin' else 1024  # bytes there, KiB elsewhere
+    unit = 1 if sys.platform == 'darwin' else 1024  # macOS reports bytes, Linux KiB
     return 'peak resident memory', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20

@@ -1,9 +1,9 @@
 """Times the stages of a pretraining step: `python tools/speed/step.py CONFIG --batch-size 32 --iters 20`.
 
-The config's own data pipeline, model and optimizer wrapper run; their methods are timed in place. On a GPU the times
-are taken on its own clock, without waits between the stages: "data" is then the time the GPU waits for a
-batch. All losses are on, as after the warm-up. With `--reference DIR` (a checkout of github.com/bok3948/GTSA) the
-official code's step on the same images follows; it has no stage "preprocess". The last line of the output is JSON.
+Runs the data pipeline, model and optimizer wrapper of the config and times their methods. On a GPU, CUDA events measure
+the stages without synchronisation: "data" is the time the GPU waits for a batch. All losses are enabled, as after the
+warm-up. With `--reference DIR` (a checkout of github.com/bok3948/GTSA), the step of the official code is timed next on
+the same images; it has no stage "preprocess". The last line of the output is JSON.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from mmssl_geo.utils.cli import run_tool
 from mmssl_geo.utils.errors import UserError
 from mmssl_geo.utils.progress import ProgressBar
 
-# Stage -> methods that make it up. Time within a nested one is its own only ('losses' is `loss` without the forwards).
+# Methods of each stage. A nested stage is not counted in the outer one ('losses' is `loss` without the forwards).
 MODEL_STAGES = {
     'preprocess': ['data_preprocessor.forward'],
     'student forward': ['extract_feat', 'project_student', 'neck.forward', 'head.predict'],
@@ -54,21 +54,21 @@ ORDER = ('data', 'preprocess', 'student forward', 'teacher forward', 'losses', '
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--warmup', type=int, default=3, help='steps before them (default: 3)')
+    parser.add_argument('--warmup', type=int, default=3, help='untimed steps before the timed ones (default: 3)')
     add_reference_and_out(parser)
 
 
-def time_ours(runner: Runner, warmup: int, iters: int) -> Any:
-    """Runs our steps; returns the `StageClock` of the timed ones.
+def time_ours(runner: Runner, warmup: int, iters: int) -> StageClock:
+    """Runs our training steps and returns the clock of the timed ones.
 
     Raises:
-        UserError: if the data do not fill a batch, or the model is not made of the stages that are timed.
+        UserError: There are fewer images than the batch size, or the model lacks a timed method.
     """
     from mmssl_geo.engine.runner_state import accumulative_counts
 
     model, loader = runner.model, runner.build_dataloader(runner.cfg.train_dataloader, seed=runner.seed)
     if len(loader) == 0:
-        raise UserError(f'{len(loader.dataset)} images are less than one batch: lower --batch-size')
+        raise UserError(f'{len(loader.dataset)} images are fewer than one batch: lower --batch-size')
     optimizer = runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     optimizer.initialize_count_status(model, 0, warmup + iters)
     model.init_weights()
@@ -83,8 +83,8 @@ def time_ours(runner: Runner, warmup: int, iters: int) -> Any:
     return time_steps(step, endless(loader), parts, next(model.parameters()).device, warmup, iters)
 
 
-def time_official(folder: str | Path, runner: Runner, warmup: int, iters: int) -> Any:
-    """The same of the official code."""
+def time_official(folder: str | Path, runner: Runner, warmup: int, iters: int) -> StageClock:
+    """Runs the training steps of the official code and returns the clock of the timed ones."""
     training, batches = official_run(folder, runner)
     return time_steps(
         lambda batch, number: training.step(batch),
@@ -98,14 +98,16 @@ def time_official(folder: str | Path, runner: Runner, warmup: int, iters: int) -
 
 def time_steps(
     step: Callable[..., Any], batches: Iterator[Any], parts: Any, device: torch.device | str, warmup: int, iters: int
-) -> Any:
-    """Calls `step(batch, number)`; returns the `StageClock` of the timed steps.
+) -> StageClock:
+    """Calls `step(batch, number)` repeatedly and returns the clock of the timed steps.
 
     Args:
-        step, batches: what is done, and an iterator of what it is done with.
-        parts: pairs of an object and its methods by stage.
-        device: where the clock stands.
-        warmup, iters: number of steps, not timed and timed.
+        step: Function that trains on one batch.
+        batches: Batches to train on.
+        parts: Pairs of an object and its method paths by stage.
+        device: Device whose clock is used.
+        warmup: Number of untimed steps.
+        iters: Number of timed steps.
     """
     clock = StageClock(device)
     with ExitStack() as stack:
@@ -129,8 +131,8 @@ def time_steps(
     return clock
 
 
-def summarise(clock: StageClock, runner: Runner, iters: int) -> Any:
-    """What was measured of ours, ready for JSON; times in milliseconds per step."""
+def summarise(clock: StageClock, runner: Runner, iters: int) -> dict[str, Any]:
+    """Collects our measurements for JSON; times are in milliseconds per step."""
     batch_size = runner.cfg.train_dataloader.batch_size
     kind, mib = peak_memory_mib(clock.device)
     return dict(
@@ -146,7 +148,7 @@ def summarise(clock: StageClock, runner: Runner, iters: int) -> Any:
     )
 
 
-def step_times(clock: StageClock, batch_size: int, iters: int) -> Any:
+def step_times(clock: StageClock, batch_size: int, iters: int) -> dict[str, Any]:
     seconds = clock.seconds()
     total = sum(seconds.values())
     return dict(
@@ -157,7 +159,7 @@ def step_times(clock: StageClock, batch_size: int, iters: int) -> Any:
 
 
 def format_table(result: dict[str, Any]) -> str:
-    """The result for people."""
+    """Formats the result as a readable table."""
     columns = {'ms per step': result, **({'official': result['official']} if 'official' in result else {})}
     lines = [f'{"stage":<18}' + ''.join(f'{name:>12}{"share":>9}' for name in columns)]
     for stage in (*ORDER, 'step'):
@@ -188,7 +190,7 @@ def main() -> None:
             check_same_net(cfg)
             check_views(args.reference)
         warmup = args.warmup
-        if torch.cuda.is_available():  # batches made during the first, slow steps are used up; a CPU has no such steps
+        if torch.cuda.is_available():  # consume the batches prefetched during the slow first steps
             warmup += count_prefetched(cfg.train_dataloader)
         result = summarise(time_ours(runner, warmup, args.iters), runner, args.iters)
         if args.reference:

@@ -1,18 +1,18 @@
-"""Images per second and memory of a whole step on ready-made views: ours, the bare nets, the official code.
+"""Measures speed and memory of a step on precomputed views: our model, the networks alone, the official code.
 
     python tools/speed/throughput.py --batch-size 64 --dtype bfloat16 --compile --reference DIR
 
-ViT-S/16, 2 x 224 + 8 x 96 px views. "Bare nets" is the student's forward and backward and the teacher's forward without
-losses, clipping, optimizer and teacher update. "Kept" is what one forward keeps for the backward pass (activations,
-counted once each); on a GPU the peak of allocated memory is given as well, and the share of the matrix rate that the
-device reaches in this precision. DIR is a checkout of github.com/bok3948/GTSA. The last line of the output is JSON.
+ViT-S/16, 2 x 224 + 8 x 96 px views. "Bare nets" is the student forward and backward and the teacher forward, without
+losses, clipping, optimizer and teacher update. "Kept" is the memory of distinct tensors that one forward saves for the
+backward pass. On a GPU, the output also has the peak of allocated memory and the throughput relative to the measured
+matrix-product rate. DIR is a checkout of github.com/bok3948/GTSA. The last line of the output is JSON.
 """
 
 import argparse
 import gc
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 from candidates import bare_nets, build_model, official_step, our_step
@@ -24,29 +24,29 @@ from mmssl_geo.structures import ViewBatch
 from mmssl_geo.utils.cli import run_tool
 from mmssl_geo.utils.errors import UserError
 
-GFLOP_PER_IMAGE = 151.0  # of one step, ViT-S/16 at the paper's views: forward 1, backward 2, teacher 1 of the globals
+GFLOP_PER_IMAGE = 151.0  # per step, ViT-S/16 and views of the paper: forward 1, backward 2, teacher 1 (global views)
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--batch-size', type=int, default=8, help='images (default: 8)')
     parser.add_argument('--rounds', type=int, default=5, help='timed rounds (default: 5)')
-    parser.add_argument('--num-local', type=int, default=8, help='local views of an image (default: 8)')
+    parser.add_argument('--num-local', type=int, default=8, help='local views per image (default: 8)')
     parser.add_argument('--device', choices=['cpu', 'cuda'], default='cuda' if torch.cuda.is_available() else 'cpu')
     parser.add_argument('--dtype', choices=['float32', 'bfloat16', 'float16'], default='float32')
-    parser.add_argument('--compile', action='store_true', help='compile our nets, and the bare ones')
-    parser.add_argument('--with-cp', action='store_true', help='activation checkpointing, in the bare nets too')
-    parser.add_argument('--threads', type=int, default=1, help="torch's threads on a CPU (default: 1)")
+    parser.add_argument('--compile', action='store_true', help='compile our networks, also in the bare nets')
+    parser.add_argument('--with-cp', action='store_true', help='use activation checkpointing, also in the bare nets')
+    parser.add_argument('--threads', type=int, default=1, help='torch threads on a CPU (default: 1)')
     parser.add_argument('--reference', help='checkout of the official repository')
     args = parser.parse_args()
     check_device(args.device)
     check_least(args, batch_size=1, rounds=1, num_local=1, threads=1)
     if args.dtype == 'float16' and args.device == 'cpu':
-        raise UserError('--dtype float16 needs a GPU; on a CPU take bfloat16 or float32')
+        raise UserError('--dtype float16 needs a GPU; on a CPU use bfloat16 or float32')
     return args
 
 
-def make_step(name: str, args: argparse.Namespace, views: ViewBatch) -> Any:
+def make_step(name: str, args: argparse.Namespace, views: ViewBatch) -> Callable[[], None]:
     """Returns a function that runs one step of the candidate `name` on a separate model."""
     dtype = getattr(torch, args.dtype)
     if name == 'official':
@@ -58,8 +58,8 @@ def make_step(name: str, args: argparse.Namespace, views: ViewBatch) -> Any:
     return dict(ours=our_step, **{'bare nets': bare_nets})[name](model, views, dtype)
 
 
-def matrix_rate(device: torch.device | str, dtype: torch.dtype, size: int = 8192, repeats: int = 20) -> Any:
-    """FLOP/s of large square products."""
+def matrix_rate(device: torch.device | str, dtype: torch.dtype, size: int = 8192, repeats: int = 20) -> float:
+    """Measures the FLOP/s of large square matrix products."""
     a = torch.randn(size, size, device=device, dtype=dtype)
     for _ in range(3):
         a @ a
@@ -71,8 +71,8 @@ def matrix_rate(device: torch.device | str, dtype: torch.dtype, size: int = 8192
     return 2 * size**3 * repeats / clock.seconds
 
 
-def peak_mib(name: str, args: argparse.Namespace, views: ViewBatch) -> Any:
-    """Peak of allocated memory of a candidate that has the GPU to itself, in its second step."""
+def peak_mib(name: str, args: argparse.Namespace, views: ViewBatch) -> float:
+    """Measures the peak of allocated GPU memory in the second step of a candidate, with no other candidate loaded."""
     gc.collect()
     step = make_step(name, args, views)
     step()

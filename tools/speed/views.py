@@ -1,18 +1,20 @@
-"""Times the making of views, image by image on one core: `python tools/speed/views.py --images DIR`.
+"""Times view generation per image on one core: `python tools/speed/views.py --images DIR`.
 
     git clone https://github.com/bok3948/GTSA official
     python tools/speed/views.py --images DIR --reference official --workers 4
 
-Stages: decoding alone; the floor, decoding and ten antialiased 8-bit resizes of crops; the pipeline of the config with
-photometric augmentation left to the device, and all of it, normalised, on the CPU; with `--reference` the official
-code's; with `--workers` all three through a DataLoader (ours not normalised: the training process does that). They are
-timed in turns, each in every round, and the median of the rounds counts, so that a busy machine slows all of them
-alike. The last line of the output is JSON; a ratio is null without what it needs.
+Stages: decoding alone; the floor, which is decoding and ten antialiased 8-bit resizes of crops; the pipeline of the
+config with photometric augmentation on the device; the whole pipeline with normalisation on the CPU; with
+`--reference` the official pipeline. With `--workers` the pipelines also run in a DataLoader (ours without
+normalisation, which the training process does). Each round times every stage and the median of the rounds is reported,
+so that load on the machine affects all stages equally. The last line of the output is JSON; ratios without a reference
+are null.
 """
 
 import argparse
 import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,34 +34,38 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', nargs='?', default=CONFIG, help='config with multi-crop views (default: %(default)s)')
     parser.add_argument('--images', required=True, help='folder of images')
     parser.add_argument('--reference', help='checkout of the official GTSA repository, timed in the same run')
-    parser.add_argument('--num-images', type=int, default=64, help='how many are used (default: %(default)s)')
-    parser.add_argument('--rounds', type=int, default=7, help='(default: %(default)s)')
-    parser.add_argument('--workers', type=int, default=0, help='of the DataLoader; 0: it is not timed (default)')
-    parser.add_argument('--batch-size', type=int, default=16, help='of the DataLoader (default: %(default)s)')
+    parser.add_argument('--num-images', type=int, default=64, help='number of images (default: %(default)s)')
+    parser.add_argument('--rounds', type=int, default=7, help='timed rounds (default: %(default)s)')
+    parser.add_argument('--workers', type=int, default=0, help='DataLoader workers; 0 skips it (default: %(default)s)')
+    parser.add_argument(
+        '--batch-size', type=int, default=16, help='batch size of the DataLoader (default: %(default)s)'
+    )
     parser.add_argument('--out', help='also write the JSON to this file')
     parser.add_argument('--cfg-options', nargs='+', action=CfgOptionsAction, help='key=value overrides of the config')
     return parser.parse_args()
 
 
 def check_args(args: argparse.Namespace) -> None:
-    """Raises:
-    UserError: says which option is wrong.
+    """Checks the options.
+
+    Raises:
+        UserError: An option is invalid.
     """
     check_least(args, num_images=1, rounds=1, workers=0, batch_size=1)
     check_out(args.out)
     if not Path(args.images).is_dir():
-        raise UserError(f'--images {args.images}: there is no such folder')
+        raise UserError(f'--images {args.images}: the folder does not exist')
     if args.reference:
         from official import check_views
 
         check_views(args.reference)
 
 
-def build_datasets(args: argparse.Namespace) -> Any:
-    """Datasets of the config's pipeline by where the photometric augmentation is computed, and the official one.
+def build_datasets(args: argparse.Namespace) -> dict[str, Any]:
+    """Builds a dataset for each place of the photometric augmentation, and the official one with `--reference`.
 
     Raises:
-        UserError: the config has no multi-crop views.
+        UserError: The config has no multi-crop views.
     """
     from mmssl_geo.apis.config import load_config
     from mmssl_geo.apis.config_errors import explain_config_errors
@@ -71,7 +77,7 @@ def build_datasets(args: argparse.Namespace) -> Any:
     cfg.update(data_root=str(Path(args.images).absolute()), data_prefix='', ann_file=None, seed=0)
     if 'crop' not in cfg.pipeline or 'photometric' not in cfg.pipeline:
         raise UserError(
-            f'config {args.config}: its pipeline has no step "crop" or "photometric"; give one of GTSA or DINO'
+            f'config {args.config}: its pipeline has no step "crop" or "photometric"; use a GTSA or DINO config'
         )
     datasets = {}
     for where in ('device', 'worker'):
@@ -79,7 +85,7 @@ def build_datasets(args: argparse.Namespace) -> Any:
         with explain_config_errors(whole, 'cannot be built'):
             datasets[where] = DATASETS.build(whole.train_dataloader.dataset)
     if not isinstance(datasets['device'].pipeline.transforms[0], MultiCrop):
-        raise UserError(f'config {args.config}: the first step of its pipeline is no MultiCrop')
+        raise UserError(f'config {args.config}: the first step of its pipeline is not MultiCrop')
     if args.reference:
         from official import OfficialImages, check_same_views, official_views
 
@@ -89,11 +95,11 @@ def build_datasets(args: argparse.Namespace) -> Any:
     return datasets
 
 
-def make_stages(args: argparse.Namespace, datasets: dict[str, Any], count: int) -> Any:
-    """Name -> function of an image's index.
+def make_stages(args: argparse.Namespace, datasets: dict[str, Any], count: int) -> dict[str, Callable[[int], Any]]:
+    """Returns the stages by name, as functions of the index of an image.
 
     Raises:
-        UserError: one of the images cannot be read.
+        UserError: One of the images cannot be read.
     """
     import torch
     from torch.nn import functional as F
@@ -108,7 +114,7 @@ def make_stages(args: argparse.Namespace, datasets: dict[str, Any], count: int) 
         try:
             dataset.decode(index)
         except UnreadableImage as error:
-            raise UserError(f'--images: {error}; take it out, or lower --num-images') from error
+            raise UserError(f'--images: {error}; remove it or lower --num-images') from error
     records = [
         [record for _, record in crop(dict(img=dataset.decode(index), seed=0, epoch=0, sample_idx=index))['views']]
         for index in range(count)
@@ -133,11 +139,11 @@ def make_stages(args: argparse.Namespace, datasets: dict[str, Any], count: int) 
     return stages
 
 
-def time_stages(stages: dict[str, Any], count: int, rounds: int) -> Any:
-    """Name -> milliseconds of processor time an image, the median of the rounds."""
+def time_stages(stages: dict[str, Any], count: int, rounds: int) -> dict[str, float]:
+    """Returns the CPU milliseconds per image by stage, as the median of the rounds."""
     times: dict[str, list[float]] = {name: [] for name in stages}
     progress = ProgressBar((rounds + 1) * len(stages), 'timings')
-    for _ in range(rounds + 1):  # the first one warms up
+    for _ in range(rounds + 1):  # the first round is a warm-up
         for name, work in stages.items():
             progress.set_postfix_str(name, refresh=False)
             progress.update()
@@ -149,8 +155,8 @@ def time_stages(stages: dict[str, Any], count: int, rounds: int) -> Any:
     return {name: statistics.median(values[1:]) for name, values in times.items()}
 
 
-def loader_rates(datasets: dict[str, Any], args: argparse.Namespace) -> Any:
-    """Images a second through a DataLoader, of each of the datasets."""
+def loader_rates(datasets: dict[str, Any], args: argparse.Namespace) -> dict[str, float]:
+    """Returns the images per second of a DataLoader, by dataset."""
     from torch.utils.data import DataLoader
 
     rates = {}
@@ -159,14 +165,14 @@ def loader_rates(datasets: dict[str, Any], args: argparse.Namespace) -> Any:
         loader = DataLoader(dataset, args.batch_size, sampler=order, num_workers=args.workers, prefetch_factor=1)
         batches = iter(loader)
         for _ in range(args.workers):
-            next(batches)  # each worker has started
+            next(batches)  # wait until each worker has started
         start = time.perf_counter()
         rates[name] = args.batch_size * sum(1 for _ in batches) / (time.perf_counter() - start)
     return rates
 
 
-def summarise(times: dict[str, Any], rates: dict[str, Any]) -> Any:
-    """What was measured, ready for JSON."""
+def summarise(times: dict[str, Any], rates: dict[str, Any]) -> dict[str, Any]:
+    """Collects the measurements for JSON."""
     device, cpu = times['ours, photometric augmentation on the device'], times['ours, all on the CPU']
     official = times.get('official')
     return dict(
@@ -190,7 +196,7 @@ def main() -> None:
     count = min(args.num_images, len(datasets['device']))
     times = time_stages(make_stages(args, datasets, count), count, args.rounds)
     for name, milliseconds in times.items():
-        print(f'{name:<40}{milliseconds:>8.2f} ms an image{1000 / milliseconds:>9.0f} images/s and core')
+        print(f'{name:<40}{milliseconds:>8.2f} ms per image{1000 / milliseconds:>9.0f} images/s per core')
     rates = loader_rates(datasets, args) if args.workers else {}
     for name, rate in rates.items():
         print(f'DataLoader, {args.workers} workers, {name:<18}{rate:>9.0f} images/s')
