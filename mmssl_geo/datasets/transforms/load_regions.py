@@ -19,7 +19,7 @@ from .random_streams import sample_rng
 
 @TRANSFORMS.register_module()
 class GridRegions(BaseTransform):
-    """Random boxes, one in every cell of a grid, sampled anew in every epoch (`mmssl_geo.geometry.grid_boxes`).
+    """Random boxes, one in every cell of a grid, resampled in every epoch (`mmssl_geo.geometry.grid_boxes`).
 
     Required key: `img` (H, W, 3). Optional keys: `seed`, `epoch`, `sample_idx`.
     Added keys: `regions` in pixels of `img`, float32, shape (grid * grid, 4); `regions_fallback` (bool), False.
@@ -105,7 +105,7 @@ class LoadRegions(BaseTransform):
     def transform(self, results: dict) -> dict:
         if self.rows is None:
             raise UserError(
-                'LoadRegions does not know the images yet: use it in the pipeline of ImageListDataset '
+                'LoadRegions has no image names yet: use it in the pipeline of ImageListDataset '
                 '(not inside another step), or call its bind(names)'
             )
         boxes = self._load(int(self.rows[results['image_idx']]), results['img'].shape[:2])
