@@ -1,5 +1,7 @@
 import os
+import random
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,6 +12,8 @@ os.environ.setdefault('OMP_NUM_THREADS', '2')
 
 @pytest.fixture(autouse=True)
 def _fixed_randomness():
+    random.seed(0)
+    np.random.seed(0)  # transforms of mmcv and mmseg use the global generators
     torch.manual_seed(0)
 
 
