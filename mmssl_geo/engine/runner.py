@@ -1,12 +1,15 @@
-"""mmengine's runner with hooks that can be removed."""
+"""mmengine's runner with hooks that can be removed and a log without notices of mmengine."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.hooks import Hook
+from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
 from mmssl_geo.registry import RUNNERS
+
+from .log_filter import hide_mmengine_notices
 
 DEFAULT_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')
 """Hooks that mmengine registers unless their config is None."""
@@ -16,8 +19,19 @@ DEFAULT_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_sched
 class RemovableHooksRunner(Runner):
     """Runner for configs in which None removes any hook of `default_hooks` and `custom_hooks`.
 
-    mmengine accepts None for its own default hooks only.
+    mmengine accepts None for its own default hooks only. The log omits the messages in `log_filter.NOTICES`.
     """
+
+    def build_logger(
+        self,
+        log_level: int | str = 'INFO',
+        log_file: str | None = None,
+        **kwargs: Any,  # noqa: ANN401
+    ) -> MMLogger:
+        """Builds mmengine's logger and hides the notices."""
+        logger = super().build_logger(log_level, log_file, **kwargs)
+        hide_mmengine_notices(logger)
+        return logger
 
     def register_default_hooks(self, hooks: Mapping[str, Hook | dict[str, Any] | None] | None = None) -> None:
         """Registers mmengine's default hooks and those of the config, except for those that are None."""

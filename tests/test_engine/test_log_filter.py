@@ -2,10 +2,13 @@
 
 import logging
 
+import torch
 from mmengine.fileio import FileClient
 from mmengine.logging import MMLogger
 
-from mmssl_geo.engine.log_filter import hide_mmengine_notices
+from mmssl_geo.engine import RemovableHooksRunner
+from mmssl_geo.engine.log_filter import NOTICES, hide_mmengine_notices
+from tests.support.regions import make_runs_start_quickly
 
 
 def test_only_the_named_messages_are_hidden(monkeypatch):
@@ -36,3 +39,15 @@ def test_a_run_logs_no_notices_of_mmengine(tmp_path, monkeypatch, train):
     train(tmp_path, stop_after=5, checkpoint=checkpoint)
     train(tmp_path, resume=True, checkpoint=checkpoint)
     assert warnings == []
+
+
+def test_the_runner_hides_them_from_fine_tuning_too(tmp_path, monkeypatch):
+    make_runs_start_quickly(monkeypatch)
+    runner = RemovableHooksRunner(
+        torch.nn.Linear(2, 2), str(tmp_path), experiment_name='log_filter_runner', log_level='WARNING'
+    )
+    shown = []
+    monkeypatch.setattr(runner.logger, 'callHandlers', lambda record: shown.append(record.getMessage()))
+    for notice in (*NOTICES, 'a warning'):
+        runner.logger.warning(notice)
+    assert shown == ['a warning']
