@@ -30,7 +30,7 @@ from mmssl_geo.datatools.proposals.environment import default_folder, search_pyt
 from mmssl_geo.utils.cli import run_tool
 from mmssl_geo.utils.errors import UserError
 
-# SoCo's limits, which D3SSL builds on; the number (its code keeps all of them) bounds the size of the file.
+# Limits of SoCo, which D3SSL builds on. SoCo's code keeps all regions; max_number bounds the size of the file.
 LIMITS = {
     'selective-search': RegionFilter(
         max_aspect=3.0, min_size=0.3, max_size=0.8, min_side=32.0, max_number=100, relax=True
@@ -38,7 +38,7 @@ LIMITS = {
     'grid': RegionFilter(),
     'annotations': RegionFilter(),
 }
-OF_ONE_METHOD = dict(
+METHOD_OF_OPTION = dict(
     mode='selective-search',
     search_side='selective-search',
     ss_env='selective-search',
@@ -99,7 +99,7 @@ def parse_args() -> argparse.Namespace:
 
 def check_options(args: argparse.Namespace) -> None:
     """Refuses invalid options before anything else runs."""
-    for name, method in OF_ONE_METHOD.items():
+    for name, method in METHOD_OF_OPTION.items():
         if getattr(args, name) is not None and args.method != method:
             raise UserError(f'--{name.replace("_", "-")} belongs to --method {method}, not to {args.method}')
     if args.method == 'annotations' and not args.annotations:
@@ -107,7 +107,7 @@ def check_options(args: argparse.Namespace) -> None:
     if not args.out.endswith('.safetensors'):
         raise UserError(f'OUT {args.out} has to end in .safetensors')
     if not os.path.isdir(os.path.dirname(os.path.abspath(args.out))):
-        raise UserError(f'the folder of OUT {args.out} does not exist: make it')
+        raise UserError(f'the folder of OUT {args.out} does not exist: create it')
     if args.workers < 1 or args.chunk < 1 or (args.search_side or 0) < 0:
         raise UserError(
             f'--workers and --chunk must be 1 or more, and --search-side 0 or more, '

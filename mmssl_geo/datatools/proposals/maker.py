@@ -24,7 +24,7 @@ Method = Callable[[str], Proposals]
 Log = Callable[[str], None]
 
 CHUNK = 256
-NAMED = 20
+MAX_LOGGED_PROBLEMS = 20
 
 
 def make_proposals(
@@ -101,15 +101,18 @@ def _run(
     try:
         results = _in_order(pool, method, (os.fsdecode(name) for number in todo for name in chunks[number]), workers)
         for number in todo:
-            found = []
-            for name, one in itertools.islice(results, len(chunks[number])):
-                problems += bool(one.problem)
-                if one.problem and problems <= NAMED:
-                    log(f'no regions for {name}: {one.problem}' + ' (more are not listed)' * (problems == NAMED))
-                found.append(one)
+            finished = []
+            for name, proposals in itertools.islice(results, len(chunks[number])):
+                problems += bool(proposals.problem)
+                if proposals.problem and problems <= MAX_LOGGED_PROBLEMS:
+                    log(
+                        f'no regions for {name}: {proposals.problem}'
+                        + ' (more are not listed)' * (problems == MAX_LOGGED_PROBLEMS)
+                    )
+                finished.append(proposals)
                 progress.set_postfix_str(f'{problems} with a problem' * bool(problems), refresh=False)
                 progress.update()
-            folder.save(number, found)
+            folder.save(number, finished)
     finally:  # an error or Ctrl-C does not wait for pending calls
         pool.shutdown(cancel_futures=True)
     progress.set_postfix_str(f'{problems} with a problem' * bool(problems), refresh=False)

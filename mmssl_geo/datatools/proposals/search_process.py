@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
 SCRIPT = HERE / 'selective_search.py'
 READING = HERE.parents[1] / 'datasets' / 'image_reading.py'
 FILTERS = HERE / 'filters.py'
-DEATHS = 3
+MAX_DEATHS = 3
 
 
 class SelectiveSearchMethod:
@@ -88,9 +88,9 @@ class SelectiveSearchMethod:
 
     def _died(self, status: int) -> Proposals:
         self.deaths += 1
-        if self.deaths >= DEATHS:
+        if self.deaths >= MAX_DEATHS:
             raise UserError(
-                f'{DEATHS} consecutive search processes died, the last with status {status} (a negative status '
+                f'{MAX_DEATHS} consecutive search processes died, the last with status {status} (a negative status '
                 'is a signal; -9 mostly means too little memory): use fewer --workers or a smaller --search-side, and '
                 'run the same command again to resume'
             )

@@ -89,16 +89,18 @@ class WorkFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def save(self, chunk: int, found: list[Proposals]) -> None:
+    def save(self, chunk: int, proposals: list[Proposals]) -> None:
         """Stores the proposals of one chunk."""
-        problems = {row: one.problem for row, one in enumerate(found) if one.problem}
+        problems = {row: item.problem for row, item in enumerate(proposals) if item.problem}
         arrays = dict(
-            sizes=np.array([one.size for one in found], np.int32),
-            counts=np.array([len(one.boxes) for one in found], np.int64),
-            regions=np.concatenate([one.boxes for one in found]).astype(np.uint16),
+            sizes=np.array([item.size for item in proposals], np.int32),
+            counts=np.array([len(item.boxes) for item in proposals], np.int64),
+            regions=np.concatenate([item.boxes for item in proposals]).astype(np.uint16),
         )
         facts = dict(
-            problems=problems, relaxed=sum(one.relaxed for one in found), outside=sum(one.outside for one in found)
+            problems=problems,
+            relaxed=sum(item.relaxed for item in proposals),
+            outside=sum(item.outside for item in proposals),
         )
         save_arrays(self._path(chunk), arrays, dict(facts=json.dumps(facts)))
 

@@ -78,8 +78,8 @@ def test_relaxing_waives_the_size_first_then_the_aspect_never_the_side():
         ([], [], False),
     ):
         boxes = np.array(boxes, int).reshape(-1, 4)
-        found, said = keep_regions(boxes, SIZE, relaxing, 'a')
-        assert as_set(found) == as_set(kept) and said == relaxed
+        found, was_relaxed = keep_regions(boxes, SIZE, relaxing, 'a')
+        assert as_set(found) == as_set(kept) and was_relaxed == relaxed
     assert len(keep_regions(np.array([small]), SIZE, SOCO, 'a')[0]) == 0
 
 

@@ -36,15 +36,15 @@ class Method:
 
 
 def make(path, method, names=NAMES, **options):
-    said = []
-    options = {**dict(options=dict(method='test', seed=1), chunk=5, log=said.append), **options}
-    return make_proposals(path, names, method, **options), said
+    logged = []
+    options = {**dict(options=dict(method='test', seed=1), chunk=5, log=logged.append), **options}
+    return make_proposals(path, names, method, **options), logged
 
 
 @pytest.mark.parametrize('workers', [1, 4])
 def test_every_image_once_and_in_order(tmp_path, workers):
     method = Method(slow=(0, 7, 11))
-    facts, said = make(tmp_path / 'p.safetensors', method, workers=workers)
+    facts, logged = make(tmp_path / 'p.safetensors', method, workers=workers)
     file = RegionsFile(tmp_path / 'p.safetensors')
     assert sorted(method.called) == list(range(23)) and [name.encode() for name in file.names()] == NAMES
     for number in range(23):
@@ -52,7 +52,7 @@ def test_every_image_once_and_in_order(tmp_path, workers):
         assert boxes.tolist() == [[k, 0, number + 1 + k, 2] for k in range(number % 3)] and size == (10, 100)
     totals = dict(num_images=23, num_regions=22, num_problems=0, num_without=8, num_relaxed=1, num_outside=2)
     assert totals.items() <= facts.items() and dict(facts, format=1) == file.facts
-    assert facts['settings']['method'] == 'test' and facts['version'] and said == []
+    assert facts['settings']['method'] == 'test' and facts['version'] and logged == []
     assert [path.name for path in tmp_path.iterdir()] == ['p.safetensors']
 
 
@@ -62,14 +62,14 @@ def test_an_interrupted_run_goes_on_where_it_was(tmp_path):
         make(out, Method(stop_at=17))
     assert not out.exists()
     second = Method()
-    _, said = make(out, second)
-    assert sorted(second.called) == list(range(15, 23)) and said == ['15 of 23 images were done before']
+    _, logged = make(out, second)
+    assert sorted(second.called) == list(range(15, 23)) and logged == ['15 of 23 images were done before']
     whole = tmp_path / 'whole.safetensors'
     make(whole, Method())
     assert whole.read_bytes() == out.read_bytes()
     third = Method()
-    facts, said = make(out, third)
-    assert third.called == [] and said == [f'{out} is already complete: nothing to do'] and facts['num_regions'] == 22
+    facts, logged = make(out, third)
+    assert third.called == [] and logged == [f'{out} is already complete: nothing to do'] and facts['num_regions'] == 22
     again = Method()
     make(out, again, restart=True)
     assert len(again.called) == 23
@@ -119,9 +119,9 @@ def test_another_chunk_size_is_refused_while_unfinished(tmp_path):
 def test_problems_are_named_counted_and_listed(tmp_path):
     out, listing = tmp_path / 'p.safetensors', tmp_path / 'p.safetensors.problems.txt'
     bad = (2, 4, 5, 22)
-    facts, said = make(out, Method(bad=bad), workers=3)
+    facts, logged = make(out, Method(bad=bad), workers=3)
     assert facts['num_problems'] == 4 and facts['num_without'] == 8 and facts['num_relaxed'] == 0
-    assert said == [f'no regions for {number:03}.jpg: broken {number}' for number in bad]
+    assert logged == [f'no regions for {number:03}.jpg: broken {number}' for number in bad]
     assert listing.read_text() == ''.join(f'{number:03}.jpg\tbroken {number}\n' for number in bad)
     boxes, size = RegionsFile(out)[4]
     assert len(boxes) == 0 and size == (0, 0) and RegionsFile(out)[7][0].tolist() == [[0, 0, 8, 2]]
@@ -131,17 +131,17 @@ def test_problems_are_named_counted_and_listed(tmp_path):
 
 def test_only_the_first_problems_are_named_while_it_runs(tmp_path):
     names = [f'{i:03}.jpg'.encode() for i in range(60)]
-    facts, said = make(tmp_path / 'p.safetensors', Method(bad=range(40)), names)
-    assert len(said) == 20 and said[-1].endswith('(more are not listed)') and facts['num_problems'] == 40
+    facts, logged = make(tmp_path / 'p.safetensors', Method(bad=range(40)), names)
+    assert len(logged) == 20 and logged[-1].endswith('(more are not listed)') and facts['num_problems'] == 40
 
 
-def test_not_one_good_image_is_an_error(tmp_path):
+def test_no_readable_image_is_an_error(tmp_path):
     with pytest.raises(UserError, match='none of 23 images could be processed, the first is 000.jpg: broken 0'):
         make(tmp_path / 'p.safetensors', Method(bad=range(23)))
     assert not (tmp_path / 'p.safetensors').exists()
 
 
-def test_strange_folders_are_left_alone(tmp_path):
+def test_unknown_folders_are_left_alone(tmp_path):
     parts = tmp_path / 'p.safetensors.parts'
     parts.mkdir()
     (parts / 'mine').write_text('')
@@ -153,7 +153,7 @@ def test_strange_folders_are_left_alone(tmp_path):
     make(tmp_path / 'p.safetensors', Method())
 
 
-def test_a_work_folder_keeps_what_it_is_given(tmp_path):
+def test_a_work_folder_returns_what_was_saved(tmp_path):
     with open_work_folder(tmp_path / 'p', dict(a=1)) as folder:
         assert folder.load(0) is None
         folder.save(

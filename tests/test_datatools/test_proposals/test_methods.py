@@ -94,7 +94,7 @@ def test_limits_hold_for_annotations(images, tmp_path):
         '{"images": [{"id": 1, "file_name": "a"}], "annotations": [{"image_id": 1, "bbox": [0, 0, 1]}]}',
     ],
 )
-def test_what_is_no_coco_file(tmp_path, content):
+def test_invalid_coco_files_are_refused(tmp_path, content):
     (tmp_path / 'c.json').write_text(content)
     with pytest.raises(UserError, match='c.json is no COCO annotation file'):
         AnnotationMethod(tmp_path, tmp_path / 'c.json', RegionFilter())

@@ -10,7 +10,7 @@ from mmssl_geo.datatools.proposals import RegionFilter, SelectiveSearchMethod
 from mmssl_geo.datatools.proposals import search_process as module
 from mmssl_geo.utils.errors import UserError
 
-# Stands in for selective_search.py: says which process it is, and dies at the images that it is told to.
+# Stands in for selective_search.py: replies with its process id, and kills itself at images named "die".
 FAKE = """
 import json, os, signal, sys
 options = json.loads(sys.argv[3])
@@ -34,7 +34,7 @@ def method(tmp_path, monkeypatch):
         yield method
 
 
-def test_options_go_there_and_regions_come_back(method):
+def test_options_are_sent_and_regions_are_returned(method):
     found = method('a b é\udce9.jpg')
     assert found.boxes.tolist() == [[0, 1, 2, 5]] and found.size[1] == 300 and found.relaxed and not found.problem
     bad = method('bad/1.jpg')
@@ -53,9 +53,9 @@ def test_threads_share_as_many_processes_as_there_are_workers(method):
     assert len(found) == 40 and 1 <= len(set(found)) <= 2
 
 
-def test_a_process_that_dies_is_replaced_and_its_image_named(method):
+def test_a_dead_process_is_replaced_and_its_image_reported(method):
     assert method('die.jpg').problem == 'the search process died with status -9'
-    for _ in range(3):  # deaths that are not one after the other
+    for _ in range(3):  # deaths that are not consecutive
         assert not method('a.jpg').problem
         assert method('die.jpg').problem
     assert method('die.jpg').problem
@@ -71,8 +71,8 @@ def test_processes_end_with_the_block(method, tmp_path):
         os.kill(pid, 0)
 
 
-def test_no_module_of_the_stack_can_get_in(method, tmp_path):
-    # beside the script a folder "json" would be found first, and PYTHONPATH leads to the stack's cv2
+def test_modules_of_the_main_environment_are_not_imported(method, tmp_path):
+    # a module beside the script would be found first, and PYTHONPATH may lead to the cv2 of the main environment
     assert method.command[1] == '-I'
     (tmp_path / 'json.py').write_text('raise SystemExit(7)')
     assert not method('a.jpg').problem
@@ -86,7 +86,7 @@ def search_script(monkeypatch):
     return selective_search
 
 
-def test_the_search_answers_in_the_frame_that_training_reads(search_script, tmp_path, monkeypatch):
+def test_the_search_replies_in_the_frame_of_training(search_script, tmp_path, monkeypatch):
     from PIL import Image
 
     from mmssl_geo.datasets.image_reading import read_rgb
@@ -116,7 +116,7 @@ def test_the_search_answers_in_the_frame_that_training_reads(search_script, tmp_
     assert 'identify' in reply['unreadable']
 
 
-def test_the_script_starts_by_path_where_only_its_own_needs_are_there(tmp_path):
+def test_the_script_starts_by_path_in_isolated_mode(tmp_path):
     done = subprocess.run(
         [
             sys.executable,
