@@ -93,7 +93,7 @@ def test_lines_and_processes_of_the_official_code(checkout, tmp_path):
 
 
 def test_a_step_leaves_the_batch_as_it_was(load):
-    """The official losses write into the angles; a batch that is used again has to have the same ones."""
+    """The official losses write into the angles; a reused batch must keep its values."""
     modules = {}
     for name, text in FILES.items():
         exec(text, modules.setdefault(name, {}))  # noqa: S102

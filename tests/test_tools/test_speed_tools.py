@@ -1,4 +1,4 @@
-"""What the benchmarks of a step share, and the benchmarks themselves on the smallest sizes."""
+"""Shared modules of the speed tools, and the tools themselves on the smallest sizes."""
 
 import importlib
 import json
@@ -28,23 +28,23 @@ def run(name, *args):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_calls_that_do_work_are_counted_forward_and_backward(load):
+def test_computing_calls_are_counted_forward_and_backward(load):
     measuring = load('measuring')
     x = torch.ones(2, 3, requires_grad=True)
     with measuring.OperatorCalls() as calls:
         (x.view(3, 2) * 2).sum().backward()
-    # backward: the one that it starts from, then times 2; those of the sum and of the view only look differently
+    # backward: the initial gradient, then times 2; the gradients of the sum and the view are views
     assert calls.names == ['aten::mul', 'aten::sum', 'aten::ones_like', 'aten::mul']
 
 
-def test_a_multi_tensor_call_counts_once_unless_its_lists_do_not_fit(load):
+def test_a_multi_tensor_call_counts_once_unless_shapes_differ(load):
     measuring, tensors = load('measuring'), [torch.ones(2), torch.ones(3)]
     assert measuring.count_calls(lambda: torch._foreach_mul_(tensors, 2.0)) == 1
     assert measuring.count_calls(lambda: torch._foreach_add_(tensors, [x.clone() for x in tensors])) == 3
     assert measuring.count_calls(lambda: torch._foreach_mul_(tensors, [x.sum() for x in tensors])) == 4
 
 
-def test_a_race_runs_all_by_turns_and_takes_medians(load, monkeypatch, capsys):
+def test_timings_are_interleaved_and_medians_are_returned(load, monkeypatch, capsys):
     measuring, order, now = load('measuring'), [], SimpleNamespace(value=0.0)
     monkeypatch.setattr(measuring.time, 'perf_counter', lambda: now.value)
     steps = iter([9.0, 9.0, 1.0, 4.0, 3.0, 5.0, 2.0, 60.0])
@@ -53,8 +53,8 @@ def test_a_race_runs_all_by_turns_and_takes_medians(load, monkeypatch, capsys):
         order.append(name)
         now.value += next(steps)
 
-    seconds = measuring.race({'a': lambda: candidate('a'), 'b': lambda: candidate('b')}, rounds=3)
-    assert order == ['a', 'b'] * 4 and seconds == {'a': 2.0, 'b': 5.0}, 'the first calls only warm up'
+    seconds = measuring.time_interleaved({'a': lambda: candidate('a'), 'b': lambda: candidate('b')}, rounds=3)
+    assert order == ['a', 'b'] * 4 and seconds == {'a': 2.0, 'b': 5.0}, 'the first calls are a warm-up'
     assert ' 3/3 [' in capsys.readouterr().err
 
 
@@ -71,12 +71,12 @@ def test_a_line_is_fitted(load):
     assert load('scaling').fit_line({1: 1.0, 2: 4.0, 3: 9.0, 4: 16.0})[2] < 0.99
 
 
-def test_a_folder_that_is_no_checkout_is_refused(load, tmp_path):
+def test_a_folder_that_is_not_a_checkout_is_refused(load, tmp_path):
     with pytest.raises(UserError, match='is not a checkout of .*GTSA: model_pretrain/gtsa.py is missing'):
         load('reference').load_reference(tmp_path)
 
 
-def test_the_stand_in_turns_as_kornia_does(load):
+def test_the_stand_in_rotates_like_kornia(load):
     """Counter-clockwise by each map's angle, about the centre, exact at quarter turns up to rounding."""
     maps = torch.randn(4, 2, 5, 5, dtype=torch.double)
     turned = load('reference')._rotate(maps, torch.arange(4) * 90.0)
@@ -89,13 +89,13 @@ def test_angles_of_the_official_code_are_view_major_degrees(load):
     boxes = load('reference').official_boxes(views)
     assert [angle.tolist() for angle in boxes['angles']] == (views.turns.t() * 90).tolist()
     assert boxes['gc'].shape == (3, 2, 4, 4) and boxes['all'].shape == (3, 4, 2, 4)
-    of_itself = torch.tensor([0.0, 0.0, 32.0, 32.0]).expand(3, 4)
-    torch.testing.assert_close(boxes['gc'][:, 0, 0], of_itself, rtol=0, atol=1e-4)
+    own_box = torch.tensor([0.0, 0.0, 32.0, 32.0]).expand(3, 4)
+    torch.testing.assert_close(boxes['gc'][:, 0, 0], own_box, rtol=0, atol=1e-4)
     assert boxes['all'][:, 2:].max() < 16.001 < boxes['all'][:, :2].max()
 
 
-def test_what_the_loader_has_made_before_is_not_timed(load, monkeypatch):
-    """A batch that is ready costs 1, one that has to be made 5; two are ready when a block begins."""
+def test_prefetched_batches_are_not_timed(load, monkeypatch):
+    """A step costs 1, a batch that is not prefetched 5 more; two batches are prefetched when a block begins."""
     end_to_end, now, ready = load('end_to_end'), SimpleNamespace(value=0.0), SimpleNamespace(count=0)
 
     def batches():
@@ -123,7 +123,7 @@ def test_images_are_listed_until_there_are_enough(load, tmp_path):
     config_runs.list_images(tmp_path, 5, tmp_path / 'list')
     assert sorted((tmp_path / 'list').read_text().split()) == ['a/c.png'] * 3 + ['b.jpg'] * 3
     config_runs.list_images(tmp_path, 1, tmp_path / 'list')
-    assert len((tmp_path / 'list').read_text().split()) == 2, 'none is left out'
+    assert len((tmp_path / 'list').read_text().split()) == 2, 'every image is listed once'
     (tmp_path / 'empty').mkdir()
     with pytest.raises(UserError, match='empty: the folder and its subfolders contain no images'):
         config_runs.list_images(tmp_path / 'empty', 1, tmp_path / 'list')
@@ -149,7 +149,7 @@ def test_the_cpu_is_not_timed_where_mmengine_sees_a_gpu(load, monkeypatch, name)
         ('scaling', ['--out', BENCHMARKS], 'speed is a folder: name a file in it'),
     ],
 )
-def test_impossible_numbers(load, monkeypatch, name, args, sentence):
+def test_invalid_numbers_are_refused(load, monkeypatch, name, args, sentence):
     monkeypatch.setattr('sys.argv', [name, *map(str, args)])
     with pytest.raises(UserError, match=sentence):
         load(name).parse_args()
@@ -161,7 +161,7 @@ def test_help_needs_nothing_else(name):
     assert done.returncode == 0 and done.stdout.startswith('usage:'), done.stderr
 
 
-def test_two_sizes_make_any_line(load):
+def test_a_line_needs_three_sizes(load):
     assert load('scaling').fit_line({1: 3.0, 2: 5.0}) == (None, None, None)
 
 
@@ -244,8 +244,8 @@ def test_the_loader_against_ready_batches():
 
 
 @pytest.mark.slow
-def test_the_curves_of_the_fast_and_the_plain_way_overlay(tmp_path):
-    """200 steps from random weights: the curves stay far closer together than they fall."""
+def test_curves_of_the_fast_and_the_plain_run_overlap(tmp_path):
+    """200 steps from random weights: the gap of the curves is much smaller than their decrease."""
     result = run(
         'curves',
         BENCHMARKS.parents[1] / 'configs/gtsa_quickstart.py',

@@ -49,11 +49,11 @@ def check_args(args: argparse.Namespace) -> None:
         UserError: An option is invalid.
     """
     import torch
-    from measuring import check_least, check_out
+    from measuring import check_minimum, check_out
 
     if args.device == 'cuda' and not torch.cuda.is_available():
         raise UserError('--device cuda: torch does not find a GPU')
-    check_least(args, batch_size=1, iters=1)
+    check_minimum(args, batch_size=1, iters=1)
     check_out(args.out)
     if args.images and not Path(args.images).is_dir():
         raise UserError(f'--images {args.images}: the folder does not exist')
@@ -106,7 +106,7 @@ def count_prefetched(loader: Any) -> int:
     return loader.num_workers * (loader.get('prefetch_factor') or 2)
 
 
-def name_precision(runner: Runner) -> str:
+def precision_name(runner: Runner) -> str:
     """Returns the precision of the optimizer wrapper: 'float32', 'bfloat16' or 'float16'."""
     return str(getattr(runner.optim_wrapper, 'cast_dtype', 'float32')).removeprefix('torch.')
 

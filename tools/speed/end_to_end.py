@@ -21,8 +21,8 @@ from config_runs import (
     check_args,
     count_prefetched,
     endless,
-    name_precision,
     parse_args,
+    precision_name,
     prepare_config,
 )
 from measuring import report, timed
@@ -117,7 +117,7 @@ def main() -> None:
         )
     result = dict(
         config=args.config,
-        dtype=name_precision(runner),
+        dtype=precision_name(runner),
         batch_size=batch_size,
         num_workers=workers,
         images_per_s=rates['ours'],

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from measuring import check_device, check_least, count_calls, race, ratio
+from measuring import check_device, check_minimum, count_calls, ratio, time_interleaved
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from ready_batches import random_views
@@ -38,7 +38,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--reference', help='checkout of the official repository')
     args = parser.parse_args()
     check_device(args.device)
-    check_least(args, batch_size=1, rounds=1, threads=1)
+    check_minimum(args, batch_size=1, rounds=1, threads=1)
     return args
 
 
@@ -60,7 +60,7 @@ def our_parts(views: ViewBatch) -> dict[str, Callable[[], Any]]:
     grads = [torch.randn_like(param) for param in model.parameters() if param.requires_grad]
 
     def losses() -> None:
-        forget_gradients(maps.values(), features.values(), model.head.parameters())
+        clear_gradients(maps.values(), features.values(), model.head.parameters())
         model.parse_losses(
             model.head.loss(features, maps, teacher, views.pairs(), views.turns_by_kind(), model.feature_stride)
         )[0].backward()
@@ -83,7 +83,7 @@ def official_parts(reference: Any, views: ViewBatch) -> dict[str, Callable[[], A
     rotation_weights = list(model.rot_predictor.parameters())
 
     def losses() -> None:
-        forget_gradients(maps, tokens, rotation_weights)
+        clear_gradients(maps, tokens, rotation_weights)
         crop, correspondence = model.roi_align([teacher], maps, boxes)
         rotation = model.rot_predict(tokens, {'angles': [angle.clone() for angle in boxes['angles']]})
         (crop + 0.5 * correspondence + 0.5 * rotation).backward()
@@ -102,7 +102,7 @@ def random_maps(views: ViewBatch, kind: str, channels: int, seed: int = 0) -> Te
     return torch.randn(len(images), channels, side, side, generator=generator).to(images.device)
 
 
-def forget_gradients(*groups: Any) -> None:
+def clear_gradients(*groups: Any) -> None:
     for group in groups:
         for tensor in group:
             tensor.grad = None
@@ -113,7 +113,7 @@ def measure(parts: Any, rounds: int, device: torch.device | str) -> Any:
     calls = {name: {part: count_calls(functions[part]) for part in functions} for name, functions in parts.items()}
     seconds: dict[str, dict[str, float]] = {name: {} for name in parts}
     for part in PARTS:
-        for name, value in race({name: parts[name][part] for name in parts}, rounds, device).items():
+        for name, value in time_interleaved({name: parts[name][part] for name in parts}, rounds, device).items():
             seconds[name][part] = value
     return seconds, calls
 

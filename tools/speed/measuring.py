@@ -4,7 +4,7 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from mmssl_geo.utils.errors import UserError
 from mmssl_geo.utils.progress import ProgressBar
 
 # Calls that launch no kernel, although their schema does not mark them as views.
-FREE = (
+NO_KERNEL = (
     'aten::_unsafe_view',
     'aten::_reshape_alias',
     'aten::empty',
@@ -43,7 +43,7 @@ class OperatorCalls(TorchDispatchMode):
         self.names: list[str] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if not func.is_view and func._schema.name not in FREE:
+        if not func.is_view and func._schema.name not in NO_KERNEL:
             self.names.extend([func._schema.name] * _launches(func, args))
         return func(*args, **(kwargs or {}))
 
@@ -61,7 +61,9 @@ def count_calls(function: Callable[[], Any]) -> int:
     return len(calls.names)
 
 
-def race(candidates: dict[Any, Callable[[], Any]], rounds: int, device: torch.device | str = 'cpu') -> dict[Any, float]:
+def time_interleaved(
+    candidates: dict[Any, Callable[[], Any]], rounds: int, device: torch.device | str = 'cpu'
+) -> dict[Any, float]:
     """Times functions alternately, so that load on the machine affects all of them equally.
 
     Args:
@@ -88,28 +90,28 @@ def race(candidates: dict[Any, Callable[[], Any]], rounds: int, device: torch.de
 
 
 class _Clock:
-    seconds: float | None = None
+    seconds: float = 0.0
 
 
 @contextmanager
-def timed() -> Any:
+def timed() -> Iterator[_Clock]:
     """Yields a clock whose `seconds` are set when the context exits."""
     clock, start = _Clock(), time.perf_counter()
     yield clock
     clock.seconds = time.perf_counter() - start
 
 
-def check_least(args: argparse.Namespace, **least: int) -> None:
-    """Checks that options are not below their smallest values, given by name.
+def check_minimum(args: argparse.Namespace, **minimums: int) -> None:
+    """Checks that options are not below their minimums, given by name.
 
     Raises:
         UserError: An option, or one of its values, is too small.
     """
-    for name, smallest in least.items():
+    for name, minimum in minimums.items():
         values = getattr(args, name)
         for value in values if isinstance(values, list) else [values]:
-            if value is not None and value < smallest:
-                raise UserError(f'--{name.replace("_", "-")} {value}: must be at least {smallest}')
+            if value is not None and value < minimum:
+                raise UserError(f'--{name.replace("_", "-")} {value}: must be at least {minimum}')
 
 
 def check_out(path: str | Path | None) -> None:

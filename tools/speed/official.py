@@ -22,7 +22,7 @@ from mmssl_geo.utils.paths import resource_root
 TRANSFORMS = Path('util') / 'gtsa_transforms.py'
 PAPER = 'gtsa_vits16_coco.py'
 # Keys that may differ from the config of the paper: they do not change the method, or are passed to the official code.
-FREE = (
+IGNORED_KEYS = (
     {'model.data_preprocessor', 'model.backbone.with_cp', 'pipeline.photometric.where'}
     | {f'pipeline.crop.{kind}_{what}' for kind in ('global', 'local') for what in ('size', 'scale')}
     | {'pipeline.crop.num_local'}
@@ -54,7 +54,7 @@ def _check_same(cfg: Config, parts: Callable[[Config], dict[str, Any]]) -> None:
         key
         for key in ours.keys() | theirs.keys()
         if ours.get(key, '') != theirs.get(key, '')
-        and not any(key == free or key.startswith(f'{free}.') for free in FREE)
+        and not any(key == ignored or key.startswith(f'{ignored}.') for ignored in IGNORED_KEYS)
     )
     if different or ours['pipeline.crop.num_local'] < 1:
         raise UserError(

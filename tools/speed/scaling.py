@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from candidates import build_model, official_step, our_step
-from measuring import check_device, check_least, check_out, race
+from measuring import check_device, check_minimum, check_out, time_interleaved
 from ready_batches import random_views
 from reference import load_reference
 
@@ -45,7 +45,7 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     check_device(args.device)
     check_out(args.out)
-    check_least(args, images=1, crops=1, processes=1, batch_size=1, rounds=1)
+    check_minimum(args, images=1, crops=1, processes=1, batch_size=1, rounds=1)
     if args.device == 'cuda' and max(args.processes) > torch.cuda.device_count():
         raise UserError(
             f'--processes {max(args.processes)}: each process needs a GPU, and there are {torch.cuda.device_count()}'
@@ -64,8 +64,11 @@ def seconds_of_steps(args: argparse.Namespace, views_by_size: dict[int, Any]) ->
     if args.reference:
         reference = load_reference(Path(args.reference))
         steps |= {('official', size): official_step(reference, views, dtype) for size, views in views_by_size.items()}
-    seconds = race(steps, args.rounds, args.device)
-    return {who: {size: seconds[who, size] for size in views_by_size} for who in dict.fromkeys(who for who, _ in steps)}
+    seconds = time_interleaved(steps, args.rounds, args.device)
+    return {
+        candidate: {size: seconds[candidate, size] for size in views_by_size}
+        for candidate in dict.fromkeys(candidate for candidate, _ in steps)
+    }
 
 
 def fit_line(seconds: dict[int, float]) -> tuple[float, float, float] | tuple[None, None, None]:
@@ -82,14 +85,17 @@ def rates_of_processes(args: argparse.Namespace, count: int) -> dict[str, float]
     """Returns the total images per second of all processes, by candidate."""
     if count == 1:
         seconds = seconds_of_steps(args, {1: random_views(args.batch_size, device=args.device)})
-        return {who: args.batch_size / values[1] for who, values in seconds.items()}
+        return {candidate: args.batch_size / values[1] for candidate, values in seconds.items()}
     with socket.socket() as free:
         free.bind(('localhost', 0))
         port = free.getsockname()[1]
     queue = torch.multiprocessing.get_context('spawn').SimpleQueue()
     torch.multiprocessing.spawn(_time_process, args=(args, count, port, queue), nprocs=count)
     by_process = [queue.get() for _ in range(count)]
-    return {who: count * args.batch_size / max(seconds[who] for seconds in by_process) for who in by_process[0]}
+    return {
+        candidate: count * args.batch_size / max(seconds[candidate] for seconds in by_process)
+        for candidate in by_process[0]
+    }
 
 
 def _time_process(rank: int, args: argparse.Namespace, count: int, port: int, queue: Any) -> None:
@@ -106,7 +112,7 @@ def _time_process(rank: int, args: argparse.Namespace, count: int, port: int, qu
         steps['official'] = official_step(
             load_reference(Path(args.reference)), views, getattr(torch, args.dtype), data_parallel=True
         )
-    queue.put(race(steps, args.rounds, args.device))
+    queue.put(time_interleaved(steps, args.rounds, args.device))
     torch.distributed.barrier()
     torch.distributed.destroy_process_group()
 
@@ -128,11 +134,11 @@ def draw(results: dict[str, Any], path: str) -> None:
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(1, len(results), figsize=(5 * len(results), 4), squeeze=False)
-    for axis, (name, by_who) in zip(axes[0], results.items(), strict=True):
-        for who, result in by_who.items():
+    for axis, (name, by_candidate) in zip(axes[0], results.items(), strict=True):
+        for candidate, result in by_candidate.items():
             sizes = np.array(list(result['seconds']))
             fit = '' if result['fit'] is None else f', fit {result["fit"]:.4f}'
-            (dots,) = axis.plot(sizes, list(result['seconds'].values()), 'o', label=f'{who}{fit}')
+            (dots,) = axis.plot(sizes, list(result['seconds'].values()), 'o', label=f'{candidate}{fit}')
             if fit:
                 axis.plot(sizes, result['intercept'] + result['slope'] * sizes, '-', color=dots.get_color())
         axis.set(xlabel=name, ylabel='seconds per step', ylim=(0, None), xlim=(0, None))
@@ -151,11 +157,11 @@ def main() -> None:
     results: dict[str, Any] = {}
     for name, views in batches.items():
         results[name] = {}
-        for who, seconds in seconds_of_steps(args, views).items():
+        for candidate, seconds in seconds_of_steps(args, views).items():
             intercept, slope, fit = fit_line(seconds)
-            results[name][who] = dict(seconds=seconds, intercept=intercept, slope=slope, fit=fit)
+            results[name][candidate] = dict(seconds=seconds, intercept=intercept, slope=slope, fit=fit)
             print(
-                f'{name}, {who}: '
+                f'{name}, {candidate}: '
                 + (
                     f'{intercept:.3f} s + {slope:.3f} s each, fit {fit:.4f}'
                     if fit is not None
@@ -163,9 +169,9 @@ def main() -> None:
                 )
             )
     rates = {count: rates_of_processes(args, count) for count in args.processes}
-    for count, by_who in rates.items():
-        for who, rate in by_who.items():
-            print(f'{count} processes, {who}: {rate:.2f} images/s')
+    for count, by_candidate in rates.items():
+        for candidate, rate in by_candidate.items():
+            print(f'{count} processes, {candidate}: {rate:.2f} images/s')
     if args.out:
         draw(results, args.out)
     print(json.dumps({**results, 'processes': rates}))

@@ -19,11 +19,11 @@ from config_runs import (
     check_args,
     count_prefetched,
     endless,
-    name_precision,
     parse_args,
+    precision_name,
     prepare_config,
 )
-from measuring import check_least, ratio, report
+from measuring import check_minimum, ratio, report
 from mmengine.runner import Runner
 from official import check_same_net, check_views, official_run
 from stage_clock import StageClock, peak_memory_mib, timed_method
@@ -140,7 +140,7 @@ def summarise(clock: StageClock, runner: Runner, iters: int) -> dict[str, Any]:
         device=str(clock.device),
         batch_size=batch_size,
         iters=iters,
-        dtype=name_precision(runner),
+        dtype=precision_name(runner),
         num_workers=runner.cfg.train_dataloader.num_workers,
         **step_times(clock, batch_size, iters),
         peak_memory_mib=mib,
@@ -178,7 +178,7 @@ def format_table(result: dict[str, Any]) -> str:
 def main() -> None:
     args = parse_args(__doc__, add_options)
     check_args(args)
-    check_least(args, warmup=0)
+    check_minimum(args, warmup=0)
     import torch
 
     from mmssl_geo.apis.train import build_runner

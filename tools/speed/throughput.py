@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 from candidates import bare_nets, build_model, official_step, our_step
-from measuring import check_device, check_least, kept_for_backward_mib, race, ratio, timed
+from measuring import check_device, check_minimum, kept_for_backward_mib, ratio, time_interleaved, timed
 from ready_batches import random_views
 from reference import load_reference
 
@@ -40,7 +40,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--reference', help='checkout of the official repository')
     args = parser.parse_args()
     check_device(args.device)
-    check_least(args, batch_size=1, rounds=1, num_local=1, threads=1)
+    check_minimum(args, batch_size=1, rounds=1, num_local=1, threads=1)
     if args.dtype == 'float16' and args.device == 'cpu':
         raise UserError('--dtype float16 needs a GPU; on a CPU use bfloat16 or float32')
     return args
@@ -88,7 +88,7 @@ def main() -> None:
     steps = {
         name: make_step(name, args, views) for name in ('ours', 'bare nets', *(['official'] if args.reference else []))
     }
-    seconds = race(steps, args.rounds, args.device)
+    seconds = time_interleaved(steps, args.rounds, args.device)
     rates = {name: args.batch_size / value for name, value in seconds.items()}
     kept = {name: kept_for_backward_mib(step) for name, step in steps.items()}
     result = dict(

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from measuring import check_least, check_out, report
+from measuring import check_minimum, check_out, report
 
 from mmssl_geo.utils.cli import run_tool
 from mmssl_geo.utils.config import CfgOptionsAction
@@ -51,7 +51,7 @@ def check_args(args: argparse.Namespace) -> None:
     Raises:
         UserError: An option is invalid.
     """
-    check_least(args, num_images=1, rounds=1, workers=0, batch_size=1)
+    check_minimum(args, num_images=1, rounds=1, workers=0, batch_size=1)
     check_out(args.out)
     if not Path(args.images).is_dir():
         raise UserError(f'--images {args.images}: the folder does not exist')
