@@ -10,9 +10,15 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 import numpy as np
-import torch
 from PIL import Image, ImageFile, UnidentifiedImageError
-from torchvision.io import ImageReadMode, decode_jpeg
+
+try:
+    import torch
+    from torchvision.io import ImageReadMode, decode_jpeg
+except ImportError:  # the other environment has neither; Pillow decodes to the same pixels there
+    HAS_TORCHVISION = False
+else:
+    HAS_TORCHVISION = True
 
 ORIENTATION_TAG = 0x0112
 # Value of the EXIF orientation tag -> operation that brings the stored image upright (EXIF 2.32, tag 0112).
@@ -107,7 +113,7 @@ def _read(stream: BinaryIO, image: Image.Image, reduction: Callable[[int, int], 
         factor = reduction(image.height, image.width) if reduction else 1
         if factor > 1:
             image.draft(image.mode, (image.width // factor, image.height // factor))
-        elif image.mode == 'RGB':
+        elif image.mode == 'RGB' and HAS_TORCHVISION:
             array = _decode_rgb_jpeg(stream)
     if array is None:
         image.load()

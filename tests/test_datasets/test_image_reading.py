@@ -1,10 +1,13 @@
 import pickle
+import subprocess
+import sys
 import warnings
 
 import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
+from mmssl_geo.datasets import image_reading
 from mmssl_geo.datasets.image_reading import UnreadableImage, grey_to_uint8, read_rgb
 
 
@@ -198,3 +201,21 @@ def test_memory_error_is_not_blamed_on_the_file(tmp_path, picture, monkeypatch):
     monkeypatch.setattr(ImageFile.ImageFile, 'load', fail)
     with pytest.raises(MemoryError):
         read_rgb(path)
+
+
+def test_without_torch_pillow_decodes_to_the_same_pixels(tmp_path):
+    """The environment of Selective Search loads the file by path and has neither torch nor torchvision."""
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 56, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / 'a.jpg', quality=90)
+    code = (
+        'import importlib.util, sys\n'
+        'sys.modules.update(torch=None, torchvision=None)\n'
+        f'spec = importlib.util.spec_from_file_location("reading", {image_reading.__file__!r})\n'
+        'reading = importlib.util.module_from_spec(spec)\n'
+        'sys.modules["reading"] = reading\n'
+        'spec.loader.exec_module(reading)\n'
+        'import numpy as np\n'
+        f'np.save({str(tmp_path / "a.npy")!r}, reading.read_rgb({str(tmp_path / "a.jpg")!r}))\n'
+    )
+    subprocess.run([sys.executable, '-I', '-c', code], check=True)
+    assert np.array_equal(np.load(tmp_path / 'a.npy'), image_reading.read_rgb(str(tmp_path / 'a.jpg')))
