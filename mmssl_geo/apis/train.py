@@ -5,7 +5,7 @@ import os
 import sys
 
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
@@ -94,6 +94,8 @@ def _check_initial_weights(cfg: Config, resume: str | None) -> None:
         return
     if resume or cfg.get('resume'):
         print(f'--resume restores all weights, so CHECKPOINT={checkpoint} has no effect', file=sys.stderr)
+        for part in _strict_parts(cfg):
+            part.init_cfg = None  # the file may be gone by now
     elif cfg.get('load_from'):
         raise UserError(
             f'CHECKPOINT={checkpoint} and load_from={cfg.load_from} both give initial weights: unset CHECKPOINT '
@@ -114,9 +116,14 @@ def _check_load_from(cfg: Config) -> None:
 def _allow_code(cfg: Config) -> None:
     if cfg.get('default_hooks', {}).get('strict_load'):
         cfg.default_hooks.strict_load.allow_code = True
-    for part in (cfg.model.get('backbone'), (cfg.model.get('roi_head') or {}).get('shared_head')):
-        if part and part.get('type') in STRICT_BACKBONES and part.get('init_cfg'):
-            part.init_cfg.allow_code = True
+    for part in _strict_parts(cfg):
+        part.init_cfg.allow_code = True
+
+
+def _strict_parts(cfg: Config) -> list[ConfigDict]:
+    """Returns the configs of the parts that load `init_cfg` strictly and have one."""
+    parts = (cfg.model.get('backbone'), (cfg.model.get('roi_head') or {}).get('shared_head'))
+    return [part for part in parts if part and part.get('type') in STRICT_BACKBONES and part.get('init_cfg')]
 
 
 def _check_enough_gpus() -> None:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import FancyArrowPatch, Patch, Rectangle
+from matplotlib.patches import FancyArrowPatch, Patch
 
 from .drawing import INK, Box, add_panel, add_text, dark_edge, draw_box, draw_numbers, fit_size
 
@@ -132,18 +132,7 @@ def _draw_shift(ax: Axes, view: Mapping[str, Any]) -> None:
     """Draws a dotted outline of each region before the shift, and an arrow to its new position."""
     for index, box in enumerate(view['regions'] - np.tile(view['shift'], 2)):
         x1, y1, x2, y2 = box
-        ax.add_patch(
-            Rectangle(
-                (x1, y1),
-                x2 - x1,
-                y2 - y1,
-                fill=False,
-                edgecolor=region_colour(index),
-                linestyle=DOTTED,
-                linewidth=1.6,
-                path_effects=dark_edge(1.6),
-            )
-        )
+        draw_box(ax, box, region_colour(index), DOTTED, line_width=1.6)
         if any(view['shift']):
             x, y = (x1 + x2) / 2, (y1 + y2) / 2
             dx, dy = view['shift']

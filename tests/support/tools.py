@@ -1,8 +1,10 @@
 """Running the command-line tools in tests."""
 
 import importlib.util
+import os
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -25,6 +27,28 @@ def run_process(name: str, *args: object) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, '-W', 'ignore', str(TOOLS / name), *map(str, args)], capture_output=True, text=True, cwd=ROOT
     )
+
+
+def train_on_two_processes(config: str, work_dir: Path, options: dict[str, object], port: int) -> str:
+    """Trains a shipped config by `tools/dist_train.sh` on two processes; returns the output.
+
+    Args:
+        config: Path of the config in the checkout.
+        work_dir: Work directory.
+        options: Overrides of the config.
+        port: Port of the process group; concurrent tests need different ones.
+    """
+    command = ['bash', TOOLS / 'dist_train.sh', ROOT / config, '2', '--work-dir', work_dir, '--cfg-options']
+    done = subprocess.run(
+        [*command, *(f'{key}={value}' for key, value in options.items())],
+        capture_output=True,
+        text=True,
+        timeout=400,
+        env={**os.environ, 'PORT': str(port), 'PYTHON': sys.executable},
+    )
+    output = done.stdout + done.stderr
+    assert done.returncode == 0, output
+    return output
 
 
 class ToolRunner:

@@ -72,8 +72,10 @@ def test_checkpoint_beside_load_from_and_resume(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv('CHECKPOINT', 'a.pth')
     with pytest.raises(UserError, match='CHECKPOINT=a.pth and load_from=b.pth both give initial weights'):
         build_runner(load_config(CONFIG, {'load_from': 'b.pth'}, work_dir=tmp_path))
+    cfg = load_config(CONFIG, work_dir=tmp_path)
     with pytest.raises(UserError, match='found no checkpoint'):
-        build_runner(load_config(CONFIG, work_dir=tmp_path), resume='auto')
+        build_runner(cfg, resume='auto')
+    assert cfg.model.backbone.init_cfg is None, 'the file is not read'
     assert '--resume restores all weights, so CHECKPOINT=a.pth has no effect' in capsys.readouterr().err
 
 

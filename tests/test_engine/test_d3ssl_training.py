@@ -1,9 +1,5 @@
 """Runs of D3SSL that are broken off and resumed, in two processes, and what becomes of their checkpoints."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 import torch
 from mmengine.hooks import Hook
@@ -13,8 +9,8 @@ from mmssl_geo.checkpoints import convert, read_checkpoint
 from mmssl_geo.engine.hooks.replica_check_hook import weights_digest
 from mmssl_geo.models import SSLResNet, SSLVisionTransformer
 from mmssl_geo.registry import MODELS
-from tests.support import ROOT
 from tests.support.regions import d3ssl_config, make_runs_start_quickly, random_regions, tiny_run, write_noise
+from tests.support.tools import train_on_two_processes
 
 
 @pytest.fixture(autouse=True)
@@ -119,22 +115,5 @@ def test_two_processes_keep_identical_weights(photos, tmp_path):
         'train_dataloader.batch_size': 2,
         'train_cfg.max_epochs': 2,
     }
-    done = subprocess.run(
-        [
-            'bash',
-            ROOT / 'tools/dist_train.sh',
-            ROOT / 'configs/d3ssl_r18_photos.py',
-            '2',
-            '--work-dir',
-            tmp_path,
-            '--cfg-options',
-            *(f'{key}={value}' for key, value in options.items()),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=400,
-        env={**os.environ, 'PORT': '29623', 'PYTHON': sys.executable},
-    )
-    output = done.stdout + done.stderr
-    assert done.returncode == 0, output
+    output = train_on_two_processes('configs/d3ssl_r18_photos.py', tmp_path, options, port=29623)
     assert output.count('2 processes hold identical student and teacher weights') == 2

@@ -2,10 +2,7 @@
 
 import itertools
 import json
-import os
 import random
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -22,6 +19,7 @@ from tests.support import ROOT
 from tests.support.labelled_images import write_classes, write_label_maps, write_objects
 from tests.support.pretraining import TINY, TINY_DINO
 from tests.support.regions import make_runs_start_quickly, tiny_run, write_noise
+from tests.support.tools import train_on_two_processes
 
 RUN = itertools.count()
 METHODS = ['gtsa_vits16_coco', 'dino_vits16_coco', 'd3ssl_quickstart', 'd3ssl_r18_photos']
@@ -229,23 +227,6 @@ def test_two_processes_continue_while_the_first_evaluates(data, tmp_path):
         'default_hooks.probe.val': data / 'val',
         'default_hooks.probe.size': 64,
     }
-    done = subprocess.run(
-        [
-            'bash',
-            ROOT / 'tools/dist_train.sh',
-            ROOT / 'configs/d3ssl_r18_photos.py',
-            '2',
-            '--work-dir',
-            tmp_path,
-            '--cfg-options',
-            *(f'{key}={value}' for key, value in options.items()),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=400,
-        env={**os.environ, 'PORT': '29631', 'PYTHON': sys.executable},
-    )
-    output = done.stdout + done.stderr
-    assert done.returncode == 0, output
+    output = train_on_two_processes('configs/d3ssl_r18_photos.py', tmp_path, options, port=29631)
     assert output.count('probe of the teacher, %: top1_k10') == 3
     assert output.count('2 processes hold identical student and teacher weights') == 2

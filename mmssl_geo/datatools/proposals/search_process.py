@@ -3,6 +3,7 @@
 import json
 import queue
 import subprocess
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
@@ -46,6 +47,7 @@ class SelectiveSearchMethod:
         self.workers = workers
         self.free: queue.SimpleQueue[subprocess.Popen[str] | None] = queue.SimpleQueue()
         self.deaths = 0
+        self.errors = tempfile.TemporaryFile('w+')  # a pipe that nobody reads would block
 
     def __enter__(self) -> 'SelectiveSearchMethod':
         for _ in range(self.workers):
@@ -57,6 +59,7 @@ class SelectiveSearchMethod:
             process = self.free.get()
             if process is not None:
                 _end(process)
+        self.errors.close()
 
     def __call__(self, name: str) -> Proposals:
         process = self.free.get()
@@ -81,7 +84,7 @@ class SelectiveSearchMethod:
             self.command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self.errors,
             text=True,
             start_new_session=True,
         )
@@ -90,11 +93,17 @@ class SelectiveSearchMethod:
         self.deaths += 1
         if self.deaths >= MAX_DEATHS:
             raise UserError(
-                f'{MAX_DEATHS} consecutive search processes died, the last with status {status} (a negative status '
-                'is a signal; -9 mostly means too little memory): use fewer --workers or a smaller --search-side, and '
-                'run the same command again to resume'
+                f'{MAX_DEATHS} consecutive search processes died, the last with status {status}{self._last_error()}. A '
+                'negative status is a signal; -9 mostly means too little memory: use fewer --workers or a smaller '
+                '--search-side, and run the same command again to resume'
             )
         return Proposals.failed(f'the search process died with status {status}')
+
+    def _last_error(self) -> str:
+        """Returns the last line that a process wrote to stderr, in brackets, or '' without one."""
+        self.errors.seek(0)
+        lines = self.errors.read().strip().splitlines()
+        return f' ({lines[-1]})' if lines else ''
 
 
 def _request(process: 'subprocess.Popen[str]', line: str) -> str:

@@ -16,6 +16,8 @@ import json, os, signal, sys
 options = json.loads(sys.argv[3])
 for line in sys.stdin:
     request = json.loads(line)
+    if 'fail' in request['name']:
+        raise ImportError('no module for ' + request['name'])
     if 'die' in request['name']:
         os.kill(os.getpid(), signal.SIGKILL)
     if 'bad' in request['name']:
@@ -61,6 +63,13 @@ def test_a_dead_process_is_replaced_and_its_image_reported(method):
     assert method('die.jpg').problem
     with pytest.raises(UserError, match='3 consecutive search processes died, the last with status -9'):
         method('die.jpg')
+
+
+def test_the_reason_of_the_last_death_is_named(method):
+    assert method('fail.jpg').problem == 'the search process died with status 1'
+    method('fail.jpg')
+    with pytest.raises(UserError, match=r'the last with status 1 \(ImportError: no module for fail\.jpg\)'):
+        method('fail.jpg')
 
 
 def test_processes_end_with_the_block(method, tmp_path):
