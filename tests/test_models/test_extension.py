@@ -41,12 +41,12 @@ class MeanSquare(nn.Module):
 
 
 class MeanTeacher(StudentTeacher):
-    """A method: the means of the student's global maps have to be the teacher's."""
+    """A method that regresses the mean of the teacher's global maps; without a head it computes the loss itself."""
 
     def loss(self, views):
         predictions = self.neck(self.student_features(views)['global']).mean(dim=(2, 3))
         targets = self.teacher(views.global_images).mean(dim=(2, 3))
-        return dict(loss_mean=self.head(predictions, targets))
+        return dict(loss_mean=self.head(predictions, targets) if self.with_head else F.l1_loss(predictions, targets))
 
 
 @pytest.fixture
@@ -76,6 +76,11 @@ def test_a_new_method_and_loss(registered):
     )
     assert set(step(model, random_views())) == {'loss_mean'}
     assert isinstance(model.data_preprocessor, MultiViewDataPreprocessor)
+
+
+def test_a_method_needs_no_head(registered):
+    model = MeanTeacher(backbone=TINY_VIT, neck=dict(type='ConvProjector', out_channels=8))
+    assert set(step(model, random_views())) == {'loss_mean'}
 
 
 def test_a_new_backbone_in_every_method(registered):

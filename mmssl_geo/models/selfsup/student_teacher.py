@@ -27,7 +27,7 @@ class StudentTeacher(BaseSelfSupervisor):
     Args:
         backbone: Config of a backbone that meets the contract `Backbone`; its `drop_path_rate` is the student's.
         neck: Config of the projector, a module with `out_channels`; `in_channels` follows the backbone unless given.
-        head: Config of the head.
+        head: Config of the head; None for methods without one.
         data_preprocessor: Config of the data preprocessor; None: `MultiViewDataPreprocessor`.
         init_cfg: As in mmengine.
         batch_statistics: Whether the teacher normalises by the batch, see `Teacher`.
@@ -37,7 +37,7 @@ class StudentTeacher(BaseSelfSupervisor):
         self,
         backbone: dict[str, Any],
         neck: dict[str, Any],
-        head: dict[str, Any],
+        head: dict[str, Any] | None = None,
         data_preprocessor: dict[str, Any] | None = None,
         init_cfg: dict[str, Any] | None = None,
         batch_statistics: bool = False,
@@ -49,7 +49,7 @@ class StudentTeacher(BaseSelfSupervisor):
         super().__init__(
             backbone=backbone,
             neck=neck,
-            head=self.complete_head(head, teacher_backbone.feature_channels, teacher_neck.out_channels),
+            head=head and self.complete_head(head, teacher_backbone.feature_channels, teacher_neck.out_channels),
             data_preprocessor=data_preprocessor or dict(type='mmssl_geo.MultiViewDataPreprocessor'),
             init_cfg=init_cfg,
         )
