@@ -14,7 +14,7 @@ from mmssl_geo.utils.errors import UserError
 from .hooks.schedule_hook import ScheduleHook
 from .hooks.teacher_update_hook import TeacherUpdateHook
 from .log_filter import hide_mmengine_notices
-from .runner_state import accumulative_counts, optimizer_steps, unwrapped_model
+from .runner_values import accumulative_counts, optimizer_steps, unwrapped_model
 
 DATA_STREAM = 'data_stream'
 """Key of the message hub for the properties that determine the order of the data."""

@@ -75,7 +75,7 @@ def rotate_boxes(boxes: Tensor, turns: int | Tensor, sizes: tuple[float, float] 
 
 
 def pair_boxes(crop_boxes_src: Tensor, turns: Tensor, view_sizes: Tensor, num_global: int) -> PairBoxes:
-    """Computes the common part of every pair of a global view and any view (GTSA, official code).
+    """Computes the overlap of every pair of a global view and any view (GTSA, official code).
 
     Args:
         crop_boxes_src: Crops in source pixels, the global views first, shape (..., V, 4).

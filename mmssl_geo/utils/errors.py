@@ -9,7 +9,8 @@ class UserError(Exception):
     Command-line tools print the sentence without a traceback and exit with status 1.
 
     Attributes:
-        show_cause: Whether command-line tools print the traceback of `__cause__` too, which may be a bug.
+        show_cause: Whether command-line tools print the traceback of `__cause__` too, which may be a bug. Set by
+            `mmssl_geo.apis.config_errors`.
     """
 
     show_cause = False

@@ -9,7 +9,7 @@ from PIL import Image
 
 from mmssl_geo.apis.config import load_config
 from mmssl_geo.apis.train import build_runner
-from mmssl_geo.engine.runner_state import total_batch_size
+from mmssl_geo.engine.runner_values import total_batch_size
 from mmssl_geo.registry import MODELS
 from mmssl_geo.utils.errors import UserError
 from tests.support import ROOT

@@ -18,6 +18,12 @@ from mmssl_geo.parity.views import box_quantities
 NET = (stored_output_quantities, net_quantities, step_quantities)
 
 
+def value_id(value):
+    """Names a parameter of a test; an address in memory would differ between processes."""
+    names = [getattr(item, '__name__', str(item)) for item in (value if isinstance(value, list) else [value])]
+    return '+'.join(names)[:60]
+
+
 def changed(reference, file, array, change):
     """Returns the set with a function applied to a copy of one array."""
     arrays = dict(getattr(reference, file))
@@ -96,7 +102,7 @@ RELATIVE = [
 ]
 
 
-@pytest.mark.parametrize('compare,file,array,tolerance,name', RELATIVE, ids=lambda value: str(value)[:50])
+@pytest.mark.parametrize('compare,file,array,tolerance,name', RELATIVE, ids=value_id)
 def test_relative_tolerances(compare, file, array, tolerance, name, cfg, reference):
     assert differing([compare], cfg, changed(reference, file, array, at_largest(0.5 * tolerance))) == []
     assert differing([compare], cfg, changed(reference, file, array, at_largest(2 * tolerance))) == [name]
@@ -191,7 +197,7 @@ INPUTS = [
 ]
 
 
-@pytest.mark.parametrize('compare,file,array,change', INPUTS, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize('compare,file,array,change', INPUTS, ids=value_id)
 def test_every_input_is_taken_from_the_set(compare, file, array, change, cfg, reference):
     assert differing(compare, cfg, changed(reference, file, array, change))
 

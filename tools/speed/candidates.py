@@ -34,7 +34,7 @@ def build_model(device: torch.device | str, config: str | Path = CONFIG, **optio
 def our_step(model: Any, views: ViewBatch, dtype: torch.dtype) -> Callable[[], None]:
     """Returns a function for one training step: teacher update, forward, losses, backward, clipping, optimizer."""
     from mmssl_geo.engine import DecayGroupsConstructor
-    from mmssl_geo.engine.runner_state import unwrap_model
+    from mmssl_geo.engine.runner_values import unwrap_model
 
     half = dtype != torch.float32
     kind = 'mmssl_geo.PerTensorClipAmpOptimWrapper' if half else 'mmssl_geo.PerTensorClipOptimWrapper'

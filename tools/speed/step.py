@@ -64,7 +64,7 @@ def time_ours(runner: Runner, warmup: int, iters: int) -> StageClock:
     Raises:
         UserError: There are fewer images than the batch size, or the model lacks a timed method.
     """
-    from mmssl_geo.engine.runner_state import accumulative_counts
+    from mmssl_geo.engine.runner_values import accumulative_counts
 
     model, loader = runner.model, runner.build_dataloader(runner.cfg.train_dataloader, seed=runner.seed)
     if len(loader) == 0:

@@ -6,7 +6,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmssl_geo.engine.runner_state import unwrapped_model
+from mmssl_geo.engine.runner_values import unwrapped_model
 from mmssl_geo.evaluation import effective_rank, feature_spread
 from mmssl_geo.models.selfsup.student_teacher import StudentTeacher
 from mmssl_geo.registry import HOOKS

@@ -7,7 +7,7 @@ from mmengine.runner import Runner
 from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
-from mmssl_geo.engine.runner_state import unwrapped_model
+from mmssl_geo.engine.runner_values import unwrapped_model
 from mmssl_geo.registry import HOOKS
 from mmssl_geo.utils.errors import UserError
 

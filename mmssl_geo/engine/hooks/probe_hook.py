@@ -7,7 +7,7 @@ from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmssl_geo.engine.runner_state import unwrapped_model
+from mmssl_geo.engine.runner_values import unwrapped_model
 from mmssl_geo.evaluation.frozen_net import check_view_size
 from mmssl_geo.evaluation.probes import PROBES, evaluate_backbone
 from mmssl_geo.registry import HOOKS

@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmssl_geo.engine.runner_state import unwrapped_model
+from mmssl_geo.engine.runner_values import unwrapped_model
 from mmssl_geo.registry import HOOKS
 
 STATISTICS = ('running_mean', 'running_var')

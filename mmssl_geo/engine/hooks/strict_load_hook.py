@@ -8,7 +8,7 @@ from mmengine.model import PretrainedInit
 from mmengine.runner import Runner
 
 from mmssl_geo.checkpoints import read_checkpoint
-from mmssl_geo.engine.runner_state import unwrapped_model
+from mmssl_geo.engine.runner_values import unwrapped_model
 from mmssl_geo.models.backbones.strict_init import BACKBONE_PREFIX, check_weights, stored_weights
 from mmssl_geo.registry import HOOKS
 from mmssl_geo.utils.errors import UserError

@@ -6,7 +6,7 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmssl_geo.engine.runner_state import unwrapped_model
+from mmssl_geo.engine.runner_values import unwrapped_model
 from mmssl_geo.engine.schedules import shortened_warmup
 from mmssl_geo.registry import HOOKS
 

@@ -6,7 +6,7 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmssl_geo.engine.runner_state import accumulative_counts, optimizer_steps, unwrapped_model
+from mmssl_geo.engine.runner_values import accumulative_counts, optimizer_steps, unwrapped_model
 from mmssl_geo.engine.schedules import warmup_cosine
 from mmssl_geo.registry import HOOKS
 

@@ -8,7 +8,7 @@ from mmengine.registry import OPTIMIZERS
 from torch import nn
 from torch.optim import Optimizer
 
-from mmssl_geo.engine.runner_state import unwrap_model
+from mmssl_geo.engine.runner_values import unwrap_model
 from mmssl_geo.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
 
 OPTIMIZERS_WITH_FUSED_KERNEL = ('Adam', 'AdamW', 'SGD')

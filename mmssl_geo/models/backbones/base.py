@@ -6,10 +6,11 @@ from torch import Tensor, nn
 
 
 class Backbone(Protocol):
-    """Contract of the backbones that `StudentTeacher` methods train and that probes and tools evaluate.
+    """Contract of the backbones that `StudentTeacher` methods train.
 
     `SSLVisionTransformer` and `SSLResNet` implement it. A new backbone is a registered `nn.Module` with these
-    attributes; `StrictInitMixin` adds strict loading. If its config has a `drop_path_rate`, the teacher gets 0.
+    attributes; `StrictInitMixin` adds strict loading. If its config has a `drop_path_rate`, the teacher gets 0. The
+    converter, and the tools that read checkpoints, also need an `Architecture` (`mmssl_geo.checkpoints.architecture`).
 
     Attributes:
         feature_stride: Pixels of a view per cell of the last feature map.
@@ -52,7 +53,7 @@ class RegionBackbone(Backbone, Protocol):
 
 def has_cls_token(backbone: nn.Module) -> bool:
     """Returns whether a backbone of this package or of mmpretrain has a [CLS] token."""
-    return getattr(backbone, 'cls_token', None) is not None
+    return getattr(backbone, 'has_cls_token', getattr(backbone, 'cls_token', None) is not None)
 
 
 def arch_of(backbone: Any) -> dict[str, int | None]:  # noqa: ANN401, attributes of mmpretrain's classes
