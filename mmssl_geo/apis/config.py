@@ -77,7 +77,7 @@ def load_config(
 
 
 def adapt_loaders(cfg: Config) -> None:
-    """Removes the request for persistent workers from loaders without workers, which torch refuses."""
+    """Disables `persistent_workers` of loaders without workers, which torch refuses."""
     for loader in LOADERS:
         if cfg.get(loader) and cfg[loader].get('num_workers') == 0:
             cfg[loader].persistent_workers = False
@@ -97,7 +97,7 @@ def _override(cfg: Config, cfg_options: Mapping[str, Any]) -> None:
 def _check_key(message: str, key: str, known: list[str]) -> None:
     if key not in known:
         near = difflib.get_close_matches(key, known, n=1)
-        raise UserError(message + (f'; {near[0]}?' if near else ''))
+        raise UserError(message + (f'; did you mean {near[0]}?' if near else ''))
 
 
 def _check_variables(cfg: Config, cfg_options: Mapping[str, Any]) -> None:
@@ -112,7 +112,7 @@ def _check_variables(cfg: Config, cfg_options: Mapping[str, Any]) -> None:
 
 
 def _reads(cfg: Config, name: str, value: str) -> bool:
-    """Returns whether a config has the value of an environment variable from reading the variable."""
+    """Returns whether a config reads an environment variable."""
     if name in cfg.env_variables:
         return True
     is_named = re.search(rf"""['"]{name}['"]""", cfg.text)

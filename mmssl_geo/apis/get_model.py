@@ -10,7 +10,7 @@ from mmengine.registry import DefaultScope
 from torch import nn
 
 from mmssl_geo.checkpoints import load_source
-from mmssl_geo.checkpoints.architecture import ArchSpec
+from mmssl_geo.checkpoints.architecture import ArchSpec, NumHeadsError
 from mmssl_geo.checkpoints.encoder import Source
 from mmssl_geo.checkpoints.vit import ViTSpec
 from mmssl_geo.evaluation.random_weights import randomly_initialised
@@ -171,9 +171,7 @@ def _load_source(
     num_heads = None if net is None else arch_of(net).get('num_heads')
     try:
         return load_source(checkpoint, weights, num_heads, allow_code=allow_code)
-    except UserError as error:
-        if '--num-heads' not in str(error):
-            raise
+    except NumHeadsError as error:
         if net is None:
             hint = "give the name of the network too, as in get_model('vits16', checkpoint)"
         else:
@@ -182,7 +180,7 @@ def _load_source(
 
 
 def _load_weights(net: Any, cfg: Mapping[str, Any], scope: str, name: str, source: Source) -> nn.Module:  # noqa: ANN401
-    """Loads weights strictly into a network; it is built anew if the position embedding has another size."""
+    """Loads weights strictly into a network; rebuilds it if the position embedding has another size."""
     match, spec = source.match, source.spec
     differences = spec_differences(net, spec)
     if differences:

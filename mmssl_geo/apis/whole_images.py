@@ -46,7 +46,7 @@ def list_images(source: str | Path) -> tuple[str, PathTable]:
     """Lists the images of a folder and its subfolders, or those of a list.
 
     Args:
-        source: Folder, or a .txt file with one path a line, absolute or relative to the folder of the file.
+        source: Folder, or a .txt file with one path per line, absolute or relative to the folder of the file.
 
     Returns:
         The image folder and the names of the images relative to it.

@@ -16,7 +16,7 @@ class PhotometricParams:
 
     Args:
         jitter: Operations of the colour jitter and their factors, in the order in which they are applied.
-        grayscale: Whether the view loses its colours.
+        grayscale: Whether the view is converted to grayscale.
         blur_sigma: Standard deviation of the Gaussian blur in pixels of the view; 0 for none.
         solarise: Whether values of 128 and more are inverted.
     """

@@ -1,5 +1,6 @@
 """Runs a benchmark: data, pretraining, export, jobs, tables. Finished parts are not run again."""
 
+import json
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -148,7 +149,7 @@ class Benchmark:
         job_run.folder.begin(job_run.made_from, self.environment)
         try:
             result = job_run.compute(worker, self.processes)
-        except (UserError, OSError, ValueError) as error:  # ValueError: an incomplete file of metrics
+        except (UserError, OSError, json.JSONDecodeError) as error:  # JSON: an incomplete file of metrics
             if not self.processes.stopped:
                 job_run.folder.fail(str(error))
                 log.add(job_run.name, f'FAILED: {error}', failed=True)

@@ -16,6 +16,10 @@ FeatureFn = Callable[[Tensor], list[Tensor]]
 """Function from images, shape (B, C, H, W), to feature tensors."""
 
 
+class NumHeadsError(UserError):
+    """The number of attention heads is unknown, contradicts the file, or is given for another architecture."""
+
+
 class ArchSpec(Protocol):
     """Shape of a network, as read from its weights: `ViTSpec` or `ResNetSpec`."""
 

@@ -70,7 +70,8 @@ def convert(
     exported = set(key_map.values())
     return ConversionReport(
         source=f'{src}: {source.description}',
-        written=f'{dst}: for {target}',
+        written=str(dst),
+        target=target,
         summary=spec.summary,
         prefix=match.prefix,
         key_map={new: old for new, old in key_map.items() if old},

@@ -66,7 +66,7 @@ def load_source(
             match.state_dict, match.key_style, match.source_keys, contents.get('meta'), num_heads, patch_size
         )
     except UserError as error:
-        raise UserError(f'checkpoint {path}: {error}') from error
+        raise type(error)(f'checkpoint {path}: {error}') from error
     used = set(match.source_keys.values())
     return Source(Path(path), match, spec, [key for key in tensors if key not in used])
 

@@ -12,7 +12,8 @@ class ConversionReport:
 
     Attributes:
         source: The source file, its layout, and whose weights were used.
-        written: The written file and its package.
+        written: The written file.
+        target: The package that it was written for.
         summary: Shape of the network in one line.
         prefix: Prefix of the encoder's keys in the source.
         key_map: Key in the source, without prefix, for each written key.
@@ -25,6 +26,7 @@ class ConversionReport:
 
     source: str
     written: str
+    target: str
     summary: str
     prefix: str
     key_map: dict[str, str]
@@ -36,10 +38,9 @@ class ConversionReport:
     def __str__(self) -> str:
         kept = [new for new, old in self.key_map.items() if new == old]
         renamed = {new: old for new, old in self.key_map.items() if new != old}
-        target = self.written.split()[-1]
         lines = [
             f'read     {self.source}',
-            f'written  {self.written}',
+            f'written  {self.written}: for {self.target}',
             f'network  {self.summary}',
             f'prefix   {self.prefix} removed' if self.prefix else 'prefix   none',
             *_section('kept', Counter(map(_group, kept))),
@@ -48,7 +49,7 @@ class ConversionReport:
             *_section(
                 'dropped',
                 Counter(
-                    f"{_group(key)}: the final LayerNorm; {target} uses the blocks' outputs"
+                    f"{_group(key)}: the final LayerNorm; {self.target} uses the blocks' outputs"
                     for key in self.final_norm_keys
                 ),
             ),
@@ -59,7 +60,7 @@ class ConversionReport:
             for (height, width), value in self.differences.items()
         ]
         if len(self.differences) == 1:
-            if self.written.endswith('onnx'):
+            if self.target == 'onnx':
                 reason = 'the ONNX file of a ViT takes no other size'
             else:
                 reason = 'the two networks resize the position embedding in different ways'

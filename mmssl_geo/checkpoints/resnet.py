@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from mmssl_geo.checkpoints.formats.onnx import OnnxModel
 from mmssl_geo.utils.errors import UserError
 
-from .architecture import Architecture, FeatureFn, StateDict, check_weights
+from .architecture import Architecture, FeatureFn, NumHeadsError, StateDict, check_weights
 from .meta_config import backbone_config
 from .networks import openmmlab_resnet, resnet_maps, timm_resnet
 
@@ -99,7 +99,7 @@ class ResNet(Architecture[ResNetSpec]):
         patch_size: int | None,
     ) -> ResNetSpec:
         if num_heads is not None or patch_size is not None:
-            raise UserError('--num-heads and --patch-size are for vision transformers; this is a ResNet')
+            raise NumHeadsError('--num-heads and --patch-size are for vision transformers; this is a ResNet')
         return read_resnet_spec(state_dict, source_keys, meta)
 
     def export(

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from mmssl_geo.checkpoints.formats.onnx import OnnxModel
 from mmssl_geo.utils.errors import UserError
 
-from .architecture import Architecture, FeatureFn, StateDict, check_weights
+from .architecture import Architecture, FeatureFn, NumHeadsError, StateDict, check_weights
 from .meta_config import backbone_config
 from .networks import ClsAndMap, last_output, mmpretrain_vit, timm_vit, timm_vit_args, vit_tokens
 
@@ -200,7 +200,7 @@ class ViT(Architecture[ViTSpec]):
         return [torch.cat([cls.unsqueeze(1), maps.flatten(2).transpose(1, 2)], dim=1)]
 
     def verification_sizes(self, key_style: str, spec: ViTSpec, target: str) -> list[tuple[int, int]]:
-        """Returns the native size, and an oblong one if both sides resize the position embedding in the same way.
+        """Returns the native size, and a non-square one if both sides resize the position embedding in the same way.
 
         mmpretrain's networks do. timm antialiases and the official code scales by a rounded factor, so the same weights
         give other embeddings. An ONNX file has a fixed size.
@@ -317,14 +317,14 @@ def _num_heads(width: int, meta: object, requested: int | None) -> tuple[int, st
     else:
         heads, source = _heads_in_config(backbone_config(meta), width), "the config in the file's meta"
     if heads and requested not in (None, heads):
-        raise UserError(f'--num-heads {requested} contradicts {source}, which says {heads}')
+        raise NumHeadsError(f'--num-heads {requested} contradicts {source}, which says {heads}')
     if not heads:
         if requested is not None:
             heads, source = requested, '--num-heads'
         elif width % 64 == 0:
             heads, source = width // 64, 'assumed: 64 channels per head'
         else:
-            raise UserError(
+            raise NumHeadsError(
                 f'the weights do not determine the number of heads (width {width} is not a multiple of 64): give it '
                 'with --num-heads'
             )

@@ -31,7 +31,7 @@ def read_coco_objects(path: str | os.PathLike, crowd: bool = False) -> dict[str,
         crowd: Whether groups (`iscrowd`) count too.
 
     Returns:
-        From `file_name` to objects.
+        Objects by `file_name`.
 
     Raises:
         UserError: If the file is missing or no COCO json.
@@ -51,7 +51,7 @@ def read_coco_objects(path: str | os.PathLike, crowd: bool = False) -> dict[str,
         return {image['file_name']: _objects(image, *objects[image['id']]) for image in content['images']}
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f'{path} is no COCO annotation file ({type(error).__name__}: {error}): it needs "images" with '
+            f'{path} is not a COCO annotation file ({type(error).__name__}: {error}): it needs "images" with '
             '"id" and "file_name", and "annotations" with "image_id" and "bbox"'
         ) from error
 

@@ -32,10 +32,10 @@ class ImageListDataset(Dataset):
     its own `sample_idx`, `image_idx` is the index of the image that was read, and its key `unreadable` names the files
     that were skipped.
 
-    Each step of the pipeline takes and returns a dict. A list of steps runs in its order. In a dict every step has a
+    Each step of the pipeline takes and returns a dict. A list of steps runs in order. In a dict every step has a
     name, so that a config or `--cfg-options` can change it, or remove it (None). Named steps run in the order of the
-    stages that their classes declare (see `mmssl_geo.datasets.Stage`), whatever the order of the dict's keys. A step
-    whose config has `before` or `after` with the name of another step runs directly before or after that one:
+    stages that their classes declare (see `mmssl_geo.datasets.Stage`), regardless of the order of the dict's keys. A
+    step whose config has `before` or `after` with the name of another step runs directly before or after that one:
 
         pipeline=dict(blur=dict(type='MyBlur', before='pack'))
 

@@ -35,7 +35,7 @@ SIDEWAYS = (5, 6, 7, 8)  # orientations that swap height and width
 
 
 class UnreadableImage(Exception):
-    """A file that is no image, is truncated or damaged, or cannot be shown in 8-bit RGB.
+    """A file that is not an image, is truncated or damaged, or cannot be shown in 8-bit RGB.
 
     Args:
         path: Path of the file.

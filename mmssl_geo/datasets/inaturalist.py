@@ -24,7 +24,7 @@ class INaturalist(BaseDataset):
         **kwargs: Arguments of `mmpretrain.BaseDataset`.
 
     Raises:
-        UserError: If the file is no such json, an image has no label, or a label has no category.
+        UserError: If the file is not such a file, an image has no label, or a label has no category.
     """
 
     def load_data_list(self) -> list[dict[str, Any]]:

@@ -33,7 +33,7 @@ class Stage(IntEnum):
     CUTOUT = 5  # cuts holes into regions
     SURROUNDINGS = 6  # changes what is around the regions, which holes may show
     DERIVE = 7  # makes views of other views
-    REPLACE = 8  # changes a view for good, after others have been derived from it
+    REPLACE = 8  # modifies a view in place, after others have been derived from it
     PACK = 9  # turns views into tensors; nothing can follow
 
 
@@ -47,7 +47,7 @@ def pipeline_steps(pipeline: Pipeline) -> list[Step]:
         The steps, without their keys `before` and `after`.
 
     Raises:
-        UserError: If a step is no config and no callable, or its place is missing, unknown or impossible.
+        UserError: If a step is neither a config nor a callable, or its place is missing, unknown or impossible.
     """
     return [step for _, step in _ordered_steps(pipeline)]
 

@@ -65,7 +65,7 @@ class RegionsFile:
             self._parts = {name: self._file.get_slice(name) for name in ARRAYS}
         except (SafetensorError, OSError) as error:
             raise UserError(
-                f'{self.path} is no proposals file, or is truncated ({error}): '
+                f'{self.path} is not a proposals file, or is truncated ({error}): '
                 'make it again with tools/make_proposals.py'
             ) from error
         self.facts = json.loads((self._file.metadata() or {}).get(METADATA, '{}'))

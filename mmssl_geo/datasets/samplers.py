@@ -25,8 +25,8 @@ class EpochSampler(Sampler):
         dataset: The dataset, which must accept such pairs as index, as `ImageListDataset` does.
         seed: Seed of the permutations. None: drawn at random, the same on all ranks.
         shuffle: Whether images are permuted; otherwise the order is 0, 1, 2, ... in every epoch.
-        round_up: Whether the first entries are repeated at the end until the ranks share evenly; otherwise the
-            remainder is dropped.
+        round_up: Whether the first entries are repeated at the end until the samples divide evenly among the
+            ranks; otherwise the remainder is dropped.
 
     Raises:
         UserError: If `round_up` is False and there are fewer images than ranks.
@@ -63,7 +63,7 @@ class EpochSampler(Sampler):
         return self.num_samples
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        # Passes the values of now: the loop may set the next epoch before this iteration has ended.
+        # Binds the current values: the loop may set the next epoch before this iteration has ended.
         return self._pairs(self.epoch, self.start)
 
     def _pairs(self, epoch: int, start: int) -> Iterator[tuple[int, int]]:

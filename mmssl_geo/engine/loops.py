@@ -29,7 +29,7 @@ REQUIRED_HOOKS = {
 
 @LOOPS.register_module()
 class ResumableEpochLoop(EpochBasedTrainLoop):
-    """mmengine's epoch loop that resumes with the batch that would have come next.
+    """mmengine's epoch loop that resumes with the next batch.
 
     Batches that were trained on before a checkpoint in mid-epoch are skipped in the sampler; none is read. The
     checkpoint holds what determines the order of the data: images, total batch size and seed. If any of it differs, the

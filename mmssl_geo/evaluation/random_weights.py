@@ -67,6 +67,7 @@ def _new_vit(net: Any) -> SSLVisionTransformer:  # noqa: ANN401  (mmpretrain has
         arch=arch,
         img_size=net.img_size,
         patch_size=net.patch_embed.projection.kernel_size,
+        in_channels=net.patch_embed.projection.in_channels,
         out_type='featmap',
         final_norm=net.final_norm,
     )

@@ -71,8 +71,8 @@ def _sampling_weights(boxes_feat: Tensor, side: int, count: int) -> Tensor:
     num_samples = step.ceil()  # 0 for a box of no extent, whose patch is then 0
     part, sample, cell = (
         torch.arange(length, device=start.device, dtype=start.dtype)
-        for length in (count, math.ceil(side / count) + 1, side)
-    )  # + 1: rounding of the extent
+        for length in (count, math.ceil(side / count) + 1, side)  # + 1: rounding of the extent
+    )
     divisor = num_samples.clamp(min=1)
     at = (start + step * (part.unsqueeze(-1) + (sample + 0.5) / divisor) - 0.5).clamp(0, side - 1)
     share = (1 - (at.unsqueeze(-1) - cell).abs()).clamp(min=0)  # M, R, 2, count, samples, side

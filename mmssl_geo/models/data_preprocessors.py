@@ -100,7 +100,7 @@ class MultiViewDataPreprocessor(NormalisingDataPreprocessor):
 class RegionViewDataPreprocessor(NormalisingDataPreprocessor):
     """Puts another image behind the foreground of x3 and normalises the views.
 
-    The background of x3 is the clean x2 of another image of the batch, a random number of places further on (D3SSL,
+    The background of x3 is the clean x2 of another image of the batch, chosen by a random cyclic offset (D3SSL,
     figure of the authors: "another image of the batch"; the draw is our choice). It is drawn from torch's CPU
     generator, which `StepSeedHook` seeds. A batch of one keeps the filled background.
     """

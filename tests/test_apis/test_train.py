@@ -52,7 +52,9 @@ def test_nothing_to_resume(tmp_path):
         build_runner(cfg, resume=str(tmp_path / 'gone.pth'))
 
 
-@pytest.mark.parametrize('key,hint', [('optim_wraper.dtype', 'no optim_wraper; optim_wrapper\\?'), ('zzz', 'no zzz$')])
+@pytest.mark.parametrize(
+    'key,hint', [('optim_wraper.dtype', 'no optim_wraper; did you mean optim_wrapper\\?'), ('zzz', 'no zzz$')]
+)
 def test_a_misspelt_override(key, hint):
     with pytest.raises(UserError, match=hint):
         load_config(CONFIG, {key: 1})

@@ -94,10 +94,10 @@ def test_files_that_are_none(tmp_path):
     bad = tmp_path / 'bad.safetensors'
     for content in (b'', good.read_bytes()[:-5], b'{"a.jpg": []}' * 20):
         bad.write_bytes(content)
-        with pytest.raises(UserError, match='bad.safetensors is no proposals file, or is truncated'):
+        with pytest.raises(UserError, match='bad.safetensors is not a proposals file, or is truncated'):
             RegionsFile(bad)
     save_file({'weight': np.zeros(3)}, bad)
-    with pytest.raises(UserError, match='no proposals file'):
+    with pytest.raises(UserError, match='not a proposals file'):
         RegionsFile(bad)
     arrays = load_file(good)
     for metadata, found in ((None, None), ({METADATA: '{"format": 0}'}, 0)):

@@ -219,7 +219,7 @@ def test_replicas_that_differ_stop_the_run(monkeypatch):
     runner.model = torch.nn.Linear(2, 2)
     monkeypatch.setattr(replica_check_hook, 'get_world_size', lambda: 3)
     monkeypatch.setattr(replica_check_hook, 'all_gather_object', lambda digest: [digest, digest, 'other'])
-    with pytest.raises(RuntimeError, match=r'processes \[2\] hold other weights'):
+    with pytest.raises(RuntimeError, match=r'processes \[2\] have different weights'):
         ReplicaCheckHook().after_train_epoch(runner)
     monkeypatch.setattr(replica_check_hook, 'all_gather_object', lambda digest: [digest] * 3)
     ReplicaCheckHook().after_train_epoch(runner)

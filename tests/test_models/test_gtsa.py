@@ -3,6 +3,7 @@ import torch
 from mmengine.config import Config
 
 from mmssl_geo.models.heads import gtsa_head
+from mmssl_geo.models.losses import PatchCorrespondenceLoss
 from mmssl_geo.registry import MODELS
 from mmssl_geo.utils.errors import NonFiniteLossError, UserError
 from tests.support import ROOT
@@ -133,7 +134,13 @@ def test_the_network_of_the_paper(default_scope):
 def test_pooled_sizes_and_matches_follow_the_patch(patch_size, sizes, matches):
     sides = 224 // patch_size, 96 // patch_size
     assert tuple(gtsa_head._default_pooled_size(k, s) for k, s in zip(('global', 'local'), sides, strict=True)) == sizes
-    assert tuple(side**2 // 2 for side in sides) == matches
+    for side, count in zip(sides, matches, strict=True):
+        student, teacher = torch.randn(side**2, 8), torch.randn(5, 8)
+        cosine = torch.nn.functional.cosine_similarity(teacher[:, None], student[None], dim=-1)
+        of_student = cosine.amax(0).sort(descending=True).values[:count].mean()
+        of_teacher = cosine.amax(1).sort(descending=True).values[:count].mean()
+        loss = PatchCorrespondenceLoss()(student[None, None, None], teacher[None, None])
+        torch.testing.assert_close(loss.squeeze(), -(of_student + of_teacher) / 2)
 
 
 def test_the_teacher_has_no_dropout(default_scope):

@@ -23,7 +23,7 @@ def parse_args(
     parser.add_argument(
         '--amp-dtype',
         choices=['float16', 'bfloat16', 'float32'],
-        help="precision on a GPU; float32 disables mixed precision (default: the config's)",
+        help="precision; a CPU supports bfloat16 only; float32 disables mixed precision (default: the config's)",
     )
     parser.add_argument('--images', help='folder of images (default: generated noise, 640 x 480 JPEG)')
     add_options(parser)

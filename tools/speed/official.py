@@ -192,8 +192,9 @@ class OfficialTraining:
         """Returns the losses `(total, crop, correspondence, rotation)`."""
         views = [view.to(self.device, non_blocking=True) for view in views]
         boxes = {key: boxes[key].to(self.device, non_blocking=True) for key in ('gc', 'all')} | {
+            # copied, because the model writes into the angles
             'angles': [angle.to(self.device, self.dtype, copy=True) for angle in boxes['angles']]
-        }  # the model writes into the angles
+        }
         with autocast(self.device, self.dtype):
             crop, correspondence, rotation = self.network(views, boxes, 0.996)
             return crop + 0.5 * correspondence + 0.5 * rotation, crop, correspondence, rotation

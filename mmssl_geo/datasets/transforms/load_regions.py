@@ -128,7 +128,7 @@ def fit_regions(boxes_src: np.ndarray, source_size: tuple[int, int], size: tuple
     Args:
         boxes_src: Boxes in source pixels, shape (N, 4).
         source_size: Height and width of the image that the boxes were made for.
-        size: Height and width of the image at hand.
+        size: Height and width of the target image.
 
     Returns:
         Boxes of at least one pixel on either side, float32, shape (M, 4); none if the shapes differ by more than

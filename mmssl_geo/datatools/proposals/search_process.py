@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 SCRIPT = HERE / 'selective_search.py'
 READING = HERE.parents[1] / 'datasets' / 'image_reading.py'
 FILTERS = HERE / 'filters.py'
-MAX_DEATHS = 3
+MAX_CRASHES = 3
 
 
 class SelectiveSearchMethod:
@@ -46,7 +46,7 @@ class SelectiveSearchMethod:
         self.root = Path(root)
         self.workers = workers
         self.free: queue.SimpleQueue[subprocess.Popen[str] | None] = queue.SimpleQueue()
-        self.deaths = 0
+        self.crashes = 0
         self.errors = tempfile.TemporaryFile('w+')  # a pipe that nobody reads would block
 
     def __enter__(self) -> 'SelectiveSearchMethod':
@@ -68,10 +68,10 @@ class SelectiveSearchMethod:
             line = _request(process, json.dumps(dict(name=name, path=str(self.root / name))))
             if not line:
                 status, process = _end(process), None
-                return self._died(status)
+                return self._handle_crash(status)
         finally:
             self.free.put(process)
-        self.deaths = 0
+        self.crashes = 0
         reply = json.loads(line)
         if 'unreadable' in reply:
             return Proposals.failed(reply['unreadable'])
@@ -89,12 +89,12 @@ class SelectiveSearchMethod:
             start_new_session=True,
         )
 
-    def _died(self, status: int) -> Proposals:
-        self.deaths += 1
-        if self.deaths >= MAX_DEATHS:
+    def _handle_crash(self, status: int) -> Proposals:
+        self.crashes += 1
+        if self.crashes >= MAX_CRASHES:
             raise UserError(
-                f'{MAX_DEATHS} consecutive search processes died, the last with status {status}{self._last_error()}. A '
-                'negative status is a signal; -9 mostly means too little memory: use fewer --workers or a smaller '
+                f'{MAX_CRASHES} consecutive search processes died, the last with status {status}{self._last_error()}. '
+                'A negative status is a signal; -9 mostly means too little memory: use fewer --workers or a smaller '
                 '--search-side, and run the same command again to resume'
             )
         return Proposals.failed(f'the search process died with status {status}')

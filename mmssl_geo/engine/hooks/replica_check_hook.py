@@ -34,7 +34,9 @@ class ReplicaCheckHook(Hook):
         digests = all_gather_object(weights_digest(unwrapped_model(runner)))
         if len(set(digests)) > 1:
             ranks = [rank for rank, digest in enumerate(digests) if digest != digests[0]]
-            raise RuntimeError(f'processes {ranks} hold other weights than process 0: discard the results of this run')
+            raise RuntimeError(
+                f'processes {ranks} have different weights from process 0: discard the results of this run'
+            )
         runner.logger.info(
             f'{len(digests)} processes hold identical student and teacher weights (sha256 {digests[0][:16]})'
         )

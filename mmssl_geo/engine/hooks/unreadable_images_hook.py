@@ -17,7 +17,7 @@ class UnreadableImagesHook(Hook):
     """Logs each unreadable image once, and stops the run if they exceed a fraction of the dataset.
 
     Reads `data_batch['unreadable']`, a list of strings from `ImageListDataset`. Each process checks its own images
-    after every iteration; the images of all processes are merged after every epoch. A resumed run counts anew.
+    after every iteration; the images of all processes are merged after every epoch. A resumed run restarts the count.
 
     Args:
         max_unreadable: The fraction; None: the dataset's own `max_unreadable`.
@@ -37,8 +37,9 @@ class UnreadableImagesHook(Hook):
         data_batch: dict[str, Any] | None = None,
         outputs: dict[str, Any] | None = None,
     ) -> None:
-        samples = (data_batch or {})['unreadable']
-        lines = {line for sample in samples for line in sample.split('\n') if line}
+        if data_batch is None:  # mmengine declares it optional but always passes it in training
+            return
+        lines = {line for sample in data_batch['unreadable'] for line in sample.split('\n') if line}
         new_lines = sorted(lines - self.unreadable)
         for line in new_lines:
             runner.logger.warning(f'unreadable image skipped: {line}')

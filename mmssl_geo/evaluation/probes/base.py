@@ -120,8 +120,8 @@ class Probe(ABC):
             self.batch_size,
             num_workers=self.num_workers,
             collate_fn=_collate,
-            generator=torch.Generator(),
-        )  # without it, the loader uses the global random state
+            generator=torch.Generator(),  # without it, the loader uses the global random state
+        )
         for batch, (views, *others) in zip(indices.split(self.batch_size), loader, strict=True):
             yield batch, views, *others
             on_views(len(views))

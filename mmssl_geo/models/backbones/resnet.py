@@ -18,7 +18,7 @@ NUM_C4_STAGES = 3
 
 @MODELS.register_module()
 class SSLResNet(StrictInitMixin, ResNet):
-    """ResNet with strict loading that can be cut in two at C4 to pool regions there.
+    """ResNet with strict loading that can be split at C4 to pool regions there.
 
     Network, arguments, outputs and initialisation (Kaiming, last norm of every block 0) are those of
     `mmpretrain.ResNet`. Meets the contracts `Backbone` and `RegionBackbone`.

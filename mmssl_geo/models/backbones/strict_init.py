@@ -1,4 +1,4 @@
-"""Strict loading of pretrained backbones: a checkpoint either fits as a whole or is refused by name."""
+"""Strict loading of pretrained backbones: a checkpoint must match exactly, and errors list the mismatches."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +22,7 @@ class StrictInitMixin(BaseModule):
     Goes in front of the backbone class. The subclass calls `set_pretrained(init_cfg)` in its `__init__`.
 
     Attributes:
-        part_name: What log and messages call the module.
+        part_name: Name used in the log and in messages.
         mismatch_advice: What to do about a checkpoint that does not fit; `{source}` stands for its path.
     """
 

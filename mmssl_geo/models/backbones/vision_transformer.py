@@ -54,9 +54,10 @@ class SSLVisionTransformer(StrictInitMixin, VisionTransformer):
     ) -> None:
         super().__init__(**kwargs)
         self.set_pretrained(init_cfg)
-        target = 'mmpretrain' if self.final_norm else 'mmdet'  # detectors and segmenters drop the final LayerNorm
+        # Detectors and segmenters drop the final LayerNorm.
+        target = 'mmpretrain`' if self.final_norm else 'mmdet` (the file fits mmseg, too)'
         self.mismatch_advice = (
-            f'Export it for this model: `python tools/convert_checkpoint.py {{source}} OUT.pth --to {target}`, and '
+            f'Export it for this model: `python tools/convert_checkpoint.py {{source}} OUT.pth --to {target}, and '
             'compare `arch`, `patch_size` and `final_norm` of the config with what was pretrained.'
         )
         if norm_every_map and not (self.final_norm and self.out_type == 'featmap'):

@@ -1,4 +1,4 @@
-"""A linear classifier behind its own LayerNorm."""
+"""A linear classifier preceded by a LayerNorm."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -22,7 +22,7 @@ TEACHER_VIEWS = dict(clean=dict(x1='x1', x2='x2'), cut=dict(x1='x1_cut', x2='x2'
 
 @MODELS.register_module()
 class D3SSL(StudentTeacher):
-    """The student's vector of a region predicts the teacher's, whatever surrounds the region and wherever it lies.
+    """The student's vector of a region predicts the teacher's, independently of its surroundings and position.
 
     The student (`backbone`, `neck`, `head.predictor`) sees `x1_cut`, `x2_small` and the optional `x3`; the teacher the
     clean `x1` and `x2`. Every region is pooled from the backbone's maps (RoIAlign), converted to a vector by the rest
@@ -37,7 +37,7 @@ class D3SSL(StudentTeacher):
         data_preprocessor: Config; None: `RegionViewDataPreprocessor`.
         pooled_sizes: Cells per side of the pooled patches by view, e.g. `dict(x1=14, x2_small=7)`; for other views the
             side of their map (14 for 224 px at stride 16, 7 for 112 px; SoCo's code for 224 px).
-        teacher_x1: 'clean', or 'cut' to show the teacher `x1_cut` instead of `x1` (the figure can be read both ways).
+        teacher_x1: 'clean', or 'cut' to show the teacher `x1_cut` instead of `x1` (the figure is ambiguous).
         mixing: Config of `PatchMixing`, which adds de-coupling by mixed patches on a vision transformer; None: no
             mixing.
         init_cfg: As in mmengine.

@@ -113,12 +113,12 @@ class PatchMixing:
         chosen = rng.permutation(batch_size)[: max(1, round(self.share * batch_size))]
         donors = (chosen + rng.integers(1, batch_size, (num_views, len(chosen)))) % batch_size
         first_rows = np.arange(num_views)[:, None] * batch_size
-        own_rows, donor_rows = ((first_rows + rows).flatten() for rows in (chosen, donors))
+        image_rows, donor_rows = ((first_rows + rows).flatten() for rows in (chosen, donors))
         height, width = clean_images.shape[-2:]
-        masks = draw_masks(len(own_rows), (height // patch_size, width // patch_size), self.cut_share, rng)
+        masks = draw_masks(len(image_rows), (height // patch_size, width // patch_size), self.cut_share, rng)
         index, donor_index, mask = (
             torch.from_numpy(array).to(clean_images.device, non_blocking=True)
-            for array in (own_rows, donor_rows, masks)
+            for array in (image_rows, donor_rows, masks)
         )
         images = clean_images[index]
         if self.jitter is not None:

@@ -96,7 +96,7 @@ def test_limits_hold_for_annotations(images, tmp_path):
 )
 def test_invalid_coco_files_are_refused(tmp_path, content):
     (tmp_path / 'c.json').write_text(content)
-    with pytest.raises(UserError, match='c.json is no COCO annotation file'):
+    with pytest.raises(UserError, match='c.json is not a COCO annotation file'):
         AnnotationMethod(tmp_path, tmp_path / 'c.json', RegionFilter())
     with pytest.raises(UserError, match='gone.json does not exist'):
         AnnotationMethod(tmp_path, tmp_path / 'gone.json', RegionFilter())

@@ -57,7 +57,7 @@ def test_threads_share_as_many_processes_as_there_are_workers(method):
 
 def test_a_dead_process_is_replaced_and_its_image_reported(method):
     assert method('die.jpg').problem == 'the search process died with status -9'
-    for _ in range(3):  # deaths that are not consecutive
+    for _ in range(3):  # crashes that are not consecutive
         assert not method('a.jpg').problem
         assert method('die.jpg').problem
     assert method('die.jpg').problem

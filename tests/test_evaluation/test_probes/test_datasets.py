@@ -121,7 +121,7 @@ def test_small_objects_groups_and_images_without_objects_are_left_out(tmp_path):
         (lambda content: content['annotations'][0].pop('category_id'), 'without a "category_id"'),
         (lambda content: content['annotations'].clear(), 'has no annotated object'),
         (lambda content: content['images'][1].update(file_name='x.png'), '1 of 2 images of .* such as x.png'),
-        (lambda content: content.pop('images'), 'is no COCO annotation file'),
+        (lambda content: content.pop('images'), 'is not a COCO annotation file'),
     ],
 )
 def test_wrong_annotations_are_refused(tmp_path, change, sentence):
