@@ -49,7 +49,7 @@ def test_none_removes_custom_hooks(options, tmp_path):
 
 
 def test_a_hook_that_does_not_exist_cannot_be_removed():
-    with pytest.raises(UserError, match='default_hooks.throughputt: the config has no hook throughputt; throughput'):
+    with pytest.raises(UserError, match='default_hooks.throughputt: the config has no hook throughputt; did you mean'):
         load_config(CONFIG, {'default_hooks.throughputt': None})
 
 
