@@ -2,7 +2,6 @@
 
 import io
 import os
-import pickle
 import tarfile
 import warnings
 import zipfile
@@ -16,9 +15,14 @@ from torch import Tensor
 from mmssl_geo.utils.errors import UserError
 from mmssl_geo.utils.io import write_bytes
 
-from .safe_pickle import UnsafeGlobalError, safe_pickle
+from .safe_values import MalformedError, UnsafeGlobalError
+from .torch_file import is_legacy, load_legacy, load_zip
 
 WRITABLE_SUFFIXES = ('.pth', '.safetensors')
+OTHER_ARCHIVE = (
+    'checkpoint {path}: is a {kind}, and reading it would run code. Save its state_dict with torch.save, or, if you '
+    'trust the file, allow this with --allow-unsafe (allow_code=True)'
+)
 
 
 def read_checkpoint(
@@ -28,7 +32,7 @@ def read_checkpoint(
 
     Args:
         path: A `.safetensors` file, recognised by its suffix, or else a file written by `torch.save`.
-        map_location: Device of the tensors, as for `torch.load`.
+        map_location: Device of the tensors.
         allow_code: Whether to unpickle without restrictions. Such a file can run any code; use it only for a file you
             trust.
 
@@ -41,6 +45,7 @@ def read_checkpoint(
     path = Path(path)
     if not path.is_file():
         problem = 'is a folder; name a file in it' if path.is_dir() else 'no such file'
+        problem = 'is not a regular file' if path.exists() and not path.is_dir() else problem
         raise UserError(f'checkpoint {path}: {problem}')
     if path.stat().st_size == 0:
         raise UserError(f'checkpoint {path}: the file is empty')
@@ -50,6 +55,9 @@ def read_checkpoint(
         contents = _read_torch(path, map_location, allow_code)
     if not isinstance(contents, dict):
         raise UserError(f'checkpoint {path}: holds a {type(contents).__name__}, not a dict of weights')
+    bad = [key for key in contents if not isinstance(key, str)]
+    if bad:
+        raise UserError(f'checkpoint {path}: has the key {bad[0]!r}, but the keys must be text')
     return contents
 
 
@@ -96,42 +104,73 @@ def _read_safetensors(path: Path, map_location: str | torch.device) -> dict[str,
 
 
 def _read_torch(path: Path, map_location: str | torch.device, allow_code: bool) -> object:
-    if not allow_code:
-        _refuse_other_archives(path)
     try:
-        with warnings.catch_warnings():
-            # torch 2.4 and 2.5 warn about every load without weights_only; safe_pickle is as strict.
-            warnings.filterwarnings('ignore', message='.*weights_only', category=FutureWarning)
-            return torch.load(
-                path, map_location, pickle_module=pickle if allow_code else safe_pickle, weights_only=False
-            )
+        if allow_code:
+            with warnings.catch_warnings():
+                # torch 2.4 and 2.5 warn about every load without weights_only.
+                warnings.filterwarnings('ignore', message='.*weights_only', category=FutureWarning)
+                return torch.load(path, map_location, weights_only=False)
+        return _to_device(_read_safely(path), torch.device(map_location))
     except UnsafeGlobalError as error:
         raise UserError(
             f'checkpoint {path}: reading it would run code ({error}). If you trust the file, allow this with '
             '--allow-unsafe (allow_code=True)'
         ) from error
+    except MalformedError as error:
+        raise UserError(f'checkpoint {path}: cannot be read, since it holds {error}') from error
+    except UserError:
+        raise
     except Exception as error:  # unpickling other data can raise anything
         raise UserError(f'checkpoint {path}: truncated, or not a checkpoint ({_first_line(error)})') from error
 
 
-def _refuse_other_archives(path: Path) -> None:
-    """Refuses TorchScript archives and tar files, which `torch.load` passes to other, unsafe readers."""
+def _read_safely(path: Path) -> object:
     with open(path, 'rb') as file:
         is_zip = file.read(2) == b'PK'
-    kind = None
     if is_zip:
         if not zipfile.is_zipfile(path):
             raise UserError(f'checkpoint {path}: the file is truncated (its end is missing)')
-        with zipfile.ZipFile(path) as archive:
-            if any(name.endswith('/constants.pkl') for name in archive.namelist()):
-                kind = 'TorchScript archive'
-    elif tarfile.is_tarfile(path):
-        kind = 'tar archive'
-    if kind:
+        _refuse_torchscript(path)
+        return _read_zip(path)
+    if is_legacy(path):
+        return load_legacy(path)
+    if tarfile.is_tarfile(path):
+        raise UserError(OTHER_ARCHIVE.format(path=path, kind='tar archive'))
+    raise UserError(f'checkpoint {path}: not a checkpoint; expected a file of torch.save or a .safetensors file')
+
+
+def _read_zip(path: Path) -> object:
+    try:
+        return load_zip(path)
+    except zipfile.BadZipFile as error:
+        if 'CRC' not in str(error):
+            raise
         raise UserError(
-            f'checkpoint {path}: is a {kind}, and reading it would run code. Save its state_dict with torch.save, or, '
-            'if you trust the file, allow this with --allow-unsafe (allow_code=True)'
-        )
+            f'checkpoint {path}: damaged, since the checksum of a part is wrong ({error}); copy or download it again '
+            '(a file written under torch.serialization.set_crc32_options(False) must be saved again without it)'
+        ) from error
+
+
+def _refuse_torchscript(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        if any(name.endswith('/constants.pkl') for name in archive.namelist()):
+            raise UserError(OTHER_ARCHIVE.format(path=path, kind='TorchScript archive'))
+
+
+def _to_device(value: Any, device: torch.device) -> Any:  # noqa: ANN401  (any value of a checkpoint)
+    """Moves the tensors of nested dicts, lists and tuples."""
+    if device.type == 'cpu':
+        return value
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if isinstance(value, dict):
+        for key, item in value.items():
+            value[key] = _to_device(item, device)
+    elif isinstance(value, list):
+        value[:] = [_to_device(item, device) for item in value]
+    elif type(value) is tuple:
+        return tuple(_to_device(item, device) for item in value)
+    return value
 
 
 def _first_line(error: Exception) -> str:

@@ -1,5 +1,4 @@
 import argparse
-import io
 import os
 import pickle
 import tarfile
@@ -10,7 +9,7 @@ import pytest
 import torch
 
 from mmssl_geo.checkpoints.io import read_checkpoint, write_checkpoint
-from mmssl_geo.checkpoints.safe_pickle import safe_pickle
+from mmssl_geo.checkpoints.safe_pickle import safe_load
 from mmssl_geo.utils.errors import UserError
 
 
@@ -90,7 +89,7 @@ def test_numpy_1_and_2_names():
     data = pickle.dumps(np.arange(3), protocol=2)
     core = b'numpy._core.' if b'numpy._core.' in data else b'numpy.core.'
     for name in (b'numpy.core.', b'numpy._core.'):
-        array = safe_pickle.load(io.BytesIO(data.replace(core, name)))
+        array = safe_load(data.replace(core, name))
         assert array.tolist() == [0, 1, 2]
 
 
@@ -119,7 +118,7 @@ def test_allowed_class_cannot_be_changed(tmp_path):
     # GLOBAL Namespace, (None, {'trap': 1}), BUILD
     forged = b'\x80\x02cargparse\nNamespace\nN}U\x04trapK\x01s\x86b.'
     with pytest.raises(pickle.UnpicklingError, match='attributes of Namespace'):
-        safe_pickle.load(io.BytesIO(forged))
+        safe_load(forged)
     assert not hasattr(argparse.Namespace, 'trap')
     pickle.loads(forged)
     assert argparse.Namespace.trap == 1, 'the forged file would not have worked'
