@@ -10,6 +10,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmssl_geo.checkpoints import read_checkpoint
+from mmssl_geo.engine.checkpoint_loading import install_safe_loaders
 from mmssl_geo.engine.runner import RemovableHooksRunner
 from mmssl_geo.utils.errors import UserError
 
@@ -34,6 +35,7 @@ def build_runner(cfg: Config, resume: str | None = None, amp: bool = False, allo
         UserError: If there is nothing to resume from, weights are named twice, a checkpoint is not safe to read, more
             processes than GPUs were started, or a part cannot be built.
     """
+    install_safe_loaders(allow_unsafe)
     _check_initial_weights(cfg, resume)
     if resume:
         cfg.resume, cfg.load_from = True, find_checkpoint(resume, cfg.work_dir, allow_unsafe)

@@ -2,7 +2,7 @@
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
 import torch
@@ -14,6 +14,9 @@ from mmssl_geo.utils.errors import UserError
 StateDict = dict[str, Tensor]
 FeatureFn = Callable[[Tensor], list[Tensor]]
 """Function from images, shape (B, C, H, W), to feature tensors."""
+
+
+FLOAT_TYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 class NumHeadsError(UserError):
@@ -160,6 +163,8 @@ def check_weights(
                 f'{name} has dtype {value.dtype}, not a floating-point type: use the checkpoint from before its '
                 'quantisation'
             )
+        if value.is_sparse or value.dtype not in FLOAT_TYPES:
+            raise UserError(f'{name} has dtype {value.dtype}, {value.layout}; save dense float32, float16 or bfloat16')
         if not torch.isfinite(value).all():
             raise UserError(
                 f'{name} has values that are not finite (NaN or Inf), so the training diverged: use an earlier '
@@ -167,6 +172,15 @@ def check_weights(
             )
         if key.endswith('running_var') and (value < 0).any():
             raise UserError(f'{name} has negative variances, so the file is damaged: use another checkpoint')
+
+
+def count_blocks(indices: Iterable[str]) -> int:
+    """Returns one more than the highest block index of some keys; at least 1.
+
+    An index above the number of keys belongs to no complete network, and must not make a long list of missing keys.
+    """
+    numbers = [int(index) if len(index) < 7 else 10**7 for index in indices]
+    return min(max(numbers, default=0), len(numbers)) + 1
 
 
 def import_class(module: str, name: str) -> Any:  # noqa: ANN401  (a class or function of an untyped package)

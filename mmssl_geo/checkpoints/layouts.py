@@ -39,14 +39,56 @@ class Layout:
     markers: tuple[str, ...] = ()
 
 
+WRAPPERS = ('_orig_mod', '_fsdp_wrapped_module', '_checkpoint_wrapped_module')
+MAIN_ENTRIES = ('state_dict', 'model', 'model_state_dict', 'module')
 _DINO_PREFIXES = dict(student='student/backbone.', teacher='teacher/backbone.')
 LAYOUTS = (
+    Layout(
+        'MoCo training checkpoint',
+        ('torchvision',),
+        dict(student='encoder_q.', teacher='encoder_k.'),
+        markers=('encoder_q.',),
+    ),
+    Layout('DenseCL training checkpoint', ('torchvision',), dict(student='encoder_q.0.', teacher='encoder_k.0.')),
+    Layout('PixPro or SoCo training checkpoint', ('torchvision',), dict(student='encoder.', teacher='encoder_k.')),
+    Layout(
+        'solo-learn training checkpoint',
+        ('timm', 'torchvision'),
+        dict(student='backbone.', teacher='momentum_backbone.'),
+        markers=('momentum_backbone.',),
+    ),
+    Layout(
+        'solo-learn training checkpoint without momentum',
+        ('timm', 'torchvision'),
+        dict(encoder='backbone.'),
+        markers=('projector.', 'classifier.weight'),
+    ),
+    Layout(
+        'lightly training checkpoint',
+        ('timm', 'torchvision'),
+        dict(student='student_backbone.', teacher='teacher_backbone.'),
+    ),
+    Layout(
+        'lightly training checkpoint of a masked ViT',
+        ('timm',),
+        dict(student='student_backbone.vit.', teacher='teacher_backbone.vit.'),
+    ),
+    Layout(
+        'lightly training checkpoint with a momentum encoder',
+        ('timm', 'torchvision'),
+        dict(student='backbone.', teacher='backbone_momentum.'),
+        markers=('backbone_momentum.',),
+    ),
     Layout(
         'training checkpoint of mmssl_geo',
         ('mmpretrain', 'torchvision'),
         dict(student='backbone.', teacher='teacher.backbone.'),
     ),
-    Layout('official GTSA training checkpoint', ('timm',), dict(student='base_encoder.', teacher='momentum_encoder.')),
+    Layout(
+        'official GTSA or MoCo v3 training checkpoint',
+        ('timm', 'torchvision'),
+        dict(student='base_encoder.', teacher='momentum_encoder.'),
+    ),
     Layout(
         'iBOT or denseSSL training checkpoint',
         ('timm', 'torchvision'),
@@ -59,6 +101,21 @@ LAYOUTS = (
     Layout('single encoder with the keys of timm', ('timm',), dict(encoder='')),
     Layout('single encoder with the keys of torchvision', ('torchvision',), dict(encoder='')),
 )
+
+
+FOREIGN_KEYS = {
+    r'(^|\.)embeddings\.(patch_embeddings|cls_token)': (
+        'Hugging Face transformers',
+        'load the network in timm (timm.create_model(NAME, pretrained=True))',
+    ),
+    r'^(teacher|student)_embedding_model': ('lightly-train', 'export its backbone (lightly_train.export)'),
+    r'(^|\.)4\.0\.conv1\.weight$': (
+        'a ResNet as an nn.Sequential without names',
+        'load them into a ResNet of torchvision, layer by layer',
+    ),
+    r'(^|\.)visual\.(transformer|trunk|conv1)': ('a CLIP model', 'take its image encoder as a network of timm'),
+}
+"""What wrote keys that no layout fits, and how to get an encoder with the keys of timm or torchvision."""
 
 
 @dataclass(frozen=True)
@@ -110,16 +167,39 @@ class MatchedEncoder:
 def flatten_checkpoint(contents: Mapping[Any, Any]) -> dict[str, Tensor]:
     """Returns all tensors of a checkpoint by key.
 
-    Tensors of `state_dict` or `model` keep their keys; those of another dict get its name and '/' as a prefix. The
-    prefix `module.` of a parallel wrapper is removed.
+    Tensors of `state_dict`, `model` or DeepSpeed's `module` keep their keys; those of another dict get its name and '/'
+    as a prefix. Names of wrappers are removed.
+
+    Raises:
+        UserError: If two tensors get the same key, or a key is not text.
     """
-    main = next((name for name in ('state_dict', 'model') if isinstance(contents.get(name), dict)), None)
+    main = next((name for name in MAIN_ENTRIES if isinstance(contents.get(name), dict)), None)
     tensors = {str(key): value for key, value in contents.items() if isinstance(value, Tensor)}
     for name, values in contents.items():
         for key, value in values.items() if isinstance(values, dict) else ():
             if isinstance(value, Tensor):
-                tensors[('' if name == main else f'{name}/') + str(key)] = value
-    return {re.sub(r'^([^/.]+/)?module\.', r'\1', key): value for key, value in tensors.items()}
+                if not isinstance(key, str):
+                    raise UserError(f'{name} has the key {key!r}, but the keys of weights must be text')
+                tensors[('' if name == main else f'{name}/') + key] = value
+    stripped: dict[str, Tensor] = {}
+    for key, value in tensors.items():
+        short = strip_wrappers(key)
+        if short in stripped:
+            raise UserError(f'the file has two tensors for {short}, one of them under the name {key}')
+        stripped[short] = value
+    return stripped
+
+
+def strip_wrappers(key: str, inner_module: bool = True) -> str:
+    """Removes the names that DDP, FSDP, `torch.compile` and activation checkpointing put into the keys of a model.
+
+    Args:
+        key: Key of a tensor.
+        inner_module: Whether to remove `module.` in the middle of a key too. A model may have a part of that name, an
+            encoder of a known architecture does not.
+    """
+    key = re.sub(rf'(?<![^./])(?:{"|".join(WRAPPERS)})\.', '', key)
+    return re.sub(r'(?<![^./])module\.', '', key) if inner_module else key.removeprefix('module.')
 
 
 def match_encoder(tensors: Mapping[str, Tensor], weights: str) -> MatchedEncoder:
@@ -148,6 +228,8 @@ def match_encoder(tensors: Mapping[str, Tensor], weights: str) -> MatchedEncoder
         for role in layout.prefixes
     ]
     best = max(matches, key=lambda match: (match.is_complete, match.num_expected))
+    if not best.is_complete:
+        _refuse_foreign(tensors)
     if best.num_expected == 0:
         raise UserError(
             f'the weights fit no known layout; the file has the keys {summarize_keys(tensors, 12)}. {_known_layouts()}'
@@ -169,6 +251,16 @@ def match_encoder(tensors: Mapping[str, Tensor], weights: str) -> MatchedEncoder
             f'{match.architecture.title}; {"; ".join(faults)}. {_known_layouts()}'
         )
     return match
+
+
+def _refuse_foreign(tensors: Mapping[str, Tensor]) -> None:
+    for pattern, (writer, remedy) in FOREIGN_KEYS.items():
+        key = next((key for key in tensors if re.search(pattern, key)), None)
+        if key:
+            raise UserError(
+                f'the weights have the keys of {writer} ({key}), which are not supported; {remedy} and save its '
+                'state_dict'
+            )
 
 
 def summarize_keys(keys: Iterable[str], limit: int = 40) -> str:

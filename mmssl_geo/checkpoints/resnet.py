@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from mmssl_geo.checkpoints.formats.onnx import OnnxModel
 from mmssl_geo.utils.errors import UserError
 
-from .architecture import Architecture, FeatureFn, NumHeadsError, StateDict, check_weights
+from .architecture import Architecture, FeatureFn, NumHeadsError, StateDict, check_weights, count_blocks
 from .meta_config import backbone_config
 from .networks import openmmlab_resnet, resnet_maps, timm_resnet
 
@@ -193,9 +193,7 @@ def _block_counts(keys: Iterable[str]) -> tuple[bool, tuple[int, ...]]:
     """Returns whether the blocks are bottlenecks, and the number of blocks per stage, at least one."""
     keys = set(keys)
     matches = [match for match in (re.match(r'layer([1-4])\.(\d+)\.', key) for key in keys) if match]
-    counts = tuple(
-        1 + max((int(match[2]) for match in matches if match[1] == str(stage)), default=0) for stage in (1, 2, 3, 4)
-    )
+    counts = tuple(count_blocks(match[2] for match in matches if match[1] == str(stage)) for stage in (1, 2, 3, 4))
     return 'layer1.0.conv3.weight' in keys, counts
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from mmssl_geo.checkpoints.formats.onnx import OnnxModel
 from mmssl_geo.utils.errors import UserError
 
-from .architecture import Architecture, FeatureFn, NumHeadsError, StateDict, check_weights
+from .architecture import Architecture, FeatureFn, NumHeadsError, StateDict, check_weights, count_blocks
 from .meta_config import backbone_config
 from .networks import ClsAndMap, last_output, mmpretrain_vit, timm_vit, timm_vit_args, vit_tokens
 
@@ -118,7 +118,7 @@ class ViT(Architecture[ViTSpec]):
     """
 
     title = 'vision transformer (one class token; no register or distillation tokens, no LayerScale)'
-    ignored_prefixes = ('head.', 'pre_logits.', 'masked_embed', 'mask_token')
+    ignored_prefixes = ('head.', 'pre_logits.', 'masked_embed', 'mask_token', 'decoder_')  # the last of MAE
 
     def expected_keys(self, state_dict: StateDict, key_style: str) -> list[str]:
         final_norm = key_style != 'mmpretrain' or any(key in state_dict for key in _final_norm_keys(key_style))
@@ -240,10 +240,10 @@ def _final_norm_keys(key_style: str) -> tuple[str, ...]:
 
 
 def _num_blocks(keys: Iterable[str], key_style: str) -> int:
-    """Returns one more than the highest block index; at least 1, so that the keys of a block count as missing."""
+    """Returns the number of blocks; at least 1, so that the keys of a block count as missing."""
     blocks = re.escape(KEY_TEMPLATES[key_style][3].split('N')[0])
     matches = (re.match(blocks + r'(\d+)\.', key) for key in keys)
-    return max((int(match[1]) for match in matches if match), default=0) + 1
+    return count_blocks(match[1] for match in matches if match)
 
 
 def _target_key_style(target: str) -> str:
@@ -312,8 +312,9 @@ def _check_cls_position(pos_embed: Tensor, source_key: str) -> None:
 
 def _num_heads(width: int, meta: object, requested: int | None) -> tuple[int, str]:
     """Returns the number of heads and where it comes from."""
-    if isinstance(meta, dict) and str(meta.get('num_heads', '')).isdigit():
-        heads, source = int(meta['num_heads']), "the file's meta"
+    stored = str(meta.get('num_heads', '')) if isinstance(meta, dict) else ''
+    if re.fullmatch('[0-9]{1,6}', stored):
+        heads, source = int(stored), "the file's meta"
     else:
         heads, source = _heads_in_config(backbone_config(meta), width), "the config in the file's meta"
     if heads and requested not in (None, heads):

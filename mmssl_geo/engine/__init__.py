@@ -1,5 +1,6 @@
-"""Hooks, loops, optimizer wrappers and the runner, registered in the scope `mmssl_geo`."""
+"""Hooks, loops, optimizer wrappers and the runner, registered in the scope `mmssl_geo`; safe reading of checkpoints."""
 
+from .checkpoint_loading import install_safe_loaders
 from .hooks import (
     CollapseMonitorHook,
     CompileHook,
@@ -26,6 +27,8 @@ from .optimizers import (
 )
 from .runner import RemovableHooksRunner
 
+install_safe_loaders()
+
 __all__ = [
     'CollapseMonitorHook',
     'CompileHook',
@@ -48,4 +51,5 @@ __all__ = [
     'TeacherUpdateHook',
     'ThroughputHook',
     'UnreadableImagesHook',
+    'install_safe_loaders',
 ]

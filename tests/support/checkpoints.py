@@ -98,6 +98,11 @@ def prefixed(prefix, state):
     return {prefix + key: value for key, value in state.items()}
 
 
+def repeated(state, *prefixes):
+    """The weights of one network under each of the prefixes."""
+    return {key: value for prefix in prefixes for key, value in prefixed(prefix, state).items()}
+
+
 def without_classifier(net):
     return {key: value for key, value in net.state_dict().items() if not key.startswith('fc.')}
 

@@ -17,7 +17,7 @@ def test_report(tmp_path, vit_sources, save):
     report = convert(save(vit_sources['official'][0]), tmp_path / 'a.pth', 'mmdet', num_heads=3)
     text = str(report)
     for line in (
-        'official GTSA training checkpoint, teacher',
+        'official GTSA or MoCo v3 training checkpoint, teacher',
         'width 48, depth 2, 3 heads (--num-heads), hidden 96, patch 16, grid 4 x 4 (64 pixels)',
         'features at 64 x 64',
     ):

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torchvision.models import swin_t
 
-from mmssl_geo.checkpoints.layouts import LAYOUTS, flatten_checkpoint, match_encoder, summarize_keys
+from mmssl_geo.checkpoints.layouts import LAYOUTS, flatten_checkpoint, match_encoder, strip_wrappers, summarize_keys
 from mmssl_geo.checkpoints.resnet import ResNet
 from mmssl_geo.checkpoints.vit import vit_keys
 from mmssl_geo.utils.errors import UserError
@@ -24,8 +24,8 @@ def match(contents, weights='teacher'):
     'kind, name, key_style',
     [
         ('ours', 'training checkpoint of mmssl_geo', 'mmpretrain'),
-        ('official', 'official GTSA training checkpoint', 'timm'),
-        ('official, wrapped', 'official GTSA training checkpoint', 'timm'),
+        ('official', 'official GTSA or MoCo v3 training checkpoint', 'timm'),
+        ('official, wrapped', 'official GTSA or MoCo v3 training checkpoint', 'timm'),
         ('DINO', 'DINO training checkpoint', 'timm'),
         ('iBOT', 'iBOT or denseSSL training checkpoint', 'timm'),
         ('one network', 'one network of a DINO, iBOT or denseSSL checkpoint', 'timm'),
@@ -52,6 +52,21 @@ def test_detects_vits(vit_sources, kind, name, key_style):
         (make.dino(RESNET, RESNET, loss='ibot_loss'), 'iBOT or denseSSL training checkpoint'),
         (dict(teacher=make.prefixed('backbone.', RESNET)), 'DINO training checkpoint'),
         (dict(state_dict=make.prefixed('teacher.backbone.', RESNET)), 'training checkpoint of mmssl_geo'),
+        (make.repeated(RESNET, 'module.encoder_q.', 'module.encoder_k.'), 'MoCo training checkpoint'),
+        (make.repeated(RESNET, 'encoder_q.0.', 'encoder_k.0.'), 'DenseCL training checkpoint'),
+        (make.repeated(RESNET, 'backbone.', 'encoder_q.0.', 'encoder_k.0.'), 'DenseCL training checkpoint'),
+        (make.repeated(RESNET, 'module.encoder.', 'module.encoder_k.'), 'PixPro or SoCo training checkpoint'),
+        (make.repeated(RESNET, 'base_encoder.', 'momentum_encoder.'), 'official GTSA or MoCo v3 training checkpoint'),
+        (make.repeated(RESNET, 'backbone.', 'momentum_backbone.'), 'solo-learn training checkpoint'),
+        (
+            {**make.repeated(RESNET, 'backbone.'), 'projector.0.weight': ONE},
+            'solo-learn training checkpoint without momentum',
+        ),
+        (make.repeated(RESNET, 'student_backbone.', 'teacher_backbone.'), 'lightly training checkpoint'),
+        (
+            make.repeated(RESNET, 'backbone.', 'backbone_momentum.'),
+            'lightly training checkpoint with a momentum encoder',
+        ),
         (RESNET, 'single encoder with the keys of torchvision'),
         (dict(state_dict=make.prefixed('module.', RESNET), ema=RESNET), 'single encoder with the keys of torchvision'),
     ],
@@ -59,6 +74,42 @@ def test_detects_vits(vit_sources, kind, name, key_style):
 def test_detects_resnets(contents, name):
     taken = match(contents)
     assert taken.layout.name == name and taken.key_style == 'torchvision' and len(taken.state_dict) == len(RESNET) - 2
+
+
+@pytest.mark.parametrize(
+    'contents, name',
+    [
+        (make.repeated(timm_state(), 'student_backbone.vit.', 'teacher_backbone.vit.'), 'masked ViT'),
+        (make.repeated(timm_state(), 'base_encoder.', 'momentum_encoder.'), 'MoCo v3'),
+        ({**timm_state(), 'decoder_embed.weight': ONE, 'mask_token': ONE}, 'keys of timm'),
+        (dict(module=timm_state(), optimizer={}), 'keys of timm'),
+        (dict(model_state_dict=make.prefixed('_orig_mod.', timm_state())), 'keys of timm'),
+    ],
+)
+def test_detects_vits_of_other_trainers(contents, name):
+    assert name in match(contents).layout.name
+
+
+@pytest.mark.parametrize(
+    'key, message',
+    [
+        ('vit.embeddings.cls_token', r'keys of Hugging Face transformers \(vit\.embeddings.*create_model'),
+        ('embeddings.patch_embeddings.projection.weight', 'Hugging Face'),
+        ('teacher_embedding_model.wrapped_model._model.cls_token', 'lightly-train.*export'),
+        ('backbone.4.0.conv1.weight', 'a ResNet as an nn.Sequential without names'),
+        ('visual.transformer.resblocks.0.ln_1.weight', 'a CLIP model'),
+    ],
+)
+def test_refuses_foreign_keys_by_name(key, message):
+    with pytest.raises(UserError, match=message):
+        match({key: ONE, 'other.weight': ONE})
+
+
+@pytest.mark.parametrize('index', ['999999999', '9' * 30])
+def test_a_huge_block_index_is_not_a_long_list(index):
+    with pytest.raises(UserError, match='missing keys') as error:
+        match({**timm_state(), f'blocks.{index}.norm1.weight': ONE, f'layer1.{index}.conv1.weight': ONE})
+    assert len(str(error.value)) < 10_000
 
 
 def test_layout_names_are_unique():
@@ -83,7 +134,31 @@ def test_flatten_keeps_containers_apart():
     )
     assert flat == {'a': one, 'ema/a': two, 'loose': three}
     assert set(flatten_checkpoint(dict(student={'module.backbone.a': one}))) == {'student/backbone.a'}
-    assert set(flatten_checkpoint(dict(model={'module.a': one, 'b.module.c': one}))) == {'a', 'b.module.c'}
+    assert set(flatten_checkpoint(dict(module={'module.a': one, 'b.module.c': one}))) == {'a', 'b.c'}
+
+
+@pytest.mark.parametrize(
+    'key, stripped, whole_model',
+    [
+        ('module.backbone.conv1.weight', 'backbone.conv1.weight', 'backbone.conv1.weight'),
+        ('module._orig_mod.conv1.weight', 'conv1.weight', 'conv1.weight'),
+        ('_fsdp_wrapped_module.blocks.0._fsdp_wrapped_module.norm.bias', 'blocks.0.norm.bias', 'blocks.0.norm.bias'),
+        ('blocks.0._checkpoint_wrapped_module.norm.bias', 'blocks.0.norm.bias', 'blocks.0.norm.bias'),
+        ('teacher/module.backbone.norm.bias', 'teacher/backbone.norm.bias', 'teacher/module.backbone.norm.bias'),
+        ('neck.module.weight', 'neck.weight', 'neck.module.weight'),
+        ('submodule.weight', 'submodule.weight', 'submodule.weight'),
+    ],
+)
+def test_strip_wrappers(key, stripped, whole_model):
+    assert strip_wrappers(key) == stripped
+    assert strip_wrappers(key, inner_module=False) == whole_model
+
+
+def test_two_tensors_of_one_name():
+    with pytest.raises(UserError, match=r'two tensors for a\.b, one of them under the name module\.a\.b'):
+        flatten_checkpoint({'a.b': ONE, 'module.a.b': ONE})
+    with pytest.raises(UserError, match='state_dict has the key 3, but the keys of weights must be text'):
+        flatten_checkpoint(dict(state_dict={3: ONE}))
 
 
 @pytest.mark.parametrize(
@@ -165,11 +240,11 @@ def test_unknown_networks_are_refused_with_a_list_of_keys():
     with pytest.raises(
         UserError,
         match=r'no known layout.*unexpected .*features\.\*\.\*\.attn\.qkv\.weight \(12 x\), .*'
-        r'\. Known layouts: training checkpoint of mmssl_geo; .*DINO training',
+        r'\. Known layouts: .*training checkpoint of mmssl_geo; .*DINO training',
     ):
         match(state)
-    with pytest.raises(UserError, match=r'the file has the keys encoder_q\.conv1\.weight, .* and 59 more\. Known'):
-        match(make.prefixed('encoder_q.', RESNET))
+    with pytest.raises(UserError, match=r'the file has the keys tower\.conv1\.weight, .* and 59 more\. Known'):
+        match(make.prefixed('tower.', RESNET))
     with pytest.raises(UserError, match=r'no known layout; the file has the keys \(none\)'):
         match(dict(epoch=1))
 

@@ -1,6 +1,5 @@
 """Stops a run whose checkpoint does not fit the model."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from mmengine.hooks import Hook
@@ -8,6 +7,7 @@ from mmengine.model import PretrainedInit
 from mmengine.runner import Runner
 
 from mmssl_geo.checkpoints import read_checkpoint
+from mmssl_geo.engine.checkpoint_loading import install_safe_loaders
 from mmssl_geo.engine.runner_values import unwrapped_model
 from mmssl_geo.models.backbones.strict_init import BACKBONE_PREFIX, check_weights, stored_weights
 from mmssl_geo.registry import HOOKS
@@ -28,8 +28,8 @@ FINE_TUNING_ADVICE = (
 class StrictLoadHook(Hook):
     """Makes `load_from`, `resume` and a model's own `init_cfg` fail where mmengine only logs.
 
-    mmengine loads with `strict=False`, and reads a file that needs code by running that code. This hook reads the file
-    safely before mmengine does, and requires every tensor of the model's `backbone.` with its shape. In pretraining, to
+    mmengine loads with `strict=False`, and reads a file that needs code by running that code. This hook makes mmengine
+    read files safely, and requires every tensor of the model's `backbone.` with its shape. In pretraining, to
     resume and to test, it requires every tensor of the model. The backbone checks its own `init_cfg`.
 
     Args:
@@ -43,15 +43,19 @@ class StrictLoadHook(Hook):
         self._error_in_test: UserError | None = None
 
     def before_run(self, runner: Runner) -> None:
-        """Reads the files that mmengine will load.
+        """Makes mmengine read all files safely, and checks those of `init_cfg` of the whole model.
+
+        mmengine calls no hook after it loads the file of an `init_cfg`.
 
         Raises:
-            UserError: If a file is missing, unsafe or not a checkpoint.
+            UserError: If a file is missing, unsafe, not a checkpoint, or does not fit.
         """
-        for source, check_backbone in _sources(runner):
-            checkpoint = read_checkpoint(source, allow_code=self.allow_code)
-            if check_backbone:
-                _check_backbone(runner, checkpoint, source)
+        install_safe_loaders(self.allow_code)
+        init_cfg: Any = getattr(unwrapped_model(runner), 'init_cfg', None)
+        for cfg in init_cfg if isinstance(init_cfg, (list, tuple)) else [init_cfg]:
+            if cfg and cfg.get('type') in ('Pretrained', PretrainedInit):
+                checkpoint = read_checkpoint(cfg['checkpoint'], allow_code=self.allow_code)
+                _check_backbone(runner, checkpoint, cfg['checkpoint'])
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Checks the loaded tensors.
@@ -62,6 +66,7 @@ class StrictLoadHook(Hook):
         """
         source = getattr(runner, '_load_from', None) or f'of {runner.work_dir}'
         if getattr(runner, '_resume', False):
+            _check_resumable(checkpoint, source)
             check_weights(
                 unwrapped_model(runner).state_dict(),
                 stored_weights(checkpoint),
@@ -90,17 +95,17 @@ class StrictLoadHook(Hook):
             raise self._error_in_test
 
 
-def _sources(runner: Runner) -> Iterator[tuple[str, bool]]:
-    """Yields the files that the run reads, and whether `before_run` must check their tensors.
-
-    mmengine calls no hook after it loads the file of an `init_cfg`.
-    """
-    if runner._load_from is not None:
-        yield runner._load_from, False
-    init_cfg: Any = getattr(unwrapped_model(runner), 'init_cfg', None)
-    for cfg in init_cfg if isinstance(init_cfg, (list, tuple)) else [init_cfg]:
-        if cfg and cfg.get('type') in ('Pretrained', PretrainedInit):
-            yield cfg['checkpoint'], True
+def _check_resumable(checkpoint: dict[str, Any], source: str) -> None:
+    """Checks that a file holds the parts of a run that mmengine restores."""
+    kinds = dict(state_dict=dict, optimizer=dict, message_hub=dict, meta=dict)
+    missing = [name for name, kind in kinds.items() if not isinstance(checkpoint.get(name), kind)]
+    counts = checkpoint['meta'] if 'meta' not in missing else {}
+    missing += [f'meta.{name}' for name in ('epoch', 'iter') if not isinstance(counts.get(name), int)]
+    if missing:
+        raise UserError(
+            f'checkpoint {source} cannot be resumed: it lacks {", ".join(missing)}, so it holds weights only. Resume '
+            f'from a checkpoint that a run saved, or start a new run from the weights with load_from={source}'
+        )
 
 
 def _is_pretraining(runner: Runner) -> bool:

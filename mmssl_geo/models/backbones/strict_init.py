@@ -9,6 +9,8 @@ from mmengine.model import BaseModule, PretrainedInit
 from torch import Tensor
 
 from mmssl_geo.checkpoints import read_checkpoint
+from mmssl_geo.checkpoints.architecture import FLOAT_TYPES
+from mmssl_geo.checkpoints.layouts import strip_wrappers
 from mmssl_geo.utils.errors import UserError
 
 BACKBONE_PREFIX = 'backbone.'
@@ -115,13 +117,22 @@ def read_backbone(init_cfg: Mapping[str, Any]) -> tuple[dict[str, Tensor], int]:
         UserError: If the file is missing, unsafe or no checkpoint.
     """
     checkpoint = read_checkpoint(init_cfg['checkpoint'], allow_code=init_cfg.get('allow_code', False))
-    return backbone_weights(stored_weights(checkpoint), init_cfg.get('prefix'))
+    weights = {strip_wrappers(key): value for key, value in stored_weights(checkpoint).items()}
+    return backbone_weights(weights, init_cfg.get('prefix'))
 
 
 def stored_weights(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Returns the tensors of a checkpoint or of its `state_dict` entry, without the prefix `module.` of DDP."""
+    """Returns the tensors of a checkpoint or of its `state_dict` entry, without the names of wrappers in their keys.
+
+    Raises:
+        UserError: If there are no weights by key.
+    """
     state = checkpoint.get('state_dict', checkpoint)
-    return {key.removeprefix('module.'): value for key, value in state.items() if isinstance(value, Tensor)}
+    if not isinstance(state, Mapping):
+        raise UserError(f'the checkpoint has a {type(state).__name__} as its state_dict, not weights by key')
+    return {
+        strip_wrappers(str(key), inner_module=False): value for key, value in state.items() if isinstance(value, Tensor)
+    }
 
 
 def backbone_weights(state: Mapping[str, Tensor], prefix: str | None = None) -> tuple[dict[str, Tensor], int]:
@@ -171,13 +182,19 @@ def check_weights(
         for key in common
         if found[key].shape != expected[key].shape
     ]
-    non_finite = [key for key in common if not torch.isfinite(found[key]).all()]
+    retyped = [
+        f'{key} ({found[key].dtype})'
+        for key in common
+        if expected[key].is_floating_point() and found[key].dtype not in FLOAT_TYPES
+    ]
+    non_finite = [key for key in common if found[key].dtype in FLOAT_TYPES and not torch.isfinite(found[key]).all()]
     faults = [
         f'{len(keys)} {fault}: {_listed(keys)}'
         for keys, fault in (
             (missing, f'of {len(expected)} are missing'),
             (unexpected, 'are unexpected'),
             (reshaped, 'have another shape'),
+            (retyped, 'are not float32, float16 or bfloat16'),
             (non_finite, 'hold NaN or infinite values'),
         )
         if keys
