@@ -23,7 +23,8 @@ def backbone_config(meta: object) -> dict[str, Any]:
             if isinstance(statement, ast.Assign) and getattr(statement.targets[0], 'id', None) == 'model'
         ]
         backbone = values[-1]['backbone']
-    except (SyntaxError, ValueError, RecursionError, IndexError, KeyError, TypeError):  # missing, or another form
+    except (SyntaxError, ValueError, RecursionError, MemoryError, IndexError, KeyError, TypeError):
+        # Missing or of another form; the parser reports deep nesting as RecursionError or MemoryError.
         return {}
     return backbone if isinstance(backbone, dict) else {}
 
