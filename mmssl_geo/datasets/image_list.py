@@ -11,8 +11,8 @@ from mmssl_geo.registry import DATASETS
 from mmssl_geo.utils.errors import UserError
 
 from .image_cache import ImageCache
-from .image_names import EXTENSIONS, PathTable, read_ann_file, scan_folder
-from .image_reading import UnreadableImage, read_rgb
+from .image_names import EXTENSIONS, PathTable, log, read_ann_file, scan_folder
+from .image_reading import MAX_PIXELS, UnreadableImage, printable, read_rgb
 from .image_sources import FileImages, TarImages
 from .pipeline import Pipeline, build_pipeline
 
@@ -60,6 +60,9 @@ class ImageListDataset(Dataset):
         max_unreadable: Share of unreadable images above which `UnreadableImagesHook` stops the run.
         extensions: File extensions of images in a scan or in tar files, in any case.
         reduced_decoding: Whether large JPEGs are decoded at 1/2, 1/4 or 1/8 of their size if the pipeline allows it.
+        max_pixels: Largest number of pixels of an image, by its header; larger ones count as unreadable. A worker
+            needs three bytes and more for each pixel.
+        allow_damaged: Whether truncated and damaged images are used as far as they can be decoded.
         cache: Arguments `folder` and `max_gb` of `ImageCache`; None decodes every image every time.
 
     Raises:
@@ -80,6 +83,8 @@ class ImageListDataset(Dataset):
         max_unreadable: float = 0.01,
         extensions: Sequence[str] = EXTENSIONS,
         reduced_decoding: bool = True,
+        max_pixels: int = MAX_PIXELS,
+        allow_damaged: bool = False,
         cache: dict[str, Any] | None = None,
     ) -> None:
         if not isinstance(data_root, (str, os.PathLike)):
@@ -89,6 +94,8 @@ class ImageListDataset(Dataset):
             )
         self.image_root = os.path.join(os.path.expanduser(data_root), data_prefix)
         self.seed = seed
+        self.max_pixels = max_pixels
+        self.allow_damaged = allow_damaged
         self.max_unreadable = max_unreadable
         self.source = self._find_images(data_root, ann_file, tuple(extension.lower() for extension in extensions))
         self.names = self.source.names
@@ -123,7 +130,7 @@ class ImageListDataset(Dataset):
             file = self.source.open(index)
         except OSError as error:  # of a shard; the reader opens other files
             raise UnreadableImage(self.path(index), error.strerror or str(error)) from error
-        return read_rgb(self.path(index), file, self.reduction)
+        return read_rgb(self.path(index), file, self.reduction, self.max_pixels, self.allow_damaged)
 
     def __getitem__(self, index: int | tuple[int, int]) -> dict[str, Any]:
         """Returns a sample.
@@ -166,7 +173,7 @@ class ImageListDataset(Dataset):
                 unreadable.append(error)
         raise UserError(
             f'{len(unreadable)} images in a row cannot be read, the first is {unreadable[0]}; '
-            f'check the images below {self.image_root}'
+            f'check the images below {printable(self.image_root)}'
         )
 
     def _read(self, index: int) -> np.ndarray:
@@ -189,7 +196,9 @@ class ImageListDataset(Dataset):
             return FileImages(self.image_root, self._scan(extensions))
         path = os.path.join(os.path.expanduser(data_root), os.path.expanduser(ann_file))
         if not path.lower().endswith('.tar'):
-            return FileImages(self.image_root, read_ann_file(path))
+            names = read_ann_file(path)
+            log(f'{path}: {len(names)} images')
+            return FileImages(self.image_root, names)
         source = TarImages(path, extensions)
         if len(source.names) == 0:
             raise UserError(f'there is no image in {path} (expected members ending in {", ".join(extensions)})')

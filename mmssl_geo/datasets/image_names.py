@@ -1,16 +1,32 @@
 """Names of the images of a data set: a compact table, and the ways to fill it from a folder, a list or a COCO file."""
 
+import collections
 import json
 import os
+import sys
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from mmengine.logging import print_log
+from mmengine.logging import MMLogger, print_log
+from PIL import Image
 
 from mmssl_geo.utils.errors import UserError
 
-EXTENSIONS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.gif', '.ppm', '.pgm', '.pbm')
+from .image_reading import printable
+
+
+def _extensions() -> tuple[str, ...]:
+    """Returns the extensions of images that the installed Pillow can read."""
+    Image.init()
+    readable = {extension for extension, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+    return CORE_EXTENSIONS + tuple(extension for extension in OTHER_EXTENSIONS if extension in readable)
+
+
+CORE_EXTENSIONS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.gif', '.ppm', '.pgm', '.pbm')
+OTHER_EXTENSIONS = ('.jfif', '.jpe', '.jp2', '.avif', '.heic', '.heif')  # the last ones need a plugin of Pillow
+EXTENSIONS = _extensions()
 SCAN_REPORT_EVERY = 200_000
+NUM_ENDINGS = 8
 BYTE_ORDER_MARK = b'\xef\xbb\xbf'
 
 
@@ -66,6 +82,7 @@ def scan_folder(folder: str, extensions: Sequence[str] = EXTENSIONS) -> PathTabl
     root = os.fsencode(folder)
     seen: set[tuple[int, int]] = set()
     names: list[bytes] = []
+    left_out: collections.Counter[str] = collections.Counter()
     pending = [b'']
     while pending:
         below = pending.pop()
@@ -74,19 +91,44 @@ def scan_folder(folder: str, extensions: Sequence[str] = EXTENSIONS) -> PathTabl
         if (status.st_dev, status.st_ino) in seen:
             continue
         seen.add((status.st_dev, status.st_ino))
-        folders, files = _list_folder(here)
+        folders, files, num_others = _list_folder(here)
+        left_out['(not a regular file)'] += num_others
         pending.extend(os.path.join(below, name) for name in sorted(folders, reverse=True))
         before = len(names)
-        names.extend(os.path.join(below, name) for name in files if name.lower().endswith(endings))
+        for name in files:
+            if name.lower().endswith(endings):
+                names.append(os.path.join(below, name))
+            else:
+                left_out[os.path.splitext(os.fsdecode(name))[1].lower() or '(no extension)'] += 1
         if len(names) // SCAN_REPORT_EVERY > before // SCAN_REPORT_EVERY:
-            print_log(f'{folder}: {len(names)} images found so far', 'current')
+            log(f'{folder}: {len(names)} images found so far')
+    log(f'{folder}: {len(names)} images{_summary(left_out)}')
     return PathTable.from_names(sorted(names))
 
 
-def _list_folder(folder: bytes) -> tuple[list[bytes], list[bytes]]:
-    """Returns the names of the visible folders and files in a folder; links count as their targets."""
+def log(text: str) -> None:
+    """Logs a line in a run, and prints it to standard error in a tool, whose output may be data."""
+    if MMLogger._instance_dict:
+        print_log(printable(text), 'current')
+    else:
+        print(printable(text), file=sys.stderr)
+
+
+def _summary(left_out: 'collections.Counter[str]') -> str:
+    ranked = sorted((-count, ending) for ending, count in left_out.items() if count)
+    texts = [f'{-count} {ending}' for count, ending in ranked[:NUM_ENDINGS]]
+    texts += [f'{-sum(count for count, _ in ranked[NUM_ENDINGS:])} others'] if len(ranked) > NUM_ENDINGS else []
+    return f'; left out: {", ".join(texts)}' if texts else ''
+
+
+def _list_folder(folder: bytes) -> tuple[list[bytes], list[bytes], int]:
+    """Returns the names of the visible folders and regular files in a folder, and the number of other entries.
+
+    Links count as their targets.
+    """
     folders: list[bytes] = []
     files: list[bytes] = []
+    num_others = 0
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -94,13 +136,18 @@ def _list_folder(folder: bytes) -> tuple[list[bytes], list[bytes]]:
                     continue
                 # os.path.isdir is False for a broken or cyclic link, DirEntry.is_dir would raise
                 is_folder = os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()
-                (folders if is_folder else files).append(entry.name)
+                if is_folder:
+                    folders.append(entry.name)
+                elif os.path.isfile(entry.path) if entry.is_symlink() else entry.is_file():
+                    files.append(entry.name)
+                else:
+                    num_others += 1
     except OSError as error:
         raise UserError(
             f'the folder {os.fsdecode(folder)} cannot be listed ({error.strerror}): '
             'correct data_root and data_prefix, or make the folder readable'
         ) from error
-    return folders, files
+    return folders, files, num_others
 
 
 def read_ann_file(path: str) -> PathTable:

@@ -5,6 +5,9 @@ This file must not import from `mmssl_geo`: tools/make_proposals.py also loads i
 
 import contextlib
 import io
+import os
+import stat
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
@@ -13,12 +16,13 @@ import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 try:
-    import torch
-    from torchvision.io import ImageReadMode, decode_jpeg
-except ImportError:  # the other environment has neither; Pillow decodes to the same pixels there
+    from .jpeg_decoding import decode_rgb
+except ImportError:  # the other environment has no torchvision; Pillow decodes to the same pixels there
     HAS_TORCHVISION = False
 else:
     HAS_TORCHVISION = True
+
+MAX_PIXELS = 100_000_000  # 300 MB as RGB
 
 ORIENTATION_TAG = 0x0112
 # Value of the EXIF orientation tag -> operation that brings the stored image upright (EXIF 2.32, tag 0112).
@@ -31,7 +35,12 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+GREY_OF_MISSING_DATA = 128  # a block of a JPEG without coefficients
+MAX_WARNED = 10_000
 SIDEWAYS = (5, 6, 7, 8)  # orientations that swap height and width
+
+
+_warned: set[str] = set()  # files whose harmless warnings have been printed
 
 
 class UnreadableImage(Exception):
@@ -48,35 +57,52 @@ class UnreadableImage(Exception):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f'{self.path}: {self.reason}'
+        return f'{printable(self.path)}: {self.reason}'
 
 
-def read_rgb(path: str, file: BinaryIO | None = None, reduction: Callable[[int, int], int] | None = None) -> np.ndarray:
+def printable(text: str) -> str:
+    """Escapes what a log cannot hold: control characters, line breaks, and bytes that are not UTF-8."""
+    return ''.join(char if char.isprintable() else char.encode('unicode_escape').decode() for char in text)
+
+
+def read_rgb(
+    path: str,
+    file: BinaryIO | None = None,
+    reduction: Callable[[int, int], int] | None = None,
+    max_pixels: int | None = MAX_PIXELS,
+    allow_damaged: bool = False,
+) -> np.ndarray:
     """Reads an image file as 8-bit RGB.
 
     The EXIF orientation is applied. An alpha channel or a transparent palette entry is dropped (the colours below it
     show), CMYK is converted by Pillow's formula without a colour profile, and of several frames or pages the first is
     read. Grey images of more than 8 bits are scaled, never clipped, see `grey_to_uint8`.
 
-    A truncated file is refused, never half-decoded, whatever other code sets `PIL.ImageFile.LOAD_TRUNCATED_IMAGES` to.
-    (Damage in the middle of a JPEG that its decoder does not report is not detected.)
+    A truncated or damaged file is refused, never half-decoded, whatever other code sets
+    `PIL.ImageFile.LOAD_TRUNCATED_IMAGES` to: a JPEG whose decoder misses data or reads wrong codes, also if its end
+    marker is there; a PNG with a wrong checksum. (A JPEG that is reduced is only checked if it is progressive or its
+    last pixel has the grey of missing data. Without torchvision, JPEGs that are cut but closed are not detected.)
 
     Args:
         path: Path of the file.
         file: File to read instead, in which case `path` is only its name; it is closed.
         reduction: From the height and width of a JPEG to the factor (1, 2, 4 or 8) by which it may be reduced. The JPEG
             is decoded at that part of its size, rounded up.
+        max_pixels: Largest number of pixels, by the header of the file; None for Pillow's limit.
+        allow_damaged: Whether to read truncated and damaged files as far as they can be decoded.
 
     Returns:
         Image in RGB order, uint8, writable, shape (H, W, 3).
 
     Raises:
-        UnreadableImage: If the file is missing, empty, no image, truncated, damaged, a decompression bomb (Pillow's
-            limit, about 179 million pixels), or of a mode that cannot be converted to RGB.
+        UnreadableImage: If the path is missing or not a regular file, or if the file is empty, no image, truncated,
+            damaged, too large, or of a mode that cannot be converted to RGB.
     """
     try:
-        with _strict_and_quiet(), file or _in_memory(path) as stream, Image.open(stream) as image:
-            return _read(stream, image, reduction)
+        with _quiet(allow_damaged), file or _in_memory(path) as stream, Image.open(stream) as image:
+            if max_pixels and image.width * image.height > max_pixels:
+                raise ValueError(f'{image.width} x {image.height} pixels are more than max_pixels={max_pixels}')
+            return _read(path, stream, image, reduction, allow_damaged)
     except MemoryError:  # a problem of the machine, not of the file
         raise
     except Exception as error:  # Pillow's decoders raise almost any type on damaged bytes
@@ -92,7 +118,7 @@ def upright_size(path: str) -> tuple[int, int]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
-            with Image.open(path) as image:
+            with _open_regular(path) as file, Image.open(file) as image:
                 height, width = image.height, image.width
                 # Pillow's TIFF reader rotates image and size itself
                 sideways = image.format != 'TIFF' and _orientation(image) in SIDEWAYS
@@ -101,37 +127,68 @@ def upright_size(path: str) -> tuple[int, int]:
     return (width, height) if sideways else (height, width)
 
 
+def _open_regular(path: str) -> BinaryIO:
+    """Opens a regular file; a FIFO or a device could block or never end."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError('it is not a regular file')
+    return open(descriptor, 'rb')
+
+
 def _in_memory(path: str) -> BinaryIO:
     """Reads the file in one piece: Pillow looks at a JPEG's header in some forty small reads."""
-    with open(path, 'rb') as file:
+    with _open_regular(path) as file:
         return io.BytesIO(file.read())
 
 
-def _read(stream: BinaryIO, image: Image.Image, reduction: Callable[[int, int], int] | None) -> np.ndarray:
+def _read(
+    path: str, stream: BinaryIO, image: Image.Image, reduction: Callable[[int, int], int] | None, allow_damaged: bool
+) -> np.ndarray:
     array = None
     if image.format == 'JPEG':
         factor = reduction(image.height, image.width) if reduction else 1
         if factor > 1:
             image.draft(image.mode, (image.width // factor, image.height // factor))
         elif image.mode == 'RGB' and HAS_TORCHVISION:
-            array = _decode_rgb_jpeg(stream)
+            array = _decode_jpeg(path, stream, allow_damaged)
+    elif image.format == 'PNG' and not allow_damaged:
+        _verify_png(stream)
     if array is None:
         image.load()
         array = _to_rgb_array(image)
+        if image.format == 'JPEG' and not allow_damaged and HAS_TORCHVISION and _may_lack_data(image, array):
+            _decode_jpeg(path, stream, allow_damaged)
     # Not ImageOps.exif_transpose, which rewrites the other tags and fails on odd ones. Read after load(), because
     # Pillow's TIFF reader rotates the image there and removes the tag.
     orientation = _orientation(image)
     return np.array(Image.fromarray(array).transpose(UPRIGHT[orientation])) if orientation in UPRIGHT else array
 
 
-def _decode_rgb_jpeg(stream: BinaryIO) -> np.ndarray | None:
-    """Decodes a JPEG as stored with torchvision's fast decoder; None if it fails, so that Pillow reports why."""
+def _decode_jpeg(path: str, stream: BinaryIO, allow_damaged: bool) -> np.ndarray | None:
+    """Decodes a JPEG as stored; None if the fast decoder fails, so that Pillow reports why."""
     stream.seek(0)
-    try:
-        image = decode_jpeg(torch.frombuffer(stream.read(), dtype=torch.uint8), mode=ImageReadMode.RGB)
-    except RuntimeError:
+    decoded = decode_rgb(stream.read())
+    if decoded is None:
         return None
-    return np.ascontiguousarray(image.permute(1, 2, 0).numpy())
+    if decoded.damage and not allow_damaged:
+        raise ValueError(f'the file is damaged: {decoded.damage}')
+    if decoded.warning and len(_warned) < MAX_WARNED and path not in _warned:
+        _warned.add(path)
+        print(f'{printable(path)}: {decoded.warning}', file=sys.stderr)
+    return decoded.image
+
+
+def _may_lack_data(image: Image.Image, array: np.ndarray) -> bool:
+    """Returns whether Pillow, which hides libjpeg's warnings, may have filled in missing data of a JPEG."""
+    return bool(image.info.get('progressive')) or bool((array[-1, -1] == GREY_OF_MISSING_DATA).all())
+
+
+def _verify_png(stream: BinaryIO) -> None:
+    """Checks the checksums of all chunks; Pillow's decoder ignores those of the pixels."""
+    stream.seek(0)
+    with Image.open(io.BytesIO(stream.read())) as copy:
+        copy.verify()
 
 
 def grey_to_uint8(values: np.ndarray) -> np.ndarray:
@@ -165,10 +222,10 @@ def grey_to_uint8(values: np.ndarray) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def _strict_and_quiet() -> Iterator[None]:
-    """Makes truncated files raise, and keeps Pillow's warnings (odd EXIF, large image, palette) out of the log."""
+def _quiet(allow_damaged: bool) -> Iterator[None]:
+    """Makes truncated files raise unless they are allowed, and keeps Pillow's warnings (odd EXIF) out of the log."""
     truncated_allowed = ImageFile.LOAD_TRUNCATED_IMAGES
-    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    ImageFile.LOAD_TRUNCATED_IMAGES = allow_damaged
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')

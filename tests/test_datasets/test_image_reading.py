@@ -172,7 +172,7 @@ def test_what_is_no_image(tmp_path):
         ('zero.jpg', 'cannot identify'),
         ('text.jpg', 'cannot identify'),
         ('none.jpg', 'No such file'),
-        ('.', 'directory'),
+        ('.', 'not a regular file'),
     ]:
         with pytest.raises(UnreadableImage, match=reason) as caught:
             read_rgb(str(tmp_path / name))
