@@ -102,7 +102,9 @@ def scan_folder(folder: str, extensions: Sequence[str] = EXTENSIONS) -> PathTabl
                 left_out[os.path.splitext(os.fsdecode(name))[1].lower() or '(no extension)'] += 1
         if len(names) // SCAN_REPORT_EVERY > before // SCAN_REPORT_EVERY:
             log(f'{folder}: {len(names)} images found so far')
-    log(f'{folder}: {len(names)} images{_summary(left_out)}')
+    summary = _summary(left_out)
+    if summary or MMLogger._instance_dict:  # tools report the number of images themselves
+        log(f'{folder}: {len(names)} images{summary}')
     return PathTable.from_names(sorted(names))
 
 

@@ -2,12 +2,14 @@
 
 import json
 import queue
+import signal
 import subprocess
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from mmssl_geo.utils.errors import UserError
 
@@ -19,6 +21,7 @@ SCRIPT = HERE / 'selective_search.py'
 READING = HERE.parents[1] / 'datasets' / 'image_reading.py'
 FILTERS = HERE / 'filters.py'
 MAX_CRASHES = 3
+MEMORY_ADVICE = 'It was killed, mostly for too little memory: use fewer --workers or a smaller --search-side. '
 
 
 class SelectiveSearchMethod:
@@ -36,7 +39,8 @@ class SelectiveSearchMethod:
         workers: Number of processes.
 
     Raises:
-        UserError: If three consecutive processes died (when called).
+        UserError: If the environment does not work (on entering the block), or three consecutive processes died (when
+            called).
     """
 
     def __init__(self, python: str | Path, root: str, limits: RegionFilter, mode: str, side: int, workers: int) -> None:
@@ -52,7 +56,25 @@ class SelectiveSearchMethod:
     def __enter__(self) -> 'SelectiveSearchMethod':
         for _ in range(self.workers):
             self.free.put(None)  # started when first needed
+        self._check()
         return self
+
+    def _check(self) -> None:
+        """Searches one small image, so that an environment that does not work is found before the first image."""
+        with tempfile.TemporaryDirectory() as folder:
+            Image.fromarray(np.arange(0, 192, dtype=np.uint8).reshape(8, 8, 3)).save(f'{folder}/check.png')
+            process = self._start()
+            line = _request(process, json.dumps(dict(name='check.png', path=f'{folder}/check.png')))
+        reply = json.loads(line or '{}')
+        if 'boxes' in reply:
+            self.free.get()
+            self.free.put(process)
+            return
+        reason = reply.get('unreadable') or f'its process ended with status {_end(process)}{self._last_error()}'
+        raise UserError(
+            f'Selective Search does not work with {self.command[0]}: {reason}. Remove the folder of that environment '
+            'and run the same command again, which makes it anew; --method grid needs no environment'
+        )
 
     def __exit__(self, *exception: object) -> None:
         for _ in range(self.workers):
@@ -94,8 +116,8 @@ class SelectiveSearchMethod:
         if self.crashes >= MAX_CRASHES:
             raise UserError(
                 f'{MAX_CRASHES} consecutive search processes died, the last with status {status}{self._last_error()}. '
-                'A negative status is a signal; -9 mostly means too little memory: use fewer --workers or a smaller '
-                '--search-side, and run the same command again to resume'
+                + (MEMORY_ADVICE if status == -signal.SIGKILL else '')
+                + 'The same command resumes'
             )
         return Proposals.failed(f'the search process died with status {status}')
 

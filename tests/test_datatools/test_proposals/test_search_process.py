@@ -61,7 +61,9 @@ def test_a_dead_process_is_replaced_and_its_image_reported(method):
         assert not method('a.jpg').problem
         assert method('die.jpg').problem
     assert method('die.jpg').problem
-    with pytest.raises(UserError, match='3 consecutive search processes died, the last with status -9'):
+    with pytest.raises(
+        UserError, match='3 consecutive search processes died, the last with status -9.*too little memory'
+    ):
         method('die.jpg')
 
 
@@ -70,6 +72,22 @@ def test_the_reason_of_the_last_death_is_named(method):
     method('fail.jpg')
     with pytest.raises(UserError, match=r'the last with status 1 \(ImportError: no module for fail\.jpg\)'):
         method('fail.jpg')
+
+
+@pytest.mark.parametrize(
+    'script, reason',
+    [
+        ('import no_such_module', r"status 1 \(ModuleNotFoundError: No module named 'no_such_module'\)"),
+        ('import sys; sys.exit(3)', 'status 3'),
+        ('input(); print(\'{"unreadable": "no codec"}\')', 'no codec'),
+    ],
+)
+def test_an_environment_that_does_not_work_is_found_at_the_start(tmp_path, monkeypatch, script, reason):
+    (tmp_path / 'fake.py').write_text(script)
+    monkeypatch.setattr(module, 'SCRIPT', tmp_path / 'fake.py')
+    with pytest.raises(UserError, match=f'Selective Search does not work with .*{reason}.*Remove the folder'):
+        with SelectiveSearchMethod(sys.executable, '/images', RegionFilter(), 'fast', 0, 1):
+            pass
 
 
 def test_processes_end_with_the_block(method, tmp_path):
