@@ -113,7 +113,7 @@ class PerTensorClipAmpOptimWrapper(PerTensorClipMixin, PortableAmpOptimWrapper):
     """`PortableAmpOptimWrapper` with clipping per tensor."""
 
 
-def _disabled_scaler() -> torch.amp.GradScaler:
+def _disabled_scaler() -> 'torch.amp.GradScaler':
     """Creates a gradient scaler that does nothing."""
     if hasattr(torch.amp, 'GradScaler'):  # since torch 2.3
         return torch.amp.GradScaler('cpu', enabled=False)
