@@ -15,6 +15,7 @@ from mmssl_geo.utils.errors import UserError
 from mmssl_geo.utils.versions import check_versions
 
 from .config_errors import explain_config_errors
+from .config_values import check_values
 
 RUNNER_KEYS = (
     'auto_scale_lr',
@@ -72,6 +73,7 @@ def load_config(
         check_versions([package] if package else [])
     cfg.launcher = launcher
     cfg.work_dir = str(work_dir or cfg.get('work_dir') or Path('work_dirs') / Path(path).stem)
+    check_values(cfg)
     adapt_loaders(cfg)
     return cfg
 

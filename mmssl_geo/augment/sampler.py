@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mmssl_geo.utils.checks import check_numbers
 from mmssl_geo.utils.errors import UserError
 
 from .params import OPERATIONS, RowSlices
@@ -42,6 +43,11 @@ class PhotometricSampler:
         blur_sigma: tuple[float, float],
         solarise_prob: Probability,
     ) -> None:
+        owner = 'photometric augmentation'
+        check_numbers(owner, at_least=0, brightness=brightness, contrast=contrast, saturation=saturation)
+        check_numbers(owner, at_least=0, at_most=0.5, hue=hue)
+        if not isinstance(blur_sigma, list | tuple) or len(blur_sigma) != 2 or not 0 < blur_sigma[0] <= blur_sigma[1]:
+            raise UserError(f'{owner}: blur_sigma must be two numbers, 0 < smallest <= largest, got {blur_sigma!r}')
         ranges = {
             name: (max(0.0, 1 - spread), 1 + spread)
             for name, spread in (('brightness', brightness), ('contrast', contrast), ('saturation', saturation))

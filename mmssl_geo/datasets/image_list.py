@@ -8,6 +8,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from mmssl_geo.registry import DATASETS
+from mmssl_geo.utils.checks import check_counts, check_fractions
 from mmssl_geo.utils.errors import UserError
 
 from .image_cache import ImageCache
@@ -92,6 +93,10 @@ class ImageListDataset(Dataset):
                 f'data_root must be a path, got {data_root!r}: --cfg-options reads a value with a comma as '
                 'a list and one of digits as a number; write it into a config file'
             )
+        check_fractions('ImageListDataset', max_unreadable=max_unreadable)
+        check_counts('ImageListDataset', max_pixels=max_pixels)
+        if seed is not None:
+            check_counts('ImageListDataset', at_least=0, seed=seed)
         self.image_root = os.path.join(os.path.expanduser(data_root), data_prefix)
         self.seed = seed
         self.max_pixels = max_pixels

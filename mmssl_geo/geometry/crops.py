@@ -35,6 +35,9 @@ class CropGroup:
     def __post_init__(self) -> None:
         if self.num < 0:
             raise ValueError(f'the number of crops must not be negative, got {self.num}')
+        for name, values in (('scale', self.scale), ('ratio', self.ratio)):
+            if not isinstance(values, list | tuple) or len(values) != 2:
+                raise ValueError(f'crop {name} must be two numbers, got {values!r}')
         if not 0 < self.scale[0] <= self.scale[1] <= 1:
             raise ValueError(f'crop scale must satisfy 0 < smallest <= largest <= 1, got {tuple(self.scale)}')
         if not 0 < self.ratio[0] <= self.ratio[1]:

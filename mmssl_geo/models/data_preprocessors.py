@@ -11,7 +11,9 @@ from mmssl_geo.augment import augment_batch
 from mmssl_geo.geometry import mix_background
 from mmssl_geo.registry import MODELS
 from mmssl_geo.structures import RECORD_FIELDS, RegionBatch, ViewBatch
+from mmssl_geo.utils.checks import check_numbers
 from mmssl_geo.utils.constants import IMAGENET_MEAN, IMAGENET_STD
+from mmssl_geo.utils.errors import UserError
 
 __all__ = ['MultiViewDataPreprocessor', 'RegionViewDataPreprocessor']
 
@@ -31,6 +33,13 @@ class NormalisingDataPreprocessor(BaseDataPreprocessor):
     def __init__(
         self, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD, non_blocking: bool = True
     ) -> None:
+        for name, values in (('mean', mean), ('std', std)):
+            if not isinstance(values, list | tuple) or len(values) != 3:
+                raise UserError(f'{type(self).__name__}: {name} must be three numbers, got {values!r}')
+        for value in mean:
+            check_numbers(type(self).__name__, mean=value)
+        for value in std:
+            check_numbers(type(self).__name__, above=0, std=value)
         super().__init__(non_blocking=non_blocking)
         self.register_buffer('mean', torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std).view(1, 3, 1, 1), persistent=False)

@@ -66,7 +66,7 @@ def test_a_misspelt_override(key, hint):
         ({'train_dataloader.dataset.pipeline.crop.global_sise': 64}, 'cannot be built: .*global_sise'),
         ({'model.backbone.nope': 3}, 'cannot be built: .*nope'),
         ({'model.backbone.arch': 'deit-huge'}, 'cannot be built: .*deit-huge'),
-        ({'train_dataloader.batch_size': 0}, 'cannot be built: .*batch_size'),
+        ({'train_dataloader.batch_size': 0}, 'train_dataloader: batch_size must be a positive whole number, got 0'),
         ({'default_hooks.schedul.warmup_epochs': 1}, 'cannot be built: '),
         ({'train_dataloader.dataset.data_root': 2024}, 'data_root must be a path, got 2024'),
         ({'train_dataloader.dataset.data_root': '/nowhere'}, 'the image folder /nowhere.* does not exist'),

@@ -162,7 +162,7 @@ def test_a_backbone_without_tokens_is_refused(default_scope, out_type):
 @pytest.mark.parametrize('key', ['in_channels', 'hidden_channels', 'bottleneck_channels', 'num_prototypes'])
 @pytest.mark.parametrize('value', [0, -3, 2.5, '9'])
 def test_invalid_widths_are_refused(default_scope, key, value):
-    with pytest.raises(UserError, match=rf'model\.neck\.{key} must be a positive integer, got {value!r}'):
+    with pytest.raises(UserError, match=rf'DINONeck: {key} must be a positive whole number, got {value!r}'):
         MODELS.build(tiny_config(CONFIG, **{f'model.neck.{key}': value}).model)
 
 

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from mmssl_geo.models import CropSimilarityLoss, DecorrelationLoss, PatchCorrespondenceLoss
+from mmssl_geo.utils.errors import UserError
 
 
 def test_crop_loss_of_a_patch_and_its_turned_copy_is_minus_one():
@@ -78,7 +79,7 @@ def test_only_kept_tokens_get_a_gradient():
 
 @pytest.mark.parametrize('share', [0.0, 1.5])
 def test_match_share_out_of_range(share):
-    with pytest.raises(ValueError, match='match_share must be in'):
+    with pytest.raises(UserError, match='match_share must be a number, above 0, at most 1'):
         PatchCorrespondenceLoss(share)
 
 

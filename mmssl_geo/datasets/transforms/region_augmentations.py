@@ -16,6 +16,7 @@ from mmssl_geo.geometry import (
     token_cutout,
 )
 from mmssl_geo.registry import TRANSFORMS
+from mmssl_geo.utils.checks import check_counts, check_fractions
 from mmssl_geo.utils.errors import UserError
 
 from .random_streams import sample_rng
@@ -96,6 +97,9 @@ class TokenCutout(BaseTransform):
         regions_key: str = 'regions',
     ) -> None:
         check_range('TokenCutout', 'share', share, 0, 1)
+        check_fractions('TokenCutout', prob=prob)
+        for cells in grid:
+            check_counts('TokenCutout', grid=cells)
         self.grid = (grid[0], grid[1])
         self.share = share
         self.prob = prob

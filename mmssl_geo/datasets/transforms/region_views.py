@@ -7,6 +7,7 @@ from PIL import Image
 from mmssl_geo.datasets.pipeline import Stage
 from mmssl_geo.geometry import grid_boxes
 from mmssl_geo.registry import TRANSFORMS
+from mmssl_geo.utils.checks import check_fractions, check_numbers
 from mmssl_geo.utils.errors import UserError
 
 from .random_streams import sample_rng
@@ -80,6 +81,9 @@ class RegionViews(BaseTransform):
             raise UserError(f'RegionViews.crop_ratio must include 1, got {tuple(crop_ratio)}')
         if not 0 <= min_side < 1:
             raise UserError(f'RegionViews.min_side is a share of the view, 0 to below 1, got {min_side}')
+        check_fractions('RegionViews', flip_prob=flip_prob)
+        check_numbers('RegionViews', at_least=0, jitter=jitter)
+        check_numbers('RegionViews', at_least=1, max_aspect=max_aspect)
         self.size, self.num_regions = size, num_regions
         self.x1_scale, self.crop_scale, self.crop_ratio = x1_scale, crop_scale, crop_ratio
         self.flip_prob, self.jitter, self.max_draws = flip_prob, jitter, max_draws

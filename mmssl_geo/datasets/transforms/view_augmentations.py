@@ -7,6 +7,7 @@ from mmcv.transforms import BaseTransform
 
 from mmssl_geo.datasets.pipeline import Stage
 from mmssl_geo.registry import TRANSFORMS
+from mmssl_geo.utils.checks import check_fractions
 
 from .random_streams import sample_rng
 
@@ -26,6 +27,7 @@ class RandomHorizontalFlips(BaseTransform):
     stage = Stage.FLIP
 
     def __init__(self, prob: float = 0.5) -> None:
+        check_fractions('RandomHorizontalFlips', prob=prob)
         self.prob = prob
 
     def transform(self, results: dict) -> dict:

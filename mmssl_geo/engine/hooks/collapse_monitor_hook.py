@@ -10,6 +10,7 @@ from mmssl_geo.engine.runner_values import unwrapped_model
 from mmssl_geo.evaluation import effective_rank, feature_spread
 from mmssl_geo.models.selfsup.student_teacher import StudentTeacher
 from mmssl_geo.registry import HOOKS
+from mmssl_geo.utils.checks import check_counts, check_numbers
 
 
 @HOOKS.register_module()
@@ -37,6 +38,8 @@ class CollapseMonitorHook(Hook):
         min_spread: float = 0.1,
         min_rank: float = 2.0,
     ) -> None:
+        check_counts('CollapseMonitorHook', interval=interval, num_images=num_images, tokens_per_image=tokens_per_image)
+        check_numbers('CollapseMonitorHook', at_least=0, min_spread=min_spread, min_rank=min_rank)
         self.interval = interval
         self.num_images = num_images
         self.tokens_per_image = tokens_per_image

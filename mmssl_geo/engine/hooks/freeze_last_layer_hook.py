@@ -9,6 +9,7 @@ from torch.utils.hooks import RemovableHandle
 
 from mmssl_geo.engine.runner_values import unwrapped_model
 from mmssl_geo.registry import HOOKS
+from mmssl_geo.utils.checks import check_counts
 from mmssl_geo.utils.errors import UserError
 
 
@@ -30,6 +31,7 @@ class FreezeLastLayerHook(Hook):
     priority = 'NORMAL'
 
     def __init__(self, epochs: int = 1, layer: str = 'neck.last_layer') -> None:
+        check_counts('FreezeLastLayerHook', at_least=0, epochs=epochs)
         self.epochs = epochs
         self.layer = layer
         self._handle: RemovableHandle | None = None

@@ -11,6 +11,7 @@ from mmssl_geo.engine.runner_values import unwrapped_model
 from mmssl_geo.evaluation.frozen_net import check_view_size
 from mmssl_geo.evaluation.probes import PROBES, evaluate_backbone
 from mmssl_geo.registry import HOOKS
+from mmssl_geo.utils.checks import check_counts
 from mmssl_geo.utils.errors import UserError
 
 
@@ -51,6 +52,8 @@ class ProbeHook(Hook):
             raise UserError(f'ProbeHook: probe must be one of {", ".join(PROBES)}, got {probe}')
         if network not in ('teacher', 'student'):
             raise UserError(f'ProbeHook: network must be teacher or student, got {network}')
+        check_counts('ProbeHook', interval=interval)
+        check_counts('ProbeHook', at_least=0, seed=seed)
         self.probe = PROBES[probe](train, val, **options)
         self.interval = interval
         self.network = network

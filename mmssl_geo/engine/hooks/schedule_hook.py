@@ -9,6 +9,7 @@ from mmengine.runner import Runner
 from mmssl_geo.engine.runner_values import optimizer_steps, total_batch_size, unwrapped_model
 from mmssl_geo.engine.schedules import shortened_warmup, warmup_cosine
 from mmssl_geo.registry import HOOKS
+from mmssl_geo.utils.checks import check_counts, check_keys, check_numbers
 from mmssl_geo.utils.errors import UserError
 
 HOOK_KEYS = {
@@ -46,6 +47,15 @@ class ScheduleHook(Hook):
     def __init__(
         self, learning_rate: Mapping[str, float | None], weight_decay: Mapping[str, float], warmup_epochs: float
     ) -> None:
+        check_keys('ScheduleHook', 'learning_rate', learning_rate, ('base', 'end'), ('batch',))
+        check_keys('ScheduleHook', 'weight_decay', weight_decay, ('start', 'end'))
+        rate = 'ScheduleHook.learning_rate'
+        check_numbers(rate, at_least=0, base=learning_rate['base'], end=learning_rate['end'])
+        if learning_rate.get('batch') is not None:
+            check_counts(rate, batch=learning_rate['batch'])
+        decay = 'ScheduleHook.weight_decay'
+        check_numbers(decay, at_least=0, start=weight_decay['start'], end=weight_decay['end'])
+        check_numbers('ScheduleHook', at_least=0, warmup_epochs=warmup_epochs)
         self.learning_rate: dict[str, Any] = dict(learning_rate)
         self.weight_decay = dict(weight_decay)
         self.warmup_epochs = warmup_epochs

@@ -9,6 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmssl_geo.registry import HOOKS
+from mmssl_geo.utils.checks import check_counts
 
 
 @HOOKS.register_module()
@@ -26,6 +27,8 @@ class StepSeedHook(Hook):
     priority = 'VERY_HIGH'
 
     def __init__(self, seed: int | None = None) -> None:
+        if seed is not None:
+            check_counts('StepSeedHook', at_least=0, seed=seed)
         self.seed = seed
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict[str, Any] | None = None) -> None:

@@ -9,6 +9,7 @@ from mmengine.runner import Runner
 from mmssl_geo.engine.runner_values import unwrapped_model
 from mmssl_geo.engine.schedules import shortened_warmup
 from mmssl_geo.registry import HOOKS
+from mmssl_geo.utils.checks import check_counts, check_numbers
 
 SHORTENED_WARMUP = 0.3
 """Fraction of the run, as in a warm-up of 30 of 100 epochs."""
@@ -30,6 +31,8 @@ class TeacherTemperatureHook(Hook):
     priority = 'VERY_HIGH'
 
     def __init__(self, start: float = 0.04, end: float = 0.07, warmup_epochs: int = 30) -> None:
+        check_numbers('TeacherTemperatureHook', above=0, start=start, end=end)
+        check_counts('TeacherTemperatureHook', at_least=0, warmup_epochs=warmup_epochs)
         self.start = start
         self.end = end
         self.warmup_epochs = warmup_epochs

@@ -9,6 +9,7 @@ from mmengine.runner import Runner
 from mmssl_geo.engine.runner_values import accumulative_counts, optimizer_steps, unwrapped_model
 from mmssl_geo.engine.schedules import warmup_cosine
 from mmssl_geo.registry import HOOKS
+from mmssl_geo.utils.checks import check_fractions, check_keys
 
 
 @HOOKS.register_module()
@@ -27,6 +28,8 @@ class TeacherUpdateHook(Hook):
     schedules = ('teacher momentum',)
 
     def __init__(self, momentum: Mapping[str, float]) -> None:
+        check_keys('TeacherUpdateHook', 'momentum', momentum, ('start', 'end'))
+        check_fractions('TeacherUpdateHook.momentum', **momentum)
         self.momentum = dict(momentum)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict[str, Any] | None = None) -> None:

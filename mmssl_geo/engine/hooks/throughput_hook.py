@@ -10,6 +10,7 @@ from mmengine.hooks import Hook, IterTimerHook
 from mmengine.runner import Runner
 
 from mmssl_geo.registry import HOOKS
+from mmssl_geo.utils.checks import check_counts, check_fractions
 from mmssl_geo.utils.errors import UserError
 
 
@@ -32,6 +33,8 @@ class ThroughputHook(Hook):
     priority = 'NORMAL'  # after IterTimerHook (registered earlier), before LoggerHook
 
     def __init__(self, interval: int = 200, max_wait_fraction: float = 0.1) -> None:
+        check_counts('ThroughputHook', interval=interval)
+        check_fractions('ThroughputHook', max_wait_fraction=max_wait_fraction)
         self.interval = interval
         self.max_wait_fraction = max_wait_fraction
         self._reset()

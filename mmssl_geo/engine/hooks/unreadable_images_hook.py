@@ -7,6 +7,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmssl_geo.registry import HOOKS
+from mmssl_geo.utils.checks import check_fractions
 from mmssl_geo.utils.errors import UserError
 
 NUM_LISTED = 3
@@ -27,6 +28,8 @@ class UnreadableImagesHook(Hook):
     """
 
     def __init__(self, max_unreadable: float | None = None) -> None:
+        if max_unreadable is not None:
+            check_fractions('UnreadableImagesHook', max_unreadable=max_unreadable)
         self.max_unreadable = max_unreadable
         self.unreadable: set[str] = set()
 

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from mmssl_geo.registry import MODELS
+from mmssl_geo.utils.checks import check_counts, check_fractions, check_keys
 from mmssl_geo.utils.errors import UserError
 
 from .strict_init import StrictInitMixin
@@ -52,6 +53,11 @@ class SSLVisionTransformer(StrictInitMixin, VisionTransformer):
         with_cp: bool = False,
         **kwargs: Any,
     ) -> None:
+        _check_arch(kwargs.get('arch'))
+        sides = kwargs.get('patch_size', 16)
+        for side in sides if isinstance(sides, tuple) else (sides,):
+            check_counts('SSLVisionTransformer', patch_size=side)
+        check_fractions('SSLVisionTransformer', drop_path_rate=kwargs.get('drop_path_rate', 0))
         super().__init__(**kwargs)
         self.set_pretrained(init_cfg)
         # Detectors and segmenters drop the final LayerNorm.
@@ -182,3 +188,16 @@ def _init_layer(module: nn.Module) -> None:
     elif isinstance(module, nn.LayerNorm):
         nn.init.ones_(module.weight)
         nn.init.zeros_(module.bias)
+
+
+def _check_arch(arch: object) -> None:
+    """Checks an `arch` that is a dict; names are checked by mmpretrain."""
+    if not isinstance(arch, dict):
+        return
+    check_keys('SSLVisionTransformer', 'arch', arch, ('embed_dims', 'num_layers', 'num_heads', 'feedforward_channels'))
+    check_counts('SSLVisionTransformer.arch', **arch)
+    if arch['embed_dims'] % arch['num_heads']:
+        raise UserError(
+            f'SSLVisionTransformer: the width embed_dims={arch["embed_dims"]} is not a multiple of '
+            f'num_heads={arch["num_heads"]}'
+        )

@@ -8,6 +8,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from mmssl_geo.registry import MODELS
+from mmssl_geo.utils.checks import check_numbers
 from mmssl_geo.utils.tensors import at_least_float32
 
 # (student's view, teacher's view) of the two losses: the authors' figure
@@ -38,6 +39,7 @@ class D3SSLHead(BaseModule):
         dp_weight: float = 1.0,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
+        check_numbers('D3SSLHead', at_least=0, dc_weight=dc_weight, dp_weight=dp_weight)
         super().__init__(init_cfg)
         self.predictor = MODELS.build(predictor)
         self.loss_module = MODELS.build(loss)

@@ -8,6 +8,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from mmssl_geo.registry import MODELS
+from mmssl_geo.utils.checks import check_counts, check_fractions, check_numbers
 from mmssl_geo.utils.tensors import at_least_float32
 
 
@@ -31,6 +32,9 @@ class DINOHead(BaseModule):
         teacher_temperature: float = 0.04,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
+        check_counts('DINOHead', num_prototypes=num_prototypes)
+        check_fractions('DINOHead', center_momentum=center_momentum)
+        check_numbers('DINOHead', above=0, teacher_temperature=teacher_temperature)
         super().__init__(init_cfg)
         self.loss_module = MODELS.build(loss)
         self.center_momentum = center_momentum

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from mmssl_geo.geometry import pool_boxes_of_maps
 from mmssl_geo.registry import MODELS
 from mmssl_geo.structures import PairGroup
+from mmssl_geo.utils.checks import check_numbers
 from mmssl_geo.utils.errors import UserError
 from mmssl_geo.utils.tensors import at_least_float32
 
@@ -66,6 +67,13 @@ class GTSAHead(BaseModule):
         decorrelation_weight: float = 1.0,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
+        check_numbers(
+            'GTSAHead',
+            at_least=0,
+            correspondence_weight=correspondence_weight,
+            rotation_weight=rotation_weight,
+            decorrelation_weight=decorrelation_weight,
+        )
         super().__init__(init_cfg)
         _check_choice('rotation_targets', rotation_targets, ('turned', 'invariant'))
         _check_choice('crop_targets', crop_targets, ('pooled', 'invariant', 'local_invariant', 'global_invariant'))

@@ -9,6 +9,8 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmssl_geo.registry import MODELS
+from mmssl_geo.utils.checks import check_counts
+from mmssl_geo.utils.errors import UserError
 
 
 @MODELS.register_module()
@@ -24,6 +26,11 @@ class RotationHead(BaseModule):
     def __init__(
         self, in_channels: int, hidden_channels: Sequence[int] = (768, 768, 128), init_cfg: dict[str, Any] | None = None
     ) -> None:
+        check_counts('RotationHead', in_channels=in_channels)
+        if not isinstance(hidden_channels, list | tuple) or len(hidden_channels) != 3:
+            raise UserError(f'RotationHead: hidden_channels must be three whole numbers, got {hidden_channels!r}')
+        for channels in hidden_channels:
+            check_counts('RotationHead', hidden_channels=channels)
         super().__init__(init_cfg)
         first, second, third = hidden_channels
         self.mlp = nn.Sequential(

@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from mmssl_geo.registry import MODELS
+from mmssl_geo.utils.checks import check_numbers
 
 
 @MODELS.register_module()
@@ -19,6 +20,8 @@ class DecorrelationLoss(nn.Module):
 
     def __init__(self, covariance_weight: float = 0.04, eps: float = 1e-4) -> None:
         super().__init__()
+        check_numbers('DecorrelationLoss', at_least=0, covariance_weight=covariance_weight)
+        check_numbers('DecorrelationLoss', above=0, eps=eps)
         self.covariance_weight = covariance_weight
         self.eps = eps
 

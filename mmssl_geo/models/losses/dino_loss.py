@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from mmssl_geo.registry import MODELS
+from mmssl_geo.utils.checks import check_numbers
 
 
 @MODELS.register_module()
@@ -16,6 +17,7 @@ class DINOLoss(nn.Module):
 
     def __init__(self, student_temperature: float = 0.1) -> None:
         super().__init__()
+        check_numbers('DINOLoss', above=0, student_temperature=student_temperature)
         self.student_temperature = student_temperature
 
     @staticmethod

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmssl_geo.registry import MODELS
+from mmssl_geo.utils.checks import check_numbers
 
 
 @MODELS.register_module()
@@ -23,8 +24,7 @@ class PatchCorrespondenceLoss(nn.Module):
 
     def __init__(self, match_share: float = 0.5) -> None:
         super().__init__()
-        if not 0 < match_share <= 1:
-            raise ValueError(f'match_share must be in (0, 1], got {match_share}')
+        check_numbers('PatchCorrespondenceLoss', above=0, at_most=1, match_share=match_share)
         self.match_share = match_share
 
     def forward(self, student_tokens: Tensor, teacher_tokens: Tensor) -> Tensor:

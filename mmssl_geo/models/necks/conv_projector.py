@@ -7,6 +7,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmssl_geo.registry import MODELS
+from mmssl_geo.utils.checks import check_counts
 
 
 class _ConvBlock(nn.Module):
@@ -48,8 +49,12 @@ class ConvProjector(BaseModule):
         residual: bool = True,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
+        hidden_channels = in_channels if hidden_channels is None else hidden_channels
+        check_counts(
+            'ConvProjector', in_channels=in_channels, hidden_channels=hidden_channels, out_channels=out_channels
+        )
+        check_counts('ConvProjector', at_least=0, num_blocks=num_blocks)
         super().__init__(init_cfg or dict(type='Normal', layer='Conv2d', std=0.02, bias=0.0))
-        hidden_channels = hidden_channels or in_channels
         self.out_channels = out_channels
         self.blocks = nn.Sequential(
             *[

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from mmssl_geo.registry import MODELS
-from mmssl_geo.utils.errors import UserError
+from mmssl_geo.utils.checks import check_counts
 
 
 @MODELS.register_module()
@@ -40,14 +40,13 @@ class DINONeck(BaseModule):
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        for key, value in dict(
+        check_counts(
+            'DINONeck',
             in_channels=in_channels,
             hidden_channels=hidden_channels,
             bottleneck_channels=bottleneck_channels,
             num_prototypes=num_prototypes,
-        ).items():
-            if not isinstance(value, int) or value < 1:
-                raise UserError(f'model.neck.{key} must be a positive integer, got {value!r}')
+        )
         self.out_channels = num_prototypes
         self.mlp = nn.Sequential(
             nn.Linear(in_channels, hidden_channels),

@@ -6,6 +6,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmssl_geo.registry import MODELS
+from mmssl_geo.utils.checks import check_counts
 
 
 @MODELS.register_module()
@@ -26,6 +27,9 @@ class RegionProjector(BaseModule):
         out_channels: int = 256,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
+        check_counts(
+            'RegionProjector', in_channels=in_channels, hidden_channels=hidden_channels, out_channels=out_channels
+        )
         super().__init__(init_cfg)
         self.out_channels = out_channels
         self.mlp = nn.Sequential(

@@ -9,6 +9,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmssl_geo.registry import MODELS
+from mmssl_geo.utils.checks import check_counts
 from mmssl_geo.utils.errors import UserError
 
 
@@ -39,6 +40,7 @@ class ViTPyramid(BaseModule):
         norm_cfg: dict[str, Any] | None = None,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
+        check_counts('ViTPyramid', channels=channels)
         super().__init__(init_cfg=init_cfg)
         self.stages = nn.ModuleList(_make_stage(channels, factor, norm_cfg or dict(type='BN')) for factor in rescales)
 

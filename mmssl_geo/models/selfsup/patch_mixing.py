@@ -18,6 +18,7 @@ from torchvision.transforms import ColorJitter
 from mmssl_geo.geometry import grid_boxes, pool_boxes, token_cutout
 from mmssl_geo.models.data_preprocessors import NormalisingDataPreprocessor
 from mmssl_geo.registry import MODELS
+from mmssl_geo.utils.checks import check_numbers
 from mmssl_geo.utils.errors import UserError
 from mmssl_geo.utils.tensors import at_least_float32
 
@@ -72,6 +73,7 @@ class PatchMixing:
         cut_share: Sequence[float] = (0.2, 0.6),
         jitter: Sequence[float] | None = None,
     ) -> None:
+        check_numbers('model.mixing', share=share, weight=weight)
         if not 0 < share <= 1:
             raise UserError(
                 f'model.mixing.share must be above 0 and at most 1, got {share}; to mix nothing set model.mixing=None'
