@@ -9,7 +9,7 @@ default_hooks = dict(
     runtime_info=dict(type='mmssl_geo.DeferredInfoHook'),
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=True),
-    checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=3, save_last=True),
+    checkpoint=dict(type='mmssl_geo.SafeCheckpointHook', interval=1, max_keep_ckpts=3, save_last=True),
     step_seed=dict(type='mmssl_geo.StepSeedHook'),
     strict_load=dict(type='mmssl_geo.StrictLoadHook'),
     finite=dict(type='mmssl_geo.FiniteHook'),

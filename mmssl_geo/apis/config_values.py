@@ -11,6 +11,7 @@ from mmssl_geo.utils.checks import check_counts, check_numbers
 from mmssl_geo.utils.errors import UserError
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 INTERVALS = ('interval', 'val_interval', 'max_keep_ckpts')
 """Keys whose value is a positive number, or -1 for 'never' or 'all'."""
 
@@ -88,16 +89,26 @@ def _check_hook(key: str, hook: Any) -> None:  # noqa: ANN401
         return  # None removes a hook; mmengine explains other values
     _check_intervals(key, hook)
     cls = hook['type'] if isinstance(hook['type'], type) else HOOKS.get(hook['type'])
-    if cls is None or not inspect.isclass(cls):
+    if not inspect.isclass(cls):
         return
-    parameters = inspect.signature(cls.__init__).parameters
-    is_open = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    known, is_open = _arguments(cls)
     if is_open and not issubclass(cls, CheckpointHook):
         return
-    known = {name for name, parameter in parameters.items() if parameter.kind is not parameter.VAR_KEYWORD} - {'self'}
     for name in hook:
         if name not in known | {'type', '_scope_', 'priority'}:
             raise UserError(f'{key}.{name}: {cls.__name__} has no such argument; its arguments are {_listed(known)}')
+
+
+def _arguments(cls: type) -> tuple[set[str], bool]:
+    """Returns the names of a class's arguments, of its parents' too as long as it passes others on, and if it does."""
+    known: set[str] = set()
+    for parent in cls.__mro__:
+        if '__init__' in vars(parent):
+            parameters = inspect.signature(vars(parent)['__init__']).parameters.values()
+            known |= {parameter.name for parameter in parameters if parameter.kind in NAMED}
+            if not any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters):
+                return known - {'self'}, False
+    return known - {'self'}, True
 
 
 def _check_intervals(key: str, values: Mapping[str, Any]) -> None:

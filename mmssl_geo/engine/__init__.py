@@ -1,5 +1,6 @@
 """Hooks, loops, optimizer wrappers and the runner, registered in the scope `mmssl_geo`; safe reading of checkpoints."""
 
+from .atomic_backend import install_atomic_backend
 from .checkpoint_loading import install_safe_loaders
 from .hooks import (
     CollapseMonitorHook,
@@ -9,6 +10,7 @@ from .hooks import (
     FreezeLastLayerHook,
     ProbeHook,
     ReplicaCheckHook,
+    SafeCheckpointHook,
     ScheduleHook,
     StepSeedHook,
     StrictLoadHook,
@@ -28,6 +30,7 @@ from .optimizers import (
 from .runner import RemovableHooksRunner
 
 install_safe_loaders()
+install_atomic_backend()
 
 __all__ = [
     'CollapseMonitorHook',
@@ -44,6 +47,7 @@ __all__ = [
     'RemovableHooksRunner',
     'ReplicaCheckHook',
     'ResumableEpochLoop',
+    'SafeCheckpointHook',
     'ScheduleHook',
     'StepSeedHook',
     'StrictLoadHook',

@@ -1,9 +1,11 @@
 """Atomic writing of files: a file is there as a whole or not at all."""
 
 import contextlib
+import glob
 import json
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,9 +27,10 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         UserError: If the file system refuses to write.
     """
     path = Path(path)
-    part = path.with_name(f'.{os.getpid()}.{path.name}')
+    part = path.with_name(f'.{socket.gethostname()}-{os.getpid()}.{path.name}')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(path)
         yield part
         os.replace(part, path)
     except OSError as error:
@@ -37,14 +40,35 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
             shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
 
 
+def _remove_leftovers(path: Path) -> None:
+    """Removes temporary files for the same path that processes of this machine left behind when they were killed."""
+    start = f'.{socket.gethostname()}-'
+    for other in path.parent.glob(f'{glob.escape(start)}*.{glob.escape(path.name)}'):
+        pid = other.name.removeprefix(start).split('.')[0]
+        if pid.isdigit() and not _is_running(int(pid)):
+            shutil.rmtree(other) if other.is_dir() else other.unlink(missing_ok=True)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # of another user
+        pass
+    return True
+
+
 def write_bytes(path: str | os.PathLike, data: bytes) -> None:
     """Writes bytes atomically.
 
     Raises:
         UserError: If the file system refuses to write.
     """
-    with atomic_path(path) as part:
-        part.write_bytes(data)
+    with atomic_path(path) as part, open(part, 'wb') as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def write_json(path: str | os.PathLike, content: Any) -> None:  # noqa: ANN401  (any JSON value)

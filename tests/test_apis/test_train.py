@@ -75,10 +75,9 @@ def test_a_misspelt_override(key, hint):
 def test_what_cannot_be_built_is_one_sentence(overrides, message, tmp_path):
     Image.new('RGB', (40, 30)).save(tmp_path / 'a.png')
     data = {'train_dataloader.dataset.data_root': str(tmp_path), 'train_dataloader.dataset.data_prefix': ''}
-    cfg = load_config(CONFIG, {**TINY, **data, **overrides}, work_dir=str(tmp_path / 'work'))
-    cfg.experiment_name = f'launch_test_{next(RUN)}'
+    options = {**TINY, **data, **overrides, 'experiment_name': f'launch_test_{next(RUN)}'}
     with pytest.raises(UserError, match=message) as fault:
-        build_runner(cfg)
+        build_runner(load_config(CONFIG, options, work_dir=str(tmp_path / 'work')))
     assert '\n' not in str(fault.value)
 
 

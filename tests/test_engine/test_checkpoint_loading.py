@@ -15,7 +15,14 @@ from mmssl_geo.engine import install_safe_loaders
 from mmssl_geo.engine.hooks.strict_load_hook import StrictLoadHook
 from mmssl_geo.utils.errors import UserError
 
-LOSS = dict(loss_decode=dict(type='mmseg.CrossEntropyLoss'))
+HEAD = dict(
+    feature_strides=[1],
+    in_channels=[8],
+    in_index=[0],
+    channels=8,
+    num_classes=2,
+    loss_decode=dict(type='mmseg.CrossEntropyLoss'),
+)
 
 
 class Malicious:
@@ -49,9 +56,7 @@ def pretrained(path):
     [
         lambda init_cfg: ResNet(18, init_cfg=init_cfg),
         lambda init_cfg: ResNet(18, init_cfg=[init_cfg]),
-        lambda init_cfg: FPNHead(
-            [1], in_channels=[8], in_index=[0], channels=8, num_classes=2, init_cfg=init_cfg, **LOSS
-        ),
+        lambda init_cfg: FPNHead(**HEAD, init_cfg=init_cfg),
     ],
 )
 def test_parts_of_a_model_do_not_run_code(evil, build):

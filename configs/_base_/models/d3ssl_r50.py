@@ -1,7 +1,8 @@
 # D3SSL on ResNet-50 (arXiv 2303.16947): regions are pooled from C4 and pass through res5. Widths of the projector and
 # predictor as in SoCo; their input widths follow the backbone.
 # CHECKPOINT=FILE in the environment loads the student's backbone strictly; the teacher starts as its copy.
-import os
+_base_ = []  # before the import, which mmengine 0.10.7 takes for a sign of another kind of config
+import os  # noqa: E402
 
 model = dict(
     type='mmssl_geo.D3SSL',

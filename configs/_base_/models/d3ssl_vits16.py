@@ -1,7 +1,7 @@
 # D3SSL on ViT-S/16 (our choice of backbone): regions are pooled from the patch map and averaged.
-import os
-
 _base_ = 'd3ssl_r50.py'
+import os  # noqa: E402  (after _base_: mmengine 0.10.7 takes an earlier import for another kind of config)
+
 model = dict(
     backbone=dict(
         _delete_=True,

@@ -1,6 +1,7 @@
 # DINO on ViT-S/16 (arXiv 2104.14294). For small data, use fewer prototypes: model.neck.num_prototypes=4096.
 # CHECKPOINT=FILE in the environment loads the student's backbone strictly; the teacher starts as its copy.
-import os
+_base_ = []  # before the import, which mmengine 0.10.7 takes for a sign of another kind of config
+import os  # noqa: E402
 
 model = dict(
     type='mmssl_geo.DINO',

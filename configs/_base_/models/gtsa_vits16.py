@@ -1,6 +1,7 @@
 # GTSA on ViT-S/16 (arXiv 2304.08014). All head widths follow the backbone.
 # CHECKPOINT=FILE in the environment loads the student's backbone strictly; the teacher starts as its copy.
-import os
+_base_ = []  # before the import, which mmengine 0.10.7 takes for a sign of another kind of config
+import os  # noqa: E402
 
 model = dict(
     type='mmssl_geo.GTSA',

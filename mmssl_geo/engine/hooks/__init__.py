@@ -5,6 +5,7 @@ from .finite_hook import FiniteHook
 from .freeze_last_layer_hook import FreezeLastLayerHook
 from .probe_hook import ProbeHook
 from .replica_check_hook import ReplicaCheckHook
+from .safe_checkpoint_hook import SafeCheckpointHook
 from .schedule_hook import ScheduleHook
 from .step_seed_hook import StepSeedHook
 from .strict_load_hook import StrictLoadHook
@@ -21,6 +22,7 @@ __all__ = [
     'FreezeLastLayerHook',
     'ProbeHook',
     'ReplicaCheckHook',
+    'SafeCheckpointHook',
     'ScheduleHook',
     'StepSeedHook',
     'StrictLoadHook',

@@ -22,7 +22,11 @@ class ProbeHook(Hook):
     The first process evaluates a copy of the backbone. The others continue and wait for it at their next
     communication, so a probe must be quicker than their timeout (torch's default: 10 minutes on GPUs). The hook does
     not affect training: weights, statistics, modes and random states are the same as without it. Its images are read
-    once, before training, and stay in memory. Values are logged in per cent, as `probe/<name>`.
+    once, before training, and stay in memory. Values are logged in per cent, as `probe/<name>`;
+    `default_hooks.checkpoint.save_best='probe/<name>'` keeps the checkpoint with the largest one.
+
+    Attributes:
+        latest: Values of the last evaluation by name, in per cent; empty in all processes but the first.
 
     Args:
         probe: 'knn', 'linear', 'object-knn' or 'segmentation'.
@@ -55,6 +59,7 @@ class ProbeHook(Hook):
         check_counts('ProbeHook', interval=interval)
         check_counts('ProbeHook', at_least=0, seed=seed)
         self.probe = PROBES[probe](train, val, **options)
+        self.latest: dict[str, float] = {}
         self.interval = interval
         self.network = network
         self.seed = seed
@@ -70,6 +75,9 @@ class ProbeHook(Hook):
     def after_train_epoch(self, runner: Runner) -> None:
         if self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner):
             self._evaluate(runner)
+            for hook in runner.hooks:
+                if hasattr(hook, 'save_if_best'):
+                    hook.save_if_best(runner, self.latest)
 
     def _backbone(self, runner: Runner) -> Any:  # noqa: ANN401  (a module that is a `Backbone`)
         model = unwrapped_model(runner)
@@ -81,6 +89,7 @@ class ProbeHook(Hook):
         device = next(backbone.parameters()).device
         results = evaluate_backbone(self.probe, backbone, [self.seed], device)
         values = {f'probe/{name}': 100 * result.mean for name, result in results.items()}
+        self.latest = values
         runner.visualizer.add_scalars(values, step=runner.iter)
         texts = (
             f'{name} {100 * result.mean:.1f} (chance {100 * result.chance:.1f})' for name, result in results.items()

@@ -1,9 +1,8 @@
 # iBOT's detector, which D3SSL's authors use for ViTs: Cascade Mask R-CNN on the maps of blocks 4, 6, 8 and 12 of
 # ViT-S/16 without the final LayerNorm, with 4-convolution box heads and GIoU losses on decoded boxes. The position
 # embedding is resized once, to 800 x 1008 pixels, and trained at that size.
-import os
-
 _base_ = 'mmdet::_base_/models/cascade-mask-rcnn_r50_fpn.py'
+import os  # noqa: E402  (after _base_: mmengine 0.10.7 takes an earlier import for another kind of config)
 
 model = dict(
     backbone=dict(

@@ -1,9 +1,8 @@
 # SoCo's Mask R-CNN on C4 (detectron2's, with MoCo's extra BN after res5): RoIs are pooled from C4 and pass through
 # res5, as in pretraining. BN is in training mode; no stage is frozen. CHECKPOINT names one file, from which C4 and res5
 # take their parts. Unlike detectron2, mmdet does not recompute BN statistics before an evaluation (PreciseBN).
-import os
-
 _base_ = 'mmdet::_base_/models/mask-rcnn_r50-caffe-c4.py'
+import os  # noqa: E402  (after _base_: mmengine 0.10.7 takes an earlier import for another kind of config)
 
 weights = dict(type='Pretrained', checkpoint=os.environ.get('CHECKPOINT'))
 model = dict(

@@ -1,8 +1,7 @@
 # SoCo's Mask R-CNN on FPN (detectron2's): BN everywhere, in training mode; no stage is frozen; the box head has 4
 # convolutions. Unlike detectron2, mmdet does not recompute BN statistics before an evaluation (PreciseBN).
-import os
-
 _base_ = 'mmdet::_base_/models/mask-rcnn_r50_fpn.py'
+import os  # noqa: E402  (after _base_: mmengine 0.10.7 takes an earlier import for another kind of config)
 
 norm_cfg = dict(type='BN', requires_grad=True)
 model = dict(

@@ -1,7 +1,6 @@
 # GTSA's detector: Mask R-CNN on the maps of blocks 4, 6, 8 and 12 of ViT-S/16 without the final LayerNorm.
-import os
-
 _base_ = 'mmdet::_base_/models/mask-rcnn_r50_fpn.py'
+import os  # noqa: E402  (after _base_: mmengine 0.10.7 takes an earlier import for another kind of config)
 
 model = dict(
     backbone=dict(

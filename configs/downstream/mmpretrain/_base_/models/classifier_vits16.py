@@ -1,5 +1,6 @@
 # A classifier on the mean of ViT-S/16's patch tokens, without a head. CHECKPOINT in the environment names the weights.
-import os
+_base_ = []  # before the import, which mmengine 0.10.7 takes for a sign of another kind of config
+import os  # noqa: E402
 
 model = dict(
     type='ImageClassifier',

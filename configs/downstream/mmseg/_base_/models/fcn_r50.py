@@ -1,7 +1,6 @@
 # FCN on ResNet-50 at stride 8 (mmseg's fcn_r50-d8 without its three-convolution stem).
-import os
-
 _base_ = 'segmenter.py'
+import os  # noqa: E402  (after _base_: mmengine 0.10.7 takes an earlier import for another kind of config)
 
 norm_cfg = dict(type='BN', requires_grad=True)
 model = dict(

@@ -1,7 +1,6 @@
 # The backbone of all segmenters on ViT-S/16. CHECKPOINT in the environment names the weights.
-import os
-
 _base_ = 'segmenter.py'
+import os  # noqa: E402  (after _base_: mmengine 0.10.7 takes an earlier import for another kind of config)
 
 model = dict(
     backbone=dict(
