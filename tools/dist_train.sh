@@ -12,8 +12,14 @@ CONFIG=$1
 GPUS=$2
 shift 2
 case $GPUS in
-    '' | *[!0-9]* | 0) echo "error: GPUS must be a number of processes, got '$GPUS'" >&2; exit 2 ;;
+    '' | *[!0-9]*) echo "error: GPUS must be a number of processes, got '$GPUS'" >&2; exit 2 ;;
 esac
+GPUS=$((10#$GPUS))
+if [ "$GPUS" -lt 1 ]; then
+    echo "error: GPUS must be at least 1" >&2
+    exit 2
+fi
+PORT=${PORT:-29500}
 if [ ! -f "$CONFIG" ]; then
     echo "error: there is no config file $CONFIG" >&2
     exit 1
@@ -23,11 +29,20 @@ PYTHON=${PYTHON:-python}
 if [ -z "${VIRTUAL_ENV:-}" ] && [ -x "$HERE/../.venv/bin/python" ] && [ "$PYTHON" = python ]; then
     PYTHON=$HERE/../.venv/bin/python
 fi
+if [ "${NODE_RANK:-0}" = 0 ]; then # this machine is the one that listens
+    "$PYTHON" -c '
+import socket, sys
+try:
+    socket.create_server(("", int(sys.argv[1]))).close()
+except (OSError, OverflowError, ValueError) as error:
+    sys.exit(f"error: port {sys.argv[1]} cannot be used ({error}): set PORT to a free one, such as PORT=29501")
+' "$PORT"
+fi
 export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE} # threads that wait do not spin
 exec "$PYTHON" -m torch.distributed.run \
     --nnodes="${NNODES:-1}" \
     --node_rank="${NODE_RANK:-0}" \
     --master_addr="${MASTER_ADDR:-127.0.0.1}" \
-    --master_port="${PORT:-29500}" \
+    --master_port="$PORT" \
     --nproc_per_node="$GPUS" \
     "$HERE/train.py" "$CONFIG" --launcher pytorch "$@"

@@ -16,7 +16,7 @@ shift 4
 HERE=$(cd "$(dirname "$0")" && pwd)
 GPUS=${GPUS:-8}
 GPUS_PER_NODE=${GPUS_PER_NODE:-8}
-# shellcheck disable=SC2086  # SRUN_ARGS holds several words on purpose
+read -ra WORDS <<< "${SRUN_ARGS:-}" # several words; a * in them is not a file pattern
 exec srun -p "$PARTITION" --job-name="$JOB_NAME" --gres="gpu:$GPUS_PER_NODE" --ntasks="$GPUS" \
-    --ntasks-per-node="$GPUS_PER_NODE" --cpus-per-task="${CPUS_PER_TASK:-12}" --kill-on-bad-exit=1 ${SRUN_ARGS:-} \
+    --ntasks-per-node="$GPUS_PER_NODE" --cpus-per-task="${CPUS_PER_TASK:-12}" --kill-on-bad-exit=1 ${WORDS[@]+"${WORDS[@]}"} \
     "${PYTHON:-python}" -u "$HERE/train.py" "$CONFIG" --work-dir "$WORK_DIR" --launcher slurm "$@"

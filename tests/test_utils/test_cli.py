@@ -1,5 +1,8 @@
 import argparse
+import os
+import socket
 import subprocess
+import sys
 
 import pytest
 
@@ -56,11 +59,39 @@ def test_interrupt_and_success():
         (['nowhere.py', '2'], 1, 'error: there is no config file nowhere.py'),
         (['nowhere.py', 'two'], 2, "error: GPUS must be a number of processes, got 'two'"),
         (['nowhere.py'], 2, 'usage: tools/dist_train.sh CONFIG GPUS'),
+        (['nowhere.py', '00'], 2, 'error: GPUS must be at least 1'),
     ],
 )
 def test_the_launcher_checks_its_arguments_before_torchrun(arguments, status, message):
     done = subprocess.run(['bash', str(ROOT / 'tools/dist_train.sh'), *arguments], capture_output=True, text=True)
     assert done.returncode == status and message in done.stderr and 'Traceback' not in done.stderr
+
+
+@pytest.mark.parametrize('port', ['in use', '70000', 'http'])
+def test_the_launcher_names_the_port(port):
+    with socket.create_server(('', 0)) as server:
+        port = str(server.getsockname()[1]) if port == 'in use' else port
+        done = subprocess.run(
+            ['bash', str(ROOT / 'tools/dist_train.sh'), str(ROOT / 'configs/gtsa_quickstart.py'), '02'],
+            env={**os.environ, 'PORT': port, 'PYTHON': sys.executable},
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith(f'error: port {port} cannot be used (') and 'set PORT to a free one' in done.stderr
+
+
+def test_arguments_for_srun_are_not_file_patterns(tmp_path):
+    (tmp_path / 'srun').write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    (tmp_path / 'srun').chmod(0o755)
+    environment = {**os.environ, 'PATH': f'{tmp_path}:{os.environ["PATH"]}', 'SRUN_ARGS': '--nodelist=* --mem=0'}
+    (tmp_path / '--nodelist=a').touch()
+    command = ['bash', str(ROOT / 'tools/slurm_train.sh'), 'part', 'job', 'c.py', 'work']
+    words = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True).stdout.splitlines()
+    assert '--nodelist=*' in words and '--mem=0' in words
+    environment.pop('SRUN_ARGS')
+    words = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True).stdout.splitlines()
+    assert '' not in words and words[-2:] == ['--launcher', 'slurm']
 
 
 def test_help_of_the_quick_start_sets_nothing_up():
