@@ -11,7 +11,7 @@ from typing import Any
 from mmssl_geo.utils.errors import UserError
 from mmssl_geo.utils.subprocesses import ProcessGroup, last_checkpoint
 
-from .checks.checks import find_problems
+from .checks import find_problems
 from .plan.configs import config_digest, file_digest, recipe_config, task_config
 from .plan.jobs import Init, Job, Plan
 from .plan.suite import Recipe

@@ -3,6 +3,7 @@
 from .atomic_backend import install_atomic_backend
 from .checkpoint_loading import install_safe_loaders
 from .hooks import (
+    AnnotationCheckHook,
     CollapseMonitorHook,
     CompileHook,
     DeferredInfoHook,
@@ -33,6 +34,7 @@ install_safe_loaders()
 install_atomic_backend()
 
 __all__ = [
+    'AnnotationCheckHook',
     'CollapseMonitorHook',
     'CompileHook',
     'DecayGroupsConstructor',

@@ -100,7 +100,7 @@ def test_the_best_checkpoint_by_a_probe_is_kept_also_after_a_resume(photos, tmp_
 
 def test_a_value_that_nothing_computes_is_refused(photos, tmp_path, monkeypatch):
     cfg = config(photos, tmp_path, save_best='probe/score')
-    with pytest.raises(UserError, match='save_best=probe/score: nothing is evaluated in this run; add a ProbeHook'):
+    with pytest.raises(UserError, match='save_best=probe/score: nothing is evaluated here; add a ProbeHook'):
         train(build_runner(cfg))
     scores(monkeypatch, [1.0])
     cfg = config(photos, tmp_path, save_best='probe/scoer')

@@ -112,7 +112,7 @@ class SafeCheckpointHook(CheckpointHook):
             return
         if not probes:
             raise UserError(
-                f'default_hooks.checkpoint.save_best={", ".join(self.key_indicators)}: nothing is evaluated in this run; '
+                f'default_hooks.checkpoint.save_best={", ".join(self.key_indicators)}: nothing is evaluated here; '
                 'add a ProbeHook to custom_hooks, or remove save_best'
             )
         known = sorted({name for hook in probes for name in hook.latest})

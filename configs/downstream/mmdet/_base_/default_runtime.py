@@ -7,6 +7,7 @@ default_hooks = dict(
     checkpoint=dict(max_keep_ckpts=2),
     num_classes=dict(type='NumClassCheckHook'),
     strict_load=dict(type='mmssl_geo.StrictLoadHook'),
+    annotation_check=dict(type='mmssl_geo.AnnotationCheckHook'),
     finite=dict(type='mmssl_geo.FiniteHook'),
 )
 

@@ -7,5 +7,6 @@ default_hooks = dict(
     checkpoint=dict(max_keep_ckpts=2),
     num_classes=dict(type='ClassNumCheckHook'),
     strict_load=dict(type='mmssl_geo.StrictLoadHook'),
+    annotation_check=dict(type='mmssl_geo.AnnotationCheckHook'),
     finite=dict(type='mmssl_geo.FiniteHook'),
 )

@@ -10,6 +10,7 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='SegVisualizationHook'),
     strict_load=dict(type='mmssl_geo.StrictLoadHook'),
+    annotation_check=dict(type='mmssl_geo.AnnotationCheckHook'),
     finite=dict(type='mmssl_geo.FiniteHook'),
 )
 

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from .formats import CHECKS, MAX_NAMES, missing_files
 CLASSIFICATION = 'mmpretrain'
 
 
-def data_problems(cfg: Config) -> list[str]:
+def data_problems(cfg: Config, splits: Sequence[str] = ('train', 'val', 'test')) -> list[str]:
     """Lists what is wrong with the data of a downstream config.
 
     All files in lists, annotation files and image folders must exist. The classes are compared with the annotation
@@ -24,17 +25,19 @@ def data_problems(cfg: Config) -> list[str]:
 
     Args:
         cfg: Config of mmdet, mmseg or mmpretrain with the roots of its data.
+        splits: Splits to check, out of 'train', 'val' and 'test'.
 
     Returns:
         One sentence for each problem, without duplicates.
     """
     problems = []
-    for split in ('train', 'val', 'test'):
+    for split in splits:
         loader = cfg.get(f'{split}_dataloader')
         for dataset in _unwrap(loader.dataset.to_dict()) if loader else ():
             text = json.dumps(dataset, default=str, sort_keys=True)
             problems += _dataset_problems(text, cfg.default_scope) or _head_problems(cfg.model, text, cfg.default_scope)
-    for evaluator in (cfg.get('val_evaluator'), cfg.get('test_evaluator')):
+    for split in splits:
+        evaluator = cfg.get(f'{split}_evaluator')
         ann_file = evaluator.get('ann_file') if isinstance(evaluator, dict) else None
         if ann_file and not Path(ann_file).is_file():
             problems.append(f'{ann_file}: no such file')
@@ -73,6 +76,9 @@ def _class_names(dataset_json: str, scope: str) -> tuple[str, ...]:
 def _dataset_problems(dataset_json: str, scope: str) -> list[str]:
     """Checks each data set once, even if several tasks use it."""
     dataset = json.loads(dataset_json)
+    problems = _metainfo_problems(dataset)
+    if problems:
+        return problems
     paths = _paths(dataset)
     problems = [
         f'{path}: no such {what}'
@@ -93,6 +99,22 @@ def _dataset_problems(dataset_json: str, scope: str) -> list[str]:
         return check(dataset, kind, {name: path for name, (path, _) in paths.items()}, names) if check else []
     except (UserError, ValueError, KeyError, TypeError, OSError, RuntimeError) as error:  # from readers of libraries
         return [f'{dataset["type"]} in {paths["data_root"][0]}: {type(error).__name__}: {error}']
+
+
+def _metainfo_problems(dataset: dict[str, Any]) -> list[str]:
+    """Checks the type of the class list; a text would count as a list of characters."""
+    metainfo = dataset.get('metainfo')
+    if metainfo is None:
+        return []
+    if not isinstance(metainfo, dict):
+        return [f'metainfo must be a dict such as dict(classes=("cat", "dog")), got {metainfo!r}']
+    classes = metainfo.get('classes')
+    if classes is None:
+        return []
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        return [f'metainfo.classes must be a tuple or a list of names, such as ("cat",), got {classes!r}']
+    repeated = sorted({name for name in classes if classes.count(name) > 1})
+    return [f'metainfo.classes names {repeated[0]} twice'] if repeated else []
 
 
 def _paths(dataset: dict[str, Any]) -> dict[str, tuple[Path, str]]:

@@ -8,6 +8,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
+from mmssl_geo.annotations import data_problems
 from mmssl_geo.apis.config_errors import explain_config_errors
 from mmssl_geo.benchmark.plan.configs import accumulate_gradients, recipe_config, scale_batch_size, task_config
 from mmssl_geo.benchmark.plan.jobs import DataRoots, Init
@@ -16,8 +17,6 @@ from mmssl_geo.benchmark.run.exports import Exporter, load_strictly
 from mmssl_geo.checkpoints import read_checkpoint
 from mmssl_geo.registry import DATASETS, MODELS
 from mmssl_geo.utils.errors import UserError
-
-from .data import data_problems
 
 
 def check_roots(names: Iterable[str], roots: DataRoots) -> list[str]:

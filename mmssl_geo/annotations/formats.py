@@ -1,7 +1,9 @@
 """Checks of the files of a data set, by the format of its class in mmdet or mmseg."""
 
+import collections
 import inspect
 import json
+import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -43,10 +45,12 @@ def coco_problems(dataset: dict[str, Any], kind: type, paths: dict[str, Path], c
     """
     try:
         content = json.loads(paths['ann_file'].read_text())
-        categories = [one['name'] for one in content['categories'] if 'id' in one]
+        ids = {one['id']: one['name'] for one in content['categories']}
+        categories = [one['name'] for one in content['categories']]
         images = {one['id']: paths['img'] / one['file_name'] for one in content['images']}
         objects = [one for one in content['annotations'] if one['image_id'] in images and one['bbox']]
-    except (ValueError, KeyError, TypeError) as error:
+        found = [text for text in (_repeated(content), _misfits(content, set(images), set(ids))) if text]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         return [f'{paths["ann_file"]}: not a COCO annotation file ({type(error).__name__}: {error})']
     missing, extra = (
         [one for one in classes if one not in categories],
@@ -57,7 +61,7 @@ def coco_problems(dataset: dict[str, Any], kind: type, paths: dict[str, Path], c
         for text in (missing and f'the file has no {_some(missing)}', extra and f'the config has no {_some(extra)}')
         if text
     ]
-    problems = [f'wrong class list: {"; ".join(differences)}'] if differences else []
+    problems = found + ([f'wrong class list: {"; ".join(differences)}'] if differences else [])
     problems += [] if objects else ['none of its images has an annotation']
     without = sum(not one.get('segmentation') for one in objects)
     if without and any(step.get('with_mask') for step in dataset.get('pipeline') or ()):
@@ -65,6 +69,35 @@ def coco_problems(dataset: dict[str, Any], kind: type, paths: dict[str, Path], c
     return [f'{paths["ann_file"]}: {problem}' for problem in problems] + missing_files(
         list(images.values()), f'images of {paths["ann_file"]}'
     )
+
+
+def _repeated(content: dict[str, Any]) -> str:
+    """Returns a sentence on an id, or a name of a category, that occurs twice."""
+    lists = {
+        'images with the id': [one['id'] for one in content['images']],
+        'categories with the id': [one['id'] for one in content['categories']],
+        'categories with the name': [one['name'] for one in content['categories']],
+        'annotations with the id': [one['id'] for one in content['annotations'] if 'id' in one],
+    }
+    for what, values in lists.items():
+        counts = collections.Counter(values)
+        if len(counts) < len(values):
+            return f'there are several {what} {counts.most_common(1)[0][0]}'
+    return ''
+
+
+def _misfits(content: dict[str, Any], image_ids: set[Any], category_ids: set[Any]) -> str:
+    """Returns a sentence on annotations that belong to no image or category, or have an impossible box."""
+    for one in content['annotations']:
+        name = f'annotation {one.get("id", "without an id")}'
+        if one['image_id'] not in image_ids:
+            continue  # mmdet ignores it
+        if one['category_id'] not in category_ids:
+            return f'{name} has the category {one["category_id"]}, which is not there'
+        box = one['bbox']
+        if box and (len(box) != 4 or not all(isinstance(value, int | float) and math.isfinite(value) for value in box)):
+            return f'{name} has the box {box}, not four numbers x, y, width, height'
+    return ''
 
 
 def voc_problems(dataset: dict[str, Any], kind: type, paths: dict[str, Path], classes: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 from mmengine.config import Config
 from PIL import Image
 
-from mmssl_geo.benchmark.checks.data import data_problems
+from mmssl_geo.annotations import data_problems
 from mmssl_geo.benchmark.plan.configs import environment
 from tests.support import ROOT
 from tests.support.tiny_data.ade20k import write_ade20k

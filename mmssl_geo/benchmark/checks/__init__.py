@@ -1,1 +1,0 @@
-"""Checks of data, configs and checkpoints before a benchmark starts."""
