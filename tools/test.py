@@ -8,12 +8,14 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
+from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmssl_geo.apis.config import load_config
 from mmssl_geo.apis.config_errors import explain_config_errors
 from mmssl_geo.apis.train import create_runner
 from mmssl_geo.checkpoints import read_checkpoint
+from mmssl_geo.engine.runner_values import unwrapped_model
 from mmssl_geo.models.backbones.strict_init import check_weights, stored_weights
 from mmssl_geo.utils.cli import run_tool
 from mmssl_geo.utils.config import CfgOptionsAction
@@ -31,6 +33,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--allow-unsafe', action='store_true', help='read a checkpoint that runs code: only a file you trust'
     )
+    parser.add_argument(
+        '--tta', action='store_true', help='test-time augmentation of a config with tta_model and tta_pipeline (mmseg)'
+    )
     return parser.parse_args()
 
 
@@ -41,14 +46,27 @@ def load_weights(runner: Runner, checkpoint: Mapping[str, Any], path: str) -> No
         UserError: If a tensor is missing, unexpected or of another shape.
     """
     check_weights(
-        runner.model.state_dict(),
+        unwrapped_model(runner).state_dict(),
         stored_weights(checkpoint),
         path,
         'model',
         'Give the checkpoint that was fine-tuned with this config (a pretrained backbone cannot be evaluated).',
     )
     runner.call_hook('after_load_checkpoint', checkpoint=checkpoint)  # an EMA hook swaps its weights in
-    runner.model.load_state_dict(stored_weights(checkpoint), strict=True)
+    unwrapped_model(runner).load_state_dict(stored_weights(checkpoint), strict=True)
+
+
+def use_test_time_augmentation(cfg: Config, name: str) -> None:
+    """Wraps the model in the config's `tta_model` and replaces the pipeline, as mmseg's own tool does.
+
+    Raises:
+        UserError: If the config has no test-time augmentation.
+    """
+    missing = [key for key in ('tta_model', 'tta_pipeline') if key not in cfg]
+    if missing:
+        raise UserError(f'--tta: config {name} has no {" and no ".join(missing)}; the segmentation configs have both')
+    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+    cfg.model = {**cfg.tta_model, 'module': cfg.model}
 
 
 def main() -> None:
@@ -59,6 +77,8 @@ def main() -> None:
     if cfg.get('test_evaluator') is None:
         raise UserError(f'config {args.config}: has no test_evaluator; tools/test.py evaluates downstream configs')
     cfg.load_from, cfg.resume = None, False
+    if args.tta:
+        use_test_time_augmentation(cfg, args.config)
     checkpoint = read_checkpoint(args.checkpoint, allow_code=args.allow_unsafe)
     with explain_config_errors(cfg, 'cannot be built'):
         runner = create_runner(cfg)

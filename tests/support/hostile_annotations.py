@@ -148,9 +148,8 @@ def detection_sets():
     for value in ([], None):
         change = _each('annotations', segmentation=value)
         yield case(f'segmentation {value}', change, '6 of 6 annotations have no segmentation')
-    yield case(
-        'no segmentation of one', _edit(lambda c: c['annotations'][0].update(segmentation=[])), '1 of 6 annotations'
-    )
+    change = _edit(lambda c: c['annotations'][0].update(segmentation=[]))
+    yield case('no segmentation of one', change, '1 of 6 annotations')
     yield case('no annotation', _edit(lambda c: c['annotations'].clear()), 'none of its images has an annotation')
     yield case('no image', _edit(lambda c: c['images'].clear()), 'none of its images has an annotation')
     yield case('annotations of other images', _each('annotations', image_id=99), 'none of its images has an annotation')

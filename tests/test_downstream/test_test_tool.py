@@ -101,3 +101,16 @@ def test_no_traceback(tmp_path):
     )
     assert done.returncode == 1 and done.stderr.strip().endswith('error: checkpoint none.pth: no such file')
     assert 'Traceback' not in done.stderr
+
+
+def test_test_time_augmentation(evaluate, narrow_config, load_config, tmp_path):
+    torch.save(dict(state_dict=constant_segmenter(load_config)), tmp_path / 'model.pth')
+    evaluate(narrow_config, tmp_path / 'model.pth', '--tta', '--out', tmp_path / 'metrics.json')
+    metrics = json.loads((tmp_path / 'metrics.json').read_text())
+    assert metrics == pytest.approx({'aAcc': 50, 'mIoU': 25, 'mAcc': 50})
+
+
+def test_a_config_without_test_time_augmentation(evaluate, tmp_path):
+    config = CONFIGS / 'mmdet/mask-rcnn_vitt16_small_coco-style.py'
+    with pytest.raises(UserError, match='--tta: config .* has no tta_model and no tta_pipeline'):
+        evaluate(config, tmp_path / 'model.pth', '--tta')

@@ -23,6 +23,19 @@ scenes = dict(
         palette=[[0, 0, 0], [220, 60, 40], [230, 170, 40], [50, 110, 220]],
     ),
 )
+test_pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
+tta_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(
+        type='TestTimeAug',
+        transforms=[
+            [dict(type='Resize', scale_factor=ratio, keep_ratio=True) for ratio in (1.0,)],
+            [dict(type='RandomFlip', prob=prob, direction='horizontal') for prob in (0.0, 1.0)],
+            [dict(type='LoadAnnotations')],
+            [dict(type='PackSegInputs')],
+        ],
+    ),
+]
 train_dataloader = dict(
     batch_size=8,
     num_workers=0,
@@ -45,7 +58,7 @@ val_dataloader = dict(
     dataset=dict(
         data_prefix=dict(img_path='images/val', seg_map_path='semantic/val'),
         test_mode=True,
-        pipeline=[dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')],
+        pipeline=test_pipeline,
         **scenes,
     ),
 )

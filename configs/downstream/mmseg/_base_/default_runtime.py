@@ -24,5 +24,8 @@ log_level = 'INFO'
 load_from = None
 resume = False
 
+# for --tta of tools/test.py, here and in mmseg; `tta_pipeline` belongs to the data set
+tta_model = dict(type='SegTTAModel')
+
 # SyncBN on several GPUs; plain BN on one GPU or a CPU
 sync_bn = 'torch'
