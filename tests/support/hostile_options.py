@@ -87,13 +87,11 @@ def data_options():
     yield from _refused('gtsa', f'{data}.seed', (-1, 'x'), COUNT)
     yield Option('gtsa', f'{data}.max_unreadabel', 0.5, "unexpected keyword argument 'max_unreadabel'")
     crop = f'{data}.pipeline.crop'
-    for key, values in dict(
-        global_size=(0, 'x', 2.5), local_size=(0, -1), num_local=(-1, 'x'), max_draws=(0, 'x')
-    ).items():
+    for key, values in dict(global_size=(0, 'x', 2.5), local_size=(0, -1), num_local=(-1, 'x')).items():
         yield from _refused('gtsa', f'{crop}.{key}', values, 'whole number|such crops|Type|crops')
     for key, values in dict(global_scale=([0.5, 0.3], [0.3], 'x', [0, 1.5]), ratio=([2, 1], [0, 1])).items():
         yield from (Option('gtsa', f'{crop}.{key}', value, 'MultiCrop cannot make such crops') for value in values)
-    yield from _refused('gtsa', f'{crop}.min_overlap', (-1, 2, 'x'), NUMBER)
+    yield from (Option('gtsa', f'{crop}.min_overlap', value, 'MultiCrop cannot make') for value in (-1, 2, 'x'))
     yield Option('gtsa', f'{crop}.interpolation', 'cubic', 'interpolation must be')
     photometric = f'{data}.pipeline.photometric'
     yield from _refused('gtsa', f'{photometric}.hue', (0.9, -0.1, 'x'), NUMBER)

@@ -13,7 +13,7 @@ from mmssl_geo.geometry import CropGroup, sample_crops
 from mmssl_geo.geometry.crops import Crop
 from mmssl_geo.registry import TRANSFORMS
 from mmssl_geo.structures import ViewRecord
-from mmssl_geo.utils.checks import check_counts, check_fractions
+from mmssl_geo.utils.checks import check_counts
 from mmssl_geo.utils.errors import UserError
 
 from .random_streams import stream_seed
@@ -63,10 +63,7 @@ class MultiCrop(BaseTransform):
         max_draws: int = 40,
         interpolation: str = 'bilinear',
     ) -> None:
-        check_counts('MultiCrop', max_draws=max_draws)
         check_counts('MultiCrop', at_least=0, num_global=num_global, num_local=num_local)
-        if min_overlap is not None:
-            check_fractions('MultiCrop', min_overlap=min_overlap)
         self.min_overlap = min_overlap
         self.max_draws = max_draws
         try:
