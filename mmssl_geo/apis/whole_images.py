@@ -145,7 +145,7 @@ class WholeImages(Dataset):
         except UnreadableImage as error:
             return WholeImage(name, None, error.reason)
         size = image.shape[0], image.shape[1]
-        view = tvf.resize(torch.from_numpy(image).permute(2, 0, 1), list(self.size))
+        view = tvf.resize(torch.from_numpy(image).permute(2, 0, 1), list(self.size), antialias=True)
         if self.box_file is None:
             return WholeImage(name, view, '', size)
         return WholeImage(name, view, '', size, *self.box_file.boxes(name, size))

@@ -55,7 +55,7 @@ def test_a_variable_that_is_not_used_is_refused(monkeypatch, tmp_path):
 def test_a_variable_that_is_a_part_of_a_path_is_used(monkeypatch, tmp_path):
     path = tmp_path / 'mine.py'
     path.write_text(
-        f'import os\n_base_ = {str(CONFIG)!r}\n'
+        f'_base_ = {str(CONFIG)!r}\nimport os\n'
         "train_dataloader = dict(dataset=dict(data_root=os.environ['DATA_ROOT'] + '/photos'))\n"
     )
     monkeypatch.setenv('DATA_ROOT', '/data')

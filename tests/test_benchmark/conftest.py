@@ -18,6 +18,7 @@ from tests.support.tiny_data.camvid import write_camvid
 
 ARCH = dict(embed_dims=24, num_layers=2, num_heads=2, feedforward_channels=48)
 CONFIG = f"""
+_base_ = []
 import os
 default_scope = 'mmseg'
 custom_imports = dict(imports=['mmssl_geo.registry'], allow_failed_imports=False)

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Dataset
 
+from mmssl_geo.engine.optimizers.optim_wrappers import grad_scaler
 from mmssl_geo.structures import ViewBatch
 from mmssl_geo.utils.errors import UserError
 from mmssl_geo.utils.paths import resource_root
@@ -173,7 +174,7 @@ class OfficialTraining:
             else self.model
         )
         self.optimizer = torch.optim.AdamW(reference.lr_sched.get_params_groups(self.network), lr=1e-5)
-        self.scaler = torch.amp.GradScaler('cuda', enabled=on_gpu and dtype == torch.float16)
+        self.scaler = grad_scaler('cuda', enabled=on_gpu and dtype == torch.float16)
         self.clip_gradients = reference.misc.clip_gradients
 
     def step(self, batch: Any) -> None:

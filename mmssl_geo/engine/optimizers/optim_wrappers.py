@@ -87,7 +87,7 @@ class PortableAmpOptimWrapper(AmpOptimWrapper):
         OptimWrapper.__init__(self, **kwargs)
         use_bfloat16 = dtype in ('bfloat16', torch.bfloat16) and cpu_supports_bfloat16()
         self.cast_dtype = torch.bfloat16 if use_bfloat16 else torch.float32
-        self.loss_scaler = _disabled_scaler()
+        self.loss_scaler = grad_scaler('cpu', enabled=False)
         self._scale_update_param = None
         print_log(
             'no GPU: mixed precision with bfloat16 on the CPU'
@@ -113,8 +113,8 @@ class PerTensorClipAmpOptimWrapper(PerTensorClipMixin, PortableAmpOptimWrapper):
     """`PortableAmpOptimWrapper` with clipping per tensor."""
 
 
-def _disabled_scaler() -> 'torch.amp.GradScaler':
-    """Creates a gradient scaler that does nothing."""
+def grad_scaler(device: str, enabled: bool) -> 'torch.amp.GradScaler':
+    """Creates a gradient scaler, under every version of torch."""
     if hasattr(torch.amp, 'GradScaler'):  # since torch 2.3
-        return torch.amp.GradScaler('cpu', enabled=False)
-    return torch.cuda.amp.GradScaler(enabled=False)
+        return torch.amp.GradScaler(device, enabled=enabled)
+    return torch.cuda.amp.GradScaler(enabled=enabled)

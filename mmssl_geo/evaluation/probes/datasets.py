@@ -110,7 +110,7 @@ class ObjectImages(Dataset):
         labels = np.asarray(category_ids[: len(boxes_view)], np.int64)
         kept = large_enough(boxes_view, self.min_side)
         return (
-            tvf.resize(image, [self.size] * 2),
+            tvf.resize(image, [self.size] * 2, antialias=True),
             torch.from_numpy(boxes_view[kept]).float(),
             torch.from_numpy(labels[kept]),
         )
@@ -171,7 +171,7 @@ class LabelledImages(Dataset):
                 f'{self.labels / label_name} has height and width {tuple(labels.shape)}, but its image has '
                 f'{tuple(image.shape[1:])}'
             )
-        return tvf.resize(image, [self.size] * 2), labels
+        return tvf.resize(image, [self.size] * 2, antialias=True), labels
 
     def _read_labels(self, path: Path) -> Tensor:
         try:

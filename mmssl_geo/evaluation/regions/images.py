@@ -100,7 +100,7 @@ def collect_region_images(
         chosen = regions[np.sort(rng.permutation(len(regions))[:num_regions])]
         objects, labels = source.objects_of(names[index], image_size)
         kept = large_enough(objects * size, min_side)
-        view = tvf.resize(torch.from_numpy(image).permute(2, 0, 1), [size, size])
+        view = tvf.resize(torch.from_numpy(image).permute(2, 0, 1), [size, size], antialias=True)
         samples.append(_Sample(view, chosen, objects[kept] * size, np.asarray(labels, np.int64)[kept]))
     if len(samples) < MIN_IMAGES:
         raise UserError(

@@ -130,6 +130,7 @@ class SSLVisionTransformer(StrictInitMixin, VisionTransformer):
         """
         with torch.no_grad():
             replacement = self.patch_embed(donors)[0]
+        torch.clear_autocast_cache()  # torch 2.1 would reuse the weights that it cast without gradients
 
         def replace(
             module: nn.Module, inputs: tuple[Tensor, ...], output: tuple[Tensor, tuple[int, int]]
