@@ -33,6 +33,7 @@ make_environment() {
             install onedl-mmpretrain onedl-mmdetection onedl-mmsegmentation
             ;;
     esac
+    install 'setuptools>=77,<81' # for the metadata of this package, with pkg_resources for mmengine
     install --no-deps --no-build-isolation -e .
     install 'timm>=1.0' onnx onnxruntime safetensors pycocotools tensorboard scipy matplotlib tqdm pytest pytest-xdist \
         mypy ruff ${numpy:+"$numpy"}
