@@ -4,6 +4,7 @@ The original distributions and their maintained forks share import names; only t
 """
 
 import importlib
+import importlib.metadata
 import importlib.util
 import re
 from collections.abc import Iterable, Mapping
@@ -44,10 +45,30 @@ def check_versions(required: Iterable[str], versions: Mapping[str, str | None] |
 
 
 def installed_version(name: str) -> str | None:
-    """Returns the version of the package imported as `name`, or None if it is not installed."""
+    """Returns the version of the package imported as `name`, or None if it is not installed.
+
+    Raises:
+        ImportError: If the package cannot be imported beside the installed version of transformers.
+    """
     if importlib.util.find_spec(name) is None:
         return None
-    return importlib.import_module(name).__version__
+    try:
+        return importlib.import_module(name).__version__
+    except (ImportError, AttributeError) as error:
+        transformers = _transformers_version()
+        if transformers is None or _numbers(transformers) < (5,):
+            raise
+        raise ImportError(
+            f'{name} cannot be imported beside transformers {transformers}: install an older one (pip install '
+            '"transformers<5"), or remove it, since neither this package nor its configs need it'
+        ) from error
+
+
+def _transformers_version() -> str | None:
+    try:
+        return importlib.metadata.version('transformers')
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _numbers(version: str) -> tuple[int, ...]:
