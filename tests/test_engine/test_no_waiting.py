@@ -101,6 +101,7 @@ def test_steps_by_the_configs_own_wrapper(name, default_scope):
     assert 0 < steps_of_config(name, 'cpu', before_step=lambda number: None) < float('inf')
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 @pytest.mark.parametrize('name', ['gtsa_vits16_coco', 'gtsa_vits16_small-data', 'dino_vits16_coco'])
 def test_a_gpu_sees_no_waiting(name, default_scope):
