@@ -1,6 +1,7 @@
 """Hooks, loops, optimizer wrappers and the runner, registered in the scope `mmssl_geo`."""
 
 from .hooks import (
+    AnnotationCheckHook,
     CollapseMonitorHook,
     CompileHook,
     DeferredInfoHook,
@@ -27,6 +28,7 @@ from .optimizers import (
 from .runner import RemovableHooksRunner
 
 __all__ = [
+    'AnnotationCheckHook',
     'CollapseMonitorHook',
     'CompileHook',
     'DecayGroupsConstructor',

@@ -1,3 +1,4 @@
+from .annotation_check_hook import AnnotationCheckHook
 from .collapse_monitor_hook import CollapseMonitorHook
 from .compile_hook import CompileHook
 from .deferred_info_hook import DeferredInfoHook
@@ -14,6 +15,7 @@ from .throughput_hook import ThroughputHook
 from .unreadable_images_hook import UnreadableImagesHook
 
 __all__ = [
+    'AnnotationCheckHook',
     'CollapseMonitorHook',
     'CompileHook',
     'DeferredInfoHook',

@@ -1,6 +1,7 @@
 # Written out, because not every distribution of mmseg resolves `_base_ = 'mmseg::...'`.
 default_scope = 'mmseg'
 custom_imports = dict(imports=['mmssl_geo.registry'], allow_failed_imports=False)
+runner_type = 'mmssl_geo.RemovableHooksRunner'  # checks annotations before they are read
 
 default_hooks = dict(
     timer=dict(type='IterTimerHook'),
@@ -9,6 +10,7 @@ default_hooks = dict(
     checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=4000, max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='SegVisualizationHook'),
+    annotations=dict(type='mmssl_geo.AnnotationCheckHook'),
     strict_load=dict(type='mmssl_geo.StrictLoadHook'),
     finite=dict(type='mmssl_geo.FiniteHook'),
 )
