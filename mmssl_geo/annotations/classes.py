@@ -39,7 +39,8 @@ def class_names(dataset: LabelledDataset) -> tuple[str, ...]:
         return names
     names = getattr(dataset.kind, 'METAINFO', {}).get('classes')
     if names is None and dataset.scope == CLASSIFICATION:
-        names = dataset.class_folders or dataset.built.metainfo.get('classes')
+        folders = dataset.class_folders
+        names = dataset.built.metainfo.get('classes') if folders is None else folders
     return tuple(names or ())
 
 

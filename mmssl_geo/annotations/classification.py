@@ -13,12 +13,14 @@ from .files import image_size, missing_files, sample, some
 
 def classification_problems(dataset: LabelledDataset, classes: Sequence[str]) -> list[str]:
     """Checks that the images exist, that all classes have some, and the labels of a list."""
-    if dataset.is_a('CustomDataset') and dataset.option('with_label', True):
-        problems = (
-            _list_problems(dataset, classes) if 'ann_file' in dataset.paths else _folder_problems(dataset, classes)
-        )
-        if problems:
-            return problems
+    folders = dataset.class_folders
+    problems: list[str] = []
+    if folders is not None:
+        problems = _folder_problems(dataset, folders, classes)
+    elif dataset.is_a('CustomDataset') and dataset.option('with_label', True) and 'ann_file' in dataset.paths:
+        problems = _list_problems(dataset, classes)
+    if problems:
+        return problems
     samples = dataset.built.load_data_list()
     where = dataset.cfg.get('ann_file') or dataset.cfg.get('data_prefix')
     images = [Path(one['img_path']) for one in samples]
@@ -33,9 +35,8 @@ def classification_problems(dataset: LabelledDataset, classes: Sequence[str]) ->
     return _label_problems(samples, classes, dataset)
 
 
-def _folder_problems(dataset: LabelledDataset, classes: Sequence[str]) -> list[str]:
+def _folder_problems(dataset: LabelledDataset, names: Sequence[str], classes: Sequence[str]) -> list[str]:
     folder = dataset.image_folder
-    names = dataset.class_folders
     if not names:
         images = any(path.is_file() for path in folder.iterdir())
         return [f'{folder}: contains no folders by class' + (', only files' if images else '')]

@@ -102,10 +102,10 @@ class LabelledDataset:
         return next((path for name, (path, _) in self.paths.items() if name in ('img', 'img_path')), self.root)
 
     @property
-    def class_folders(self) -> list[str]:
-        """Names of the folders by class, in the order of mmpretrain's labels; [] for other layouts."""
-        if not self.is_a('CustomDataset') or 'ann_file' in self.paths or not self.option('with_label', True):
-            return []
+    def class_folders(self) -> list[str] | None:
+        """Names of the folders by class, in the order of mmpretrain's labels; None for other layouts."""
+        if self.name != 'CustomDataset' or 'ann_file' in self.paths or not self.option('with_label', True):
+            return None
         return sorted(path.name for path in self.image_folder.iterdir() if path.is_dir())
 
     def missing_paths(self) -> list[str]:
