@@ -110,9 +110,16 @@ def _shipped(kind):
         return Config.fromfile(ROOT / 'configs' / 'downstream' / CONFIGS[kind])
 
 
+def _with_root(value, root):
+    if isinstance(value, dict):
+        return {key: _with_root(one, root) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_with_root(one, root) for one in value)
+    return value.replace('DATA-ROOT', root) if isinstance(value, str) else value
+
+
 def _config(kind, root):
-    text = json.dumps(_shipped(kind).to_dict()).replace('DATA-ROOT', str(root))
-    cfg = Config(json.loads(text))
+    cfg = Config(_with_root(_shipped(kind).to_dict(), str(root)))
     for loader in LOADERS:
         cfg[loader] = deepcopy(cfg[loader])
     if kind in ('boxes', 'masks'):

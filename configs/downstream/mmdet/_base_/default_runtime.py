@@ -12,5 +12,7 @@ default_hooks = dict(
     finite=dict(type='mmssl_geo.FiniteHook'),
 )
 
+tta_model = dict(type='mmssl_geo.InstanceTTAModel', nms=dict(type='nms', iou_threshold=0.5), max_per_img=100)
+
 # SyncBN on several GPUs; plain BN on one GPU or a CPU
 sync_bn = 'torch'

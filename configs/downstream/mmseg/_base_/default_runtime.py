@@ -20,6 +20,7 @@ env_cfg = dict(
 )
 vis_backends = [dict(type='LocalVisBackend')]
 visualizer = dict(type='SegLocalVisualizer', vis_backends=vis_backends, name='visualizer')
+tta_model = dict(type='SegTTAModel')
 log_processor = dict(by_epoch=False)
 log_level = 'INFO'
 load_from = None
