@@ -5,11 +5,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from .coco import CocoFile
+from .files import sample
 
 MAX_ODD = 0.1
 """Share of the boxes that may reach beyond the image, or that mmdet may drop, before the file is refused."""
 MAX_WITHOUT_AREA = 0.01
 """Share of the masks that may be degenerate polygons."""
+MAX_MASKS = 20_000
+"""Masks whose points are read: all of a smaller file, else this many, evenly spaced."""
 TOLERANCE = 2.0
 """Pixels that a box or mask may reach beyond its image."""
 
@@ -59,6 +62,7 @@ def mask_problems(coco: CocoFile) -> list[str]:
             f'{without} of {len(annotations)} annotations have no segmentation, which the config reads: use a config '
             'without masks (faster-rcnn_*), or add masks'
         ]
+    annotations = sample(annotations, MAX_MASKS)
     degenerate = fractions = 0
     for one in annotations:
         mask = one['segmentation']

@@ -25,9 +25,11 @@ def some(words: Sequence[object], quoted: bool = False) -> str:
     return shown + (f', and {len(words) - MAX_NAMES} more' if len(words) > MAX_NAMES else '')
 
 
-def sample(items: Sequence[T]) -> list[T]:
-    """Returns at most `MAX_OPENED` items, evenly spaced."""
-    return [items[index] for index in np.unique(np.linspace(0, len(items) - 1, MAX_OPENED).astype(int))]
+def sample(items: Sequence[T], size: int = MAX_OPENED) -> list[T]:
+    """Returns all items of a short sequence, else `size` of them, evenly spaced."""
+    if len(items) <= size:
+        return list(items)
+    return [items[index] for index in np.linspace(0, len(items) - 1, size).astype(int)]
 
 
 def missing_files(paths: Sequence[Path], what: str) -> list[str]:
