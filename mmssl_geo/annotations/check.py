@@ -10,7 +10,7 @@ from mmssl_geo.utils.errors import DATA_ADVICE, UserError
 from .classes import class_names, head_problems
 from .coco import with_masks
 from .datasets import LabelledDataset, datasets_of
-from .evaluators import evaluator_problems, has_mask_head
+from .evaluators import evaluator_problems, has_mask_head, writes_results_only
 from .files import MAX_NAMES, some
 from .formats import check_of
 
@@ -46,6 +46,9 @@ def annotation_problems(cfg: Config, splits: Iterable[str] = SPLITS, allow_subse
     for split in splits:
         try:
             datasets = datasets_of(cfg, split)
+            if writes_results_only(cfg, split):  # the labels of such a test set are secret
+                problems += [problem for one in datasets if not one.is_remote for problem in one.missing_paths()]
+                continue
             found = [problem for one in datasets for problem in _problems_of(one, cfg.model, allow_subset)]
             names = [class_names(one) for one in datasets] if not found else []
             names_by_loader |= {f'{split}_dataloader': one for one in names if one}

@@ -120,9 +120,12 @@ class LabelledDataset:
     @cached_property
     def built(self) -> Any:  # noqa: ANN401  (a data set of OpenMMLab)
         """The data set itself, without a pipeline."""
-        arguments = {name: value for name, value in self.cfg.items() if name != 'type'}
+        arguments = {name: value for name, value in self.cfg.items() if name != 'type'} | {'pipeline': []}
+        parameters = inspect.signature(self.kind).parameters.values()
+        if any(one.name == 'serialize_data' or one.kind == one.VAR_KEYWORD for one in parameters):
+            arguments['serialize_data'] = False  # saves time
         with DefaultScope.overwrite_default_scope(self.scope):
-            return self.kind(**arguments | {'pipeline': []})
+            return self.kind(**arguments)
 
     def _path(self, name: str, value: Any) -> str:  # noqa: ANN401  (a value of a config)
         if value is not None and not isinstance(value, str | Path):

@@ -19,9 +19,8 @@ def evaluator_problems(cfg: Config, split: str, datasets: Sequence[LabelledDatas
         datasets: Data sets of the split.
         num_classes: Number of class names, 0 if unknown.
     """
-    evaluator = cfg.get(f'{split}_evaluator')
     problems = []
-    for metric in [evaluator] if isinstance(evaluator, Mapping) else evaluator or ():
+    for metric in _metrics(cfg, split):
         name = str(metric.get('type')).split('.')[-1]
         if name == 'CocoMetric':
             problems += _coco_problems(cfg, split, metric, datasets)
@@ -32,6 +31,17 @@ def evaluator_problems(cfg: Config, split: str, datasets: Sequence[LabelledDatas
                     f'{split}_evaluator.topk asks for the best {largest} of {num_classes} classes: set topk=(1,)'
                 )
     return problems
+
+
+def writes_results_only(cfg: Config, split: str) -> bool:
+    """Returns whether the metrics of a split write predictions to files and need no annotations."""
+    metrics = _metrics(cfg, split)
+    return bool(metrics) and all(metric.get('format_only') for metric in metrics)
+
+
+def _metrics(cfg: Config, split: str) -> list[Mapping[str, Any]]:
+    evaluator = cfg.get(f'{split}_evaluator') or ()
+    return [evaluator] if isinstance(evaluator, Mapping) else list(evaluator)
 
 
 def _coco_problems(

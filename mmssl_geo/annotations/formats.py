@@ -30,6 +30,11 @@ def coco_problems(dataset: LabelledDataset, classes: Sequence[str]) -> list[str]
     problems = name_differences(classes, names)
     if not coco.annotations:
         problems.append('none of its images has an annotation')
+    smallest = (dataset.cfg.get('filter_cfg') or {}).get('min_size', 0)
+    if dataset.split == 'train' and all(min(one['height'], one['width']) < smallest for one in coco.images.values()):
+        problems.append(
+            f'all images are smaller than filter_cfg.min_size={smallest} and would be left out: set it to 0'
+        )
     boxes = box_problems(coco)
     problems += boxes
     if not boxes and with_masks(dataset.steps):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from copy import deepcopy
 
 from PIL import Image
 
@@ -101,6 +102,16 @@ def subfolders(draft):
 def image_without_objects(draft):
     save_image(draft.image(number=9), *SIZE)
     draft.coco['train']['images'].append(dict(id=99, file_name='9.jpg', height=SIZE[0], width=SIZE[1]))
+
+
+def secret_test_set(draft):
+    content = dict(draft.coco['val'])
+    del content['annotations']
+    path = draft.root / 'annotations' / 'image_info_test.json'
+    path.write_text(json.dumps(content))
+    draft.cfg.test_dataloader = deepcopy(draft.cfg.val_dataloader)
+    draft.cfg.test_dataloader.dataset.ann_file = f'annotations/{path.name}'
+    draft.cfg.test_evaluator = dict(type='CocoMetric', format_only=True, ann_file=str(path))
 
 
 POINTS = [[8, 8, 40, 8, 40, 40]]
@@ -260,7 +271,9 @@ COCO_CASES = [
         lambda draft: draft.cfg.train_dataloader.dataset.pipeline[1].update(with_mask=False),
         'set with_mask=True',
     ),
+    Case('small images', 'boxes', option('train_dataloader.dataset.filter_cfg.min_size', 65), 'filter_cfg.min_size=65'),
     Case('boxes', 'boxes', lambda draft: None, None),
+    Case('a test set without annotations', 'boxes', secret_test_set, None),
     Case('masks', 'masks', lambda draft: None, None),
     Case('masks that are not read', 'boxes', first('annotations', segmentation=[[1, 2]]), None),
     Case('run lengths', 'masks', first('annotations', segmentation=run_lengths(SIZE)), None),
