@@ -93,9 +93,13 @@ def name_differences(classes: Sequence[str], names: Sequence[str]) -> list[str]:
         parts.append(f'the file has no {some([_with_near(name, extra) for name in missing])}')
     if extra:
         parts.append(f'the config has no {some([repr(name) for name in extra])}')
-    if parts and len(missing) == len(classes) > 1 and len(extra) > 0:
+    if missing and len(missing) == len(classes) > 1 and extra:
         parts.append(f'set metainfo classes to {_tuple(names)}')
-    if not parts and list(names) != list(classes):
+    elif missing:
+        parts.append('name the metainfo classes as in the file')
+    elif extra:
+        parts.append('add it, or set default_hooks.annotations.allow_subset=True to leave it out')
+    elif list(names) != list(classes):
         parts.append(f'the config has them in another order than the file, which is {_tuple(names)}')
     return [f'wrong class list: {"; ".join(parts)}'] if parts else []
 

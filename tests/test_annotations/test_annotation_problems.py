@@ -177,7 +177,8 @@ def test_wrong_class_lists_of_annotations(problems):
             content['categories'][0]['name'] = 'human'
 
     assert problems(DETECT, damage) == [
-        "ROOT/annotations/instances_val2017.json: wrong class list: the file has no 'person'; the config has no 'human'"
+        "ROOT/annotations/instances_val2017.json: wrong class list: the file has no 'person'; the config has no "
+        "'human'; name the metainfo classes as in the file"
     ]
 
 
@@ -210,7 +211,10 @@ def test_wrong_class_list_of_voc(problems):
         path = root / 'VOC2007' / 'Annotations' / '2007_test_000001.xml'
         path.write_text(path.read_text().replace('aeroplane', 'zeppelin'))
 
-    assert problems(VOC_BOXES, damage) == ["ROOT/VOC2007/Annotations: wrong class list: the config has no 'zeppelin'"]
+    assert problems(VOC_BOXES, damage) == [
+        "ROOT/VOC2007/Annotations: wrong class list: the config has no 'zeppelin'; add it, or set "
+        'default_hooks.annotations.allow_subset=True to leave it out'
+    ]
 
 
 @pytest.mark.parametrize(
