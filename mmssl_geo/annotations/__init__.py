@@ -1,5 +1,5 @@
-"""Checks of labelled data against the config that uses them."""
+"""Checks of labelled data against the config that uses them, before anything is trained or evaluated."""
 
-from .problems import data_problems
+from .check import SPLITS, annotation_problems, refuse_problems
 
-__all__ = ['data_problems']
+__all__ = ['SPLITS', 'annotation_problems', 'refuse_problems']

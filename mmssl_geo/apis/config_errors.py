@@ -10,15 +10,11 @@ from typing import Any, NamedTuple
 
 from mmengine.config import Config
 
-from mmssl_geo.utils.errors import UserError
+from mmssl_geo.utils.errors import DATA_ADVICE, UserError
 
 SHIPPED = {'mmcv', 'mmdet', 'mmengine', 'mmpretrain', 'mmseg', 'mmssl_geo', 'torch', 'torchvision'}
 """Packages whose constructors check what a config passes."""
 CHECKS = (AssertionError, KeyError, NotImplementedError, TypeError, ValueError)
-DATA_ADVICE = (
-    'If it is the data: their folder is set by DATA_ROOT=DIR in the environment (fine-tuning) or '
-    '...dataset.data_root=DIR in --cfg-options'
-)
 
 
 class _Frame(NamedTuple):

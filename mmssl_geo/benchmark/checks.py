@@ -8,7 +8,8 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from mmssl_geo.annotations import data_problems
+from mmssl_geo.annotations import annotation_problems
+from mmssl_geo.annotations.coco import forget_files
 from mmssl_geo.apis.config_errors import explain_config_errors
 from mmssl_geo.benchmark.plan.configs import accumulate_gradients, recipe_config, scale_batch_size, task_config
 from mmssl_geo.benchmark.plan.jobs import DataRoots, Init
@@ -47,7 +48,7 @@ def check_task(
         if cfg is None:
             return _probe_problems(task, roots, inits)
         scale_batch_size(cfg, task.gpus, num_processes)
-        return data_problems(cfg) if roots.can_check(task.data) else []
+        return annotation_problems(cfg) if roots.can_check(task.data) else []
 
     return _explained(f'task {task.name}', find)
 
@@ -197,6 +198,7 @@ def find_problems(
             continue
         problems += check_task(task, cfg, roots, inits, num_processes)
         valid_tasks.append(task)
+    forget_files()
     for recipe in recipes:
         problems += check_recipe(recipe, recipes, roots, num_processes)
     checker = CheckpointChecker(valid_tasks, roots, cfg_options)

@@ -5,7 +5,7 @@ from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 
 from mmssl_geo.registry import RUNNERS
 
@@ -19,7 +19,8 @@ DEFAULT_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_sched
 class RemovableHooksRunner(Runner):
     """Runner for configs in which None removes any hook of `default_hooks` and `custom_hooks`.
 
-    mmengine accepts None for its own default hooks only. The log omits the messages in `log_filter.NOTICES`.
+    mmengine accepts None for its own default hooks only. The log omits the messages in `log_filter.NOTICES`. Hooks with
+    a method `before_build_loop(runner, splits)` are called before the data sets of these splits are read.
     """
 
     def build_logger(
@@ -43,3 +44,22 @@ class RemovableHooksRunner(Runner):
     def register_custom_hooks(self, hooks: Sequence[Hook | dict[str, Any] | None]) -> None:
         """Registers the hooks that are not None."""
         super().register_custom_hooks([hook for hook in hooks if hook is not None])
+
+    def build_train_loop(self, loop: BaseLoop | dict[str, Any]) -> BaseLoop:
+        """Builds the training loop, after the hooks have checked the data of training and validation."""
+        self._before_build(loop, ['train'] + (['val'] if self._val_loop is not None else []))
+        return super().build_train_loop(loop)
+
+    def build_val_loop(self, loop: BaseLoop | dict[str, Any]) -> BaseLoop:
+        """Builds the validation loop, after the hooks have checked its data."""
+        self._before_build(loop, ['val'])
+        return super().build_val_loop(loop)
+
+    def build_test_loop(self, loop: BaseLoop | dict[str, Any]) -> BaseLoop:
+        """Builds the test loop, after the hooks have checked its data."""
+        self._before_build(loop, ['test'])
+        return super().build_test_loop(loop)
+
+    def _before_build(self, loop: BaseLoop | dict[str, Any], splits: list[str]) -> None:
+        if not isinstance(loop, BaseLoop):
+            self.call_hook('before_build_loop', splits=splits)

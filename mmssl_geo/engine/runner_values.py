@@ -25,11 +25,12 @@ def total_batch_size(runner: Runner) -> int:
 
 
 def unwrapped_model(runner: Runner) -> Any:  # noqa: ANN401  (a model with methods beyond those of `nn.Module`)
-    """Returns the runner's model without its wrapper for several processes or for test-time augmentation."""
+    """Returns the runner's model without wrappers, see `unwrap_model`."""
     return unwrap_model(runner.model)
 
 
 def unwrap_model(model: nn.Module) -> nn.Module:
-    """Returns a model without its wrapper for several processes or for test-time augmentation."""
-    is_wrapper = is_model_wrapper(model) or isinstance(model, BaseTTAModel)
-    return cast(nn.Module, model.module) if is_wrapper else model
+    """Returns a model without its distributed wrapper and without that for test-time augmentation."""
+    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+        model = cast(nn.Module, model.module)
+    return model

@@ -2,6 +2,11 @@
 
 from collections.abc import Sequence
 
+DATA_ADVICE = (
+    'If it is the data: their folder is set by DATA_ROOT=DIR in the environment (fine-tuning) or '
+    '...dataset.data_root=DIR in --cfg-options'
+)
+
 
 class UserError(Exception):
     """A wrong input (a path, an option, a file), described in one sentence that says what to do.

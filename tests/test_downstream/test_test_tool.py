@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.registry import RUNNERS
 
 from mmssl_geo.utils.errors import UserError
 
@@ -58,6 +59,22 @@ def test_metrics_are_right_and_written(evaluate, narrow_config, load_config, tmp
     assert 'mIoU                     25.0000' in capsys.readouterr().out
 
 
+def test_test_time_augmentation(evaluate, narrow_config, load_config, tmp_path):
+    torch.save(dict(state_dict=constant_segmenter(load_config)), tmp_path / 'model.pth')
+    evaluate(narrow_config, tmp_path / 'model.pth', '--tta', '--out', tmp_path / 'metrics.json')
+    assert json.loads((tmp_path / 'metrics.json').read_text()) == pytest.approx({'aAcc': 50, 'mIoU': 25, 'mAcc': 50})
+
+
+def test_stock_tools_with_test_time_augmentation(narrow_config, load_config, tmp_path):
+    torch.save(dict(state_dict=constant_segmenter(load_config)), tmp_path / 'model.pth')
+    cfg = Config.fromfile(narrow_config)
+    cfg.update(load_from=str(tmp_path / 'model.pth'), work_dir=str(tmp_path), experiment_name=tmp_path.name)
+    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline  # as in mmseg's tools/test.py
+    cfg.tta_model.module = cfg.model
+    cfg.model = cfg.tta_model
+    assert RUNNERS.build(cfg).test() == pytest.approx({'aAcc': 50, 'mIoU': 25, 'mAcc': 50})
+
+
 def test_a_part_of_a_model_is_refused(evaluate, narrow_config, load_config, tmp_path):
     state = constant_segmenter(load_config)
     del state['decode_head.conv_seg.bias']
@@ -101,16 +118,3 @@ def test_no_traceback(tmp_path):
     )
     assert done.returncode == 1 and done.stderr.strip().endswith('error: checkpoint none.pth: no such file')
     assert 'Traceback' not in done.stderr
-
-
-def test_test_time_augmentation(evaluate, narrow_config, load_config, tmp_path):
-    torch.save(dict(state_dict=constant_segmenter(load_config)), tmp_path / 'model.pth')
-    evaluate(narrow_config, tmp_path / 'model.pth', '--tta', '--out', tmp_path / 'metrics.json')
-    metrics = json.loads((tmp_path / 'metrics.json').read_text())
-    assert metrics == pytest.approx({'aAcc': 50, 'mIoU': 25, 'mAcc': 50})
-
-
-def test_a_config_without_test_time_augmentation(evaluate, tmp_path):
-    config = CONFIGS / 'mmdet/mask-rcnn_vitt16_small_coco-style.py'
-    with pytest.raises(UserError, match='--tta: config .* has no tta_model and no tta_pipeline'):
-        evaluate(config, tmp_path / 'model.pth', '--tta')

@@ -1,6 +1,7 @@
 # Written out, because not every distribution of mmseg resolves `_base_ = 'mmseg::...'`.
 default_scope = 'mmseg'
 custom_imports = dict(imports=['mmssl_geo.registry'], allow_failed_imports=False)
+runner_type = 'mmssl_geo.RemovableHooksRunner'  # checks annotations before they are read
 
 default_hooks = dict(
     timer=dict(type='IterTimerHook'),
@@ -9,8 +10,8 @@ default_hooks = dict(
     checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=4000, max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='SegVisualizationHook'),
+    annotations=dict(type='mmssl_geo.AnnotationCheckHook'),
     strict_load=dict(type='mmssl_geo.StrictLoadHook'),
-    annotation_check=dict(type='mmssl_geo.AnnotationCheckHook'),
     finite=dict(type='mmssl_geo.FiniteHook'),
 )
 
@@ -19,13 +20,11 @@ env_cfg = dict(
 )
 vis_backends = [dict(type='LocalVisBackend')]
 visualizer = dict(type='SegLocalVisualizer', vis_backends=vis_backends, name='visualizer')
+tta_model = dict(type='SegTTAModel')
 log_processor = dict(by_epoch=False)
 log_level = 'INFO'
 load_from = None
 resume = False
-
-# for --tta of tools/test.py, here and in mmseg; `tta_pipeline` belongs to the data set
-tta_model = dict(type='SegTTAModel')
 
 # SyncBN on several GPUs; plain BN on one GPU or a CPU
 sync_bn = 'torch'

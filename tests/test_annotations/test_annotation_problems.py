@@ -7,7 +7,7 @@ import pytest
 from mmengine.config import Config
 from PIL import Image
 
-from mmssl_geo.annotations import data_problems
+from mmssl_geo.annotations import annotation_problems
 from mmssl_geo.benchmark.plan.configs import environment
 from tests.support import ROOT
 from tests.support.tiny_data.ade20k import write_ade20k
@@ -67,7 +67,7 @@ def problems(written, tmp_path):
         with environment(DATA_ROOT=str(root)):
             cfg = Config.fromfile(ROOT / 'configs' / 'downstream' / config)
         cfg.merge_from_dict(options)
-        return [problem.replace(str(root), 'ROOT') for problem in data_problems(cfg)]
+        return [problem.replace(str(root), 'ROOT') for problem in annotation_problems(cfg)]
 
     return find
 
@@ -84,7 +84,9 @@ def test_classes_of_images_are_compared_with_the_head(problems):
 
 def test_a_head_with_other_classes(problems):
     assert problems(INAT) == [
-        'wrong class list: the model has 1010 classes, the data 6 (Birds_0, Birds_1, Birds_2, ...)'
+        'wrong class list: the model has 1010 classes (model.data_preprocessor.num_classes, model.head.num_classes, '
+        'model.head.loss.num_classes), the data 6 (Birds_0, Birds_1, Birds_2, and 3 more); set num_classes=6 there, or '
+        'metainfo classes'
     ]
 
 
@@ -175,22 +177,24 @@ def test_wrong_class_lists_of_annotations(problems):
             content['categories'][0]['name'] = 'human'
 
     assert problems(DETECT, damage) == [
-        'ROOT/annotations/instances_val2017.json: wrong class list: the file has no person; the config has no human'
+        "ROOT/annotations/instances_val2017.json: wrong class list: the file has no 'person'; the config has no "
+        "'human'; name the metainfo classes as in the file"
     ]
 
 
 @pytest.mark.parametrize(
     'change, sentence',
     [
-        (lambda content: content.pop('annotations'), "not a COCO annotation file (KeyError: 'annotations')"),
+        (lambda content: content.pop('annotations'), "not a COCO annotation file: has no 'annotations'"),
         (lambda content: content.update(annotations=[]), 'none of its images has an annotation'),
         (
             lambda content: [one.update(image_id=99) for one in content['annotations']],
-            'none of its images has an annotation',
+            '6 of 6 annotations have image_ids that the file does not list, such as 99',
         ),
         (
             lambda content: content['annotations'][1].pop('segmentation'),
-            '1 of 6 annotations have no segmentation, which the config reads',
+            '1 of 6 annotations have no segmentation, which the config reads: use a config without masks '
+            '(faster-rcnn_*), or add masks',
         ),
     ],
 )
@@ -207,7 +211,10 @@ def test_wrong_class_list_of_voc(problems):
         path = root / 'VOC2007' / 'Annotations' / '2007_test_000001.xml'
         path.write_text(path.read_text().replace('aeroplane', 'zeppelin'))
 
-    assert problems(VOC_BOXES, damage) == ['ROOT/VOC2007/Annotations: wrong class list: the config has no zeppelin']
+    assert problems(VOC_BOXES, damage) == [
+        "ROOT/VOC2007/Annotations: wrong class list: the config has no 'zeppelin'; add it, or set "
+        'default_hooks.annotations.allow_subset=True to leave it out'
+    ]
 
 
 @pytest.mark.parametrize(
@@ -241,10 +248,12 @@ def test_files_of_another_kind(problems):
         (root / 'labels' / 'test' / '1.png').write_text('not an image')
 
     found = problems(CAMVID, damage)
-    assert found[0] == 'ROOT/labels/train/0.png: a colour image, not a map of class indices'
+    assert found[0] == (
+        'ROOT/labels/train/0.png: a colour image (RGB), not a map of class indices: convert the colours to indices'
+    )
     assert found[1].startswith('ROOT/labels/test/1.png: not readable')
 
 
 def test_a_file_that_is_not_an_annotation_file(problems):
     found = problems(DETECT, lambda root: (root / 'annotations/instances_train2017.json').write_text('{"images": []}'))
-    assert found == ["ROOT/annotations/instances_train2017.json: not a COCO annotation file (KeyError: 'categories')"]
+    assert found == ["ROOT/annotations/instances_train2017.json: not a COCO annotation file: has no 'annotations'"]
