@@ -52,5 +52,6 @@ def newest_resumable(work_dir: str | Path, allow_code: bool = False) -> tuple[st
 
 
 def checkpoints_newest_first(work_dir: str | Path) -> list[Path]:
-    """Returns all `.pth` files of a work directory."""
-    return sorted(Path(work_dir).glob('*.pth'), key=lambda path: path.stat().st_mtime, reverse=True)
+    """Returns all `.pth` files of a work directory, without the temporary files of a process that was killed."""
+    paths = [path for path in Path(work_dir).glob('*.pth') if not path.name.startswith('.')]
+    return sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True)

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from mmssl_geo.apis.config import load_config
-from mmssl_geo.apis.resume import find_checkpoint
+from mmssl_geo.apis.resume import checkpoints_newest_first, find_checkpoint
 from mmssl_geo.apis.train import _allow_code, build_runner, leave_process_group
 from mmssl_geo.registry import MODELS
 from mmssl_geo.utils.errors import UserError
@@ -188,3 +188,9 @@ def test_the_process_group_is_left_in_order(tmp_path):
     leave_process_group(runner)
     assert not torch.distributed.is_initialized() and runner.model is None
     leave_process_group(runner)  # nothing to leave in a run of one process
+
+
+def test_temporary_files_are_no_checkpoints_to_resume_from(tmp_path):
+    for name in ('epoch_1.pth', '.host-12.epoch_2.pth'):
+        (tmp_path / name).touch()
+    assert [path.name for path in checkpoints_newest_first(tmp_path)] == ['epoch_1.pth']
