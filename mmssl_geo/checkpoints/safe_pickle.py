@@ -3,7 +3,7 @@
 `weights_only=True` is not enough: MMEngine's training checkpoints need `getattr` (for the statistics of its history
 buffers), which torch can only allow without restrictions, and unrestricted `getattr` amounts to running code. Also,
 torch calls constructors of numpy and torch with arguments that a forged file chooses. This module resolves an exact
-list of names to the checked constructors of `safe_values`, under every version of torch.
+list of names (`safe_globals`) to constructors that check their arguments (`safe_values`, `safe_arrays`).
 """
 
 import argparse
@@ -16,17 +16,9 @@ from typing import Any
 
 from torch import Tensor
 
-from .safe_values import (
-    ALLOWED_GLOBALS,
-    UNSUPPORTED,
-    Global,
-    MalformedError,
-    StorageType,
-    UnsafeGlobalError,
-    check_key,
-    require,
-    set_state,
-)
+from .safe_arrays import StorageType
+from .safe_globals import ALLOWED_GLOBALS, UNSUPPORTED, set_state
+from .safe_values import Global, MalformedError, UnsafeGlobalError, check_key, require
 
 MAX_DEPTH = 200
 MAX_OBJECTS = 20_000_000  # after shared objects are counted as often as they occur

@@ -12,8 +12,9 @@ from typing import Any
 
 import torch
 
+from .safe_arrays import Storage, StorageType
 from .safe_pickle import safe_load
-from .safe_values import Storage, StorageType, require
+from .safe_values import require
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 SHARED_TENSORS = 8  # tensors may claim this many times the file's size, since several can share a storage
