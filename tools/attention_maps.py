@@ -11,6 +11,7 @@ import re
 
 from mmssl_geo.utils.cli import run_tool
 from mmssl_geo.utils.errors import UserError
+from mmssl_geo.utils.io import check_writable
 
 
 def parse_args() -> argparse.Namespace:
@@ -50,6 +51,7 @@ def main() -> None:
     args = parse_args()
     if not args.out.lower().endswith('.png'):
         raise UserError(f'--out {args.out}: must end in .png')
+    check_writable(args.out)
     size = parse_size(args.size)
     import numpy as np
     from PIL import Image

@@ -16,6 +16,7 @@ from pathlib import Path
 from mmssl_geo.utils.cli import run_tool
 from mmssl_geo.utils.config import CfgOptionsAction
 from mmssl_geo.utils.errors import UserError
+from mmssl_geo.utils.io import check_writable
 
 
 def parse_args() -> argparse.Namespace:
@@ -99,6 +100,7 @@ def main() -> int:
         args.gpus, args.jobs, args.gpus_per_job, args.slurm, visible_gpus(), len(os.sched_getaffinity(0))
     )
     out = (args.out or Path('work_dirs') / 'benchmark' / suite.name).absolute()
+    check_writable(out / 'report.json')
     plan = Plan(
         suite,
         choose_tasks(suite, args.tasks),

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from mmssl_geo.utils.cli import run_tool
 from mmssl_geo.utils.config import CfgOptionsAction
 from mmssl_geo.utils.errors import UserError
+from mmssl_geo.utils.io import check_writable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,6 +57,7 @@ def check_args(args: argparse.Namespace) -> None:
     """
     if not args.out.lower().endswith('.png'):
         raise UserError(f'--out {args.out}: must end in .png')
+    check_writable(args.out)
     if len(set(args.index)) > 1 and '{index}' not in args.out:
         raise UserError(
             f'--out {args.out}: {len(set(args.index))} images need different file names; write {{index}} into the name'

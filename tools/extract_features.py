@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mmssl_geo.utils.cli import run_tool
 from mmssl_geo.utils.errors import UserError
+from mmssl_geo.utils.io import check_writable
 
 
 def parse_args() -> argparse.Namespace:
@@ -72,6 +73,7 @@ def check_args(args: argparse.Namespace) -> tuple[int, int]:
 def main() -> None:
     args = parse_args()
     size = check_args(args)
+    check_writable(Path(args.out) / 'index.json')
     from mmssl_geo.apis.extract_features import extract_features
     from mmssl_geo.apis.feature_shards import UNREADABLE
     from mmssl_geo.evaluation.tool_support import select_device

@@ -29,6 +29,7 @@ from mmssl_geo.datatools.proposals import (
 from mmssl_geo.datatools.proposals.environment import default_folder, search_python
 from mmssl_geo.utils.cli import run_tool
 from mmssl_geo.utils.errors import UserError
+from mmssl_geo.utils.io import check_writable
 
 # Limits of SoCo, which D3SSL builds on. SoCo's code keeps all regions; max_number bounds the size of the file.
 LIMITS = {
@@ -108,6 +109,7 @@ def check_options(args: argparse.Namespace) -> None:
         raise UserError(f'OUT {args.out} has to end in .safetensors')
     if not os.path.isdir(os.path.dirname(os.path.abspath(args.out))):
         raise UserError(f'the folder of OUT {args.out} does not exist: create it')
+    check_writable(args.out)
     if args.workers < 1 or args.chunk < 1 or (args.search_side or 0) < 0:
         raise UserError(
             f'--workers and --chunk must be 1 or more, and --search-side 0 or more, '

@@ -5,9 +5,11 @@ The defaults suit a small net on two CPU cores. More objects and texture are bet
 """
 
 import argparse
+from pathlib import Path
 
 from mmssl_geo.datatools.scenes import CLASSES, SceneOptions, write_scenes
 from mmssl_geo.utils.cli import run_tool
+from mmssl_geo.utils.io import check_writable
 
 
 def parse_args() -> argparse.Namespace:
@@ -63,6 +65,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    check_writable(Path(args.out) / 'images')
     options = SceneOptions(
         size=args.size,
         seed=args.seed,

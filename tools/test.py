@@ -20,7 +20,7 @@ from mmssl_geo.models.backbones.strict_init import check_weights, stored_weights
 from mmssl_geo.utils.cli import run_tool
 from mmssl_geo.utils.config import CfgOptionsAction
 from mmssl_geo.utils.errors import UserError
-from mmssl_geo.utils.io import write_json
+from mmssl_geo.utils.io import check_writable, write_json
 
 
 def parse_args() -> argparse.Namespace:
@@ -61,6 +61,8 @@ def main() -> None:
     args = parse_args()
     if args.out is not None and not args.out.endswith('.json'):
         raise UserError(f'--out {args.out}: must end in .json')
+    if args.out is not None:
+        check_writable(args.out)
     cfg = load_config(args.config, args.cfg_options, work_dir=args.work_dir)
     if cfg.get('test_evaluator') is None:
         raise UserError(f'config {args.config}: has no test_evaluator; tools/test.py evaluates downstream configs')

@@ -12,6 +12,7 @@ from mmengine.config import Config
 
 from mmssl_geo.engine.runner import DEFAULT_HOOKS
 from mmssl_geo.utils.errors import UserError
+from mmssl_geo.utils.io import check_writable
 from mmssl_geo.utils.versions import check_versions
 
 from .config_errors import explain_config_errors
@@ -73,6 +74,8 @@ def load_config(
         check_versions([package] if package else [])
     cfg.launcher = launcher
     cfg.work_dir = str(work_dir or cfg.get('work_dir') or Path('work_dirs') / Path(path).stem)
+    if cfg.work_dir:
+        check_writable(Path(cfg.work_dir) / 'log')
     check_values(cfg)
     adapt_loaders(cfg)
     return cfg

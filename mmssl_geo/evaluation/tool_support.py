@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from mmssl_geo.checkpoints import load_encoder
 from mmssl_geo.checkpoints.encoder import Encoder
 from mmssl_geo.utils.errors import UserError
+from mmssl_geo.utils.io import check_writable
 
 from .random_weights import randomly_initialised
 from .results import Measure, MeasureResult, Results, format_result, markdown_table
@@ -50,19 +51,9 @@ def check_options(args: Namespace, minimums: Mapping[str, int], suffixes: Sequen
             raise UserError(f'--{name.replace("_", "-")} must be at least {minimum}')
     if args.device == 'cuda' and not torch.cuda.is_available():
         raise UserError('--device cuda: no GPU is available to torch; omit the option to run on the CPU')
-    _check_writable(Path(args.out), suffixes)
-
-
-def _check_writable(out: Path, suffixes: Sequence[str]) -> None:
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        for path in map(out.with_suffix, suffixes):
-            is_new = not path.exists()
-            path.open('ab').close()
-            if is_new:
-                path.unlink()
-    except OSError as error:
-        raise UserError(f'--out {out}: cannot be written ({error.strerror}); choose another path') from error
+    for suffix in suffixes:
+        check_writable(Path(args.out).with_suffix(suffix))
+    Path(args.out).parent.mkdir(parents=True, exist_ok=True)
 
 
 def select_device(name: str) -> torch.device:

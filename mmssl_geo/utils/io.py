@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,27 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):  # the file system may be read-only
             shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
+
+
+def check_writable(path: str | os.PathLike) -> None:
+    """Checks, before long work, that a file can be written; creates nothing that stays.
+
+    Raises:
+        UserError: If the path is a folder, a part of it is a file, or the file system refuses to write there.
+    """
+    path = Path(path).absolute()
+    try:
+        parent = next(folder for folder in path.parents if folder.exists())
+        if not parent.is_dir():
+            raise UserError(f'cannot write {path}: {parent} is a file, not a folder')
+        if path.is_dir():
+            raise UserError(f'cannot write {path}: it is a folder')
+        with tempfile.TemporaryFile(dir=parent):
+            pass
+        if path.is_file():
+            path.open('ab').close()
+    except OSError as error:
+        raise UserError(f'cannot write {path}: {error.strerror or error}') from error
 
 
 def _remove_leftovers(path: Path) -> None:

@@ -3,7 +3,10 @@ import socket
 import subprocess
 import sys
 
-from mmssl_geo.utils.io import atomic_path, write_bytes
+import pytest
+
+from mmssl_geo.utils.errors import UserError
+from mmssl_geo.utils.io import atomic_path, check_writable, write_bytes
 
 
 def test_leftovers_of_killed_processes_are_removed(tmp_path):
@@ -27,3 +30,16 @@ def test_the_temporary_file_keeps_the_suffix_and_its_host_and_process(tmp_path):
     with atomic_path(tmp_path / 'a.npy') as part:
         assert part.name == f'.{socket.gethostname()}-{os.getpid()}.a.npy'
         part.write_bytes(b'')
+
+
+def test_check_writable(tmp_path):
+    (tmp_path / 'file').write_bytes(b'kept')
+    check_writable(tmp_path / 'new/folder/a.bin')
+    check_writable(tmp_path / 'file')
+    with pytest.raises(UserError, match='it is a folder'):
+        check_writable(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ['file'] and (tmp_path / 'file').read_bytes() == b'kept'
+    with pytest.raises(UserError, match='cannot write .*/file/a.bin: .*/file is a file, not a folder'):
+        check_writable(tmp_path / 'file/a.bin')
+    with pytest.raises(UserError, match='cannot write /proc/a.bin: '):
+        check_writable('/proc/a.bin')

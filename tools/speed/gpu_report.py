@@ -27,7 +27,7 @@ import torch
 
 from mmssl_geo.utils.cli import run_tool
 from mmssl_geo.utils.errors import UserError
-from mmssl_geo.utils.io import write_json
+from mmssl_geo.utils.io import check_writable, write_json
 from mmssl_geo.utils.versions import MINIMUM, installed_version
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -163,6 +163,7 @@ def main() -> int:
     args = parser.parse_args()
     if not args.out.endswith('.json'):
         raise UserError(f'--out {args.out}: must end in .json')
+    check_writable(args.out)
     if args.minutes <= 0:
         raise UserError(f'--minutes {args.minutes}: must be positive')
     toy = args.toy or not torch.cuda.is_available()
