@@ -1,6 +1,8 @@
+import contextlib
 import fcntl
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -183,8 +185,8 @@ exec(open({tool!r}).read(), dict(__name__='__main__'))
 """
 
 
-def start_runner(world, camvid):
-    """Starts the tool with the stub tools and waits until the second job hangs in its second step."""
+def spawn_runner(world, camvid):
+    """Starts the tool with the stub tools."""
     from tests.support import ROOT
 
     argv = [
@@ -206,9 +208,14 @@ def start_runner(world, camvid):
     code = RUN.format(
         root=str(ROOT), tests=str(ROOT), stubs=str(world.root), argv=argv, tool=str(ROOT / 'tools' / 'benchmark.py')
     )
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, '-W', 'ignore', '-c', code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
+
+
+def start_runner(world, camvid):
+    """Starts the tool and waits until the second job hangs in its second step."""
+    process = spawn_runner(world, camvid)
     hangs = world.out / 'jobs/segment/ours/seed-0/train/iter_2.pth'
     deadline = time.monotonic() + 400
     while not hangs.exists():
@@ -258,3 +265,41 @@ def locked(path):
         except BlockingIOError:
             return True
     return False
+
+
+def kill_with_jobs(process, out):
+    """Kills the runner and the trainings that it leaves behind, and waits until the folder is free."""
+    process.kill()
+    process.communicate()
+    for path in out.glob('jobs/*/*/*/train/pid'):
+        with contextlib.suppress(ProcessLookupError, ValueError):
+            os.kill(int(path.read_text()), signal.SIGKILL)
+    deadline = time.monotonic() + 100
+    while (out / '.lock').exists() and locked(out / '.lock'):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.hostile
+def test_ten_kills_leave_the_same_table(world, camvid):
+    assert world.run(baselines=['scratch', 'ours'], seeds=1) == 0
+    expected, table = results(world), (world.out / 'results.md').read_text()
+    world.out.rename(world.out.with_name('whole'))
+    rng, killed = random.Random(0), 0
+    for _ in range(10):
+        process = spawn_runner(world, camvid)
+        time.sleep(rng.uniform(2, 8))  # from its checks to the last job
+        killed += process.poll() is None
+        kill_with_jobs(process, world.out)
+    assert world.run(baselines=['scratch', 'ours'], seeds=1) == 0
+    found = results(world)
+    assert found.keys() == expected.keys()
+    assert all(found[name].get('metrics') == expected[name].get('metrics') for name in expected)
+    assert rows(found_table := (world.out / 'results.md').read_text()) == rows(table), found_table
+    print(f'kills: {killed} of 10 runs of the benchmark were killed')
+    assert killed >= 5
+
+
+def rows(text):
+    """The lines of the tables without times."""
+    return [line for line in text.splitlines() if line.startswith('|') and 'min' not in line and ' h ' not in line]
