@@ -2,9 +2,12 @@
 # Makes `.venv` in this checkout with everything the project needs; a second run costs about a second.
 #
 # Usage: bash tools/setup_env.sh        PYTHON=/path/to/python3.11 bash tools/setup_env.sh
+# SETUP_VENV (default .venv) and SETUP_REQUIREMENTS (default requirements.txt) name another folder and other packages, see
+# tools/test_stack.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-readonly ROOT=$PWD VENV=$PWD/.venv STAMP=$PWD/.venv/.ready LOG=$PWD/.venv/setup.log
+readonly ROOT=$PWD VENV=$(realpath -ms "${SETUP_VENV:-.venv}") REQUIREMENTS=${SETUP_REQUIREMENTS:-requirements.txt}
+readonly STAMP=$VENV/.ready LOG=$VENV/setup.log SETUPTOOLS='setuptools>=77,<82'
 
 die() { printf '\nsetup failed: %s\n' "$*" >&2; exit 1; }
 say() { printf '[setup %4ds] %s\n' "$SECONDS" "$*"; }
@@ -50,7 +53,7 @@ Install the CUDA toolkit and set CUDA_HOME, use the Dockerfile, or set MMSSL_GEO
     fi
 }
 
-pinned() { grep -E "^$1[=<>]" "$ROOT/requirements.txt" || die "requirements.txt does not name $1"; }
+named() { grep -E "^($1)([=<>]|\$)" "$REQUIREMENTS" || die "$REQUIREMENTS does not name $1"; }
 
 run_pip() {
     "$VENV/bin/python" -m pip --disable-pip-version-check install -q "$@" >>"$LOG" 2>&1 ||
@@ -81,9 +84,16 @@ is_ready() { # $1: key. What was set up for a GPU also serves where there is non
 }
 
 install_mmcv() {
-    local spec; spec=$(pinned onedl-mmcv)
+    local spec options=()
+    spec=$(named '(onedl-)?mmcv')
+    [ "$REQUIREMENTS" = requirements.txt ] || options=(--no-cache-dir) # a cached wheel may be of another torch
     export MAX_JOBS="${MAX_JOBS:-$(getconf _NPROCESSORS_ONLN)}"
-    run_pip --no-build-isolation "$spec"
+    if grep -qs '#error C++20' "$VENV"/lib/python3*/site-packages/torch/include/ATen/ATen.h; then # mmcv asks for C++17
+        printf '#!/bin/sh\nexec %s "$@" -std=c++20\n' "${CXX:-c++}" >"$VENV/bin/c++20"
+        chmod +x "$VENV/bin/c++20"
+        export CXX=$VENV/bin/c++20
+    fi
+    run_pip --no-build-isolation ${options[@]+"${options[@]}"} -c "$REQUIREMENTS" "$spec"
     ops_work && return
     say "the wheel of mmcv at hand does not fit this torch; compiling it anew"
     run_pip --no-build-isolation --no-cache-dir --force-reinstall --no-deps --no-binary :all: "$spec"
@@ -92,7 +102,7 @@ install_mmcv() {
 
 main() {
     local python key
-    key=$(cksum <requirements.txt)
+    key=$(cksum <"$REQUIREMENTS") || die "there is no $REQUIREMENTS"
     if is_ready "$key"; then return; fi
     if command -v flock >/dev/null; then # two starts at once: the second waits, then finds the work done
         exec 9>"$ROOT/.setup.lock"
@@ -101,16 +111,17 @@ main() {
     fi
     python=$(find_python)
     check_system "$python"
-    say "making .venv with $("$python" --version) (5 GB, 5 to 15 minutes the first time; log: .venv/setup.log)"
+    say "making $VENV with $("$python" --version) (5 GB, 5 to 15 minutes the first time; log: $LOG)"
     "$python" -m venv "$VENV" || die "cannot make $VENV"
-    run_pip --upgrade pip "setuptools>=77,<82" wheel ninja
+    run_pip --upgrade pip "$(grep '^setuptools' "$REQUIREMENTS" || echo "$SETUPTOOLS")" wheel ninja
     say "1/4 torch and torchvision"
-    run_pip "$(pinned torch)" "$(pinned torchvision)"
+    run_pip -c "$REQUIREMENTS" "$(named torch)" "$(named torchvision)"
     say "2/4 mmcv, compiled against this torch (7 to 12 minutes on two cores unless a built wheel is cached)"
     install_mmcv
-    say "3/4 the rest of requirements.txt"
-    run_pip -r requirements.txt
+    say "3/4 the rest of $REQUIREMENTS"
+    run_pip -r "$REQUIREMENTS"
     say "4/4 this package, editable"
+    run_pip "$SETUPTOOLS" # the original mmcv is built with an older one
     run_pip --no-build-isolation --no-deps -e .
     "$VENV/bin/python" -W ignore -c 'import mmssl_geo' >>"$LOG" 2>&1 ||
         { tail -n 5 "$LOG" >&2; die "the installed packages do not fit together; the whole log is $LOG"; }
