@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import safe_open
 
+from mmssl_geo.datasets.image_reading import printable
 from mmssl_geo.datasets.regions_file import save_arrays
 from mmssl_geo.utils.errors import UserError
 from mmssl_geo.utils.io import write_json
@@ -114,11 +115,11 @@ class FeatureShards:
         for number in range(self.count):
             images = self._metadata(number)
             count += len(images['names'])
-            lines += [f'{name}: {reason}' for name, reason in images['unreadable']]
+            lines += [f'{printable(name)}: {reason}' for name, reason in images['unreadable']]
         if not count:
             raise UserError(f'none of the {self.num_images} images can be read, the first is {lines[0]}')
         text = ''.join(f'{line}\n' for line in lines)
-        (self.folder / UNREADABLE).write_text(text, encoding='utf-8', errors='surrogateescape')
+        (self.folder / UNREADABLE).write_text(text, encoding='utf-8')
         return count, lines
 
     def _metadata(self, number: int) -> dict[str, Any]:

@@ -123,7 +123,7 @@ def upright_size(path: str) -> tuple[int, int]:
                 # Pillow's TIFF reader rotates image and size itself
                 sideways = image.format != 'TIFF' and _orientation(image) in SIDEWAYS
     except Exception as error:  # Pillow's readers raise almost any type on damaged bytes
-        raise UnreadableImage(path, f'{error} ({type(error).__name__})') from error
+        raise UnreadableImage(path, _one_line(error)) from error
     return (width, height) if sideways else (height, width)
 
 

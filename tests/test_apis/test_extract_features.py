@@ -214,7 +214,7 @@ def test_a_fixed_image_is_read_when_the_tool_is_called_again(tmp_path, photos, v
 def test_folders_that_are_none(tmp_path, photos, vit, extract):
     (tmp_path / 'file').write_text('')
     assert (
-        f'{tmp_path}/file is a file: name a folder'
+        f'{tmp_path}/file is a file, not a folder'
         in extract(vit.path, '--images', photos, tmp_path / 'file', '--size', '64')[1]
     )
     (tmp_path / 'other').mkdir()

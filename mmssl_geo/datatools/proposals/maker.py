@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from mmssl_geo.datasets.image_reading import printable
 from mmssl_geo.datasets.regions_file import RegionsFile, write_regions
 from mmssl_geo.utils.errors import UserError
 from mmssl_geo.utils.progress import ProgressBar
@@ -106,7 +107,7 @@ def _run(
                 problems += bool(proposals.problem)
                 if proposals.problem and problems <= MAX_LOGGED_PROBLEMS:
                     log(
-                        f'no regions for {name}: {proposals.problem}'
+                        f'no regions for {printable(name)}: {proposals.problem}'
                         + ' (more are not listed)' * (problems == MAX_LOGGED_PROBLEMS)
                     )
                 finished.append(proposals)
@@ -148,7 +149,7 @@ def _write(
     }
     if len(problems) == len(names):
         name, reason = next(iter(problems.items()))
-        raise UserError(f'none of {len(names)} images could be processed, the first is {name}: {reason}')
+        raise UserError(f'none of {len(names)} images could be processed, the first is {printable(name)}: {reason}')
     totals = dict(
         num_images=len(names),
         num_regions=len(regions),
@@ -163,6 +164,6 @@ def _write(
     listing = Path(f'{os.fspath(out)}.problems.txt')
     listing.unlink(missing_ok=True)
     if problems:
-        lines = ''.join(f'{name}\t{reason}\n' for name, reason in problems.items())
-        listing.write_bytes(lines.encode(errors='surrogateescape'))
+        lines = ''.join(f'{printable(name)}\t{reason}\n' for name, reason in problems.items())
+        listing.write_text(lines, encoding='utf-8')
     return totals
