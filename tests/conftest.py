@@ -1,3 +1,4 @@
+import logging
 import os
 import random
 
@@ -6,6 +7,8 @@ import pytest
 import torch
 
 from tests.support.tools import ToolRunner
+
+logging.raiseExceptions = False  # loggers of earlier tests write to streams that pytest has closed
 
 os.environ.setdefault('OMP_NUM_THREADS', '2')
 

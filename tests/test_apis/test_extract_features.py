@@ -177,7 +177,7 @@ def test_a_resnet_has_no_cls(tmp_path, photos, resnet, extract):
     ((arrays, names, _),) = shards_of(tmp_path / 'out')
     assert set(arrays) == {'mean'} and arrays['mean'].shape == (4, 512) and arrays['mean'].dtype == np.float16
     image = torch.from_numpy(np.array(Image.open(photos / 'a.png'))).permute(2, 0, 1)
-    view = (tvf.resize(image, [64, 64]).float() - MEAN) / STD
+    view = (tvf.resize(image, [64, 64], antialias=True).float() - MEAN) / STD
     expected = make.stage_maps(resnet.net, view[None])[-1].mean(dim=(2, 3))[0]
     assert make.difference(torch.from_numpy(arrays['mean'][0]).double(), expected) < 1e-3
 

@@ -2,9 +2,8 @@
 #
 # Weights: CHECKPOINT=r18_mmdet.pth in the environment (default: random weights).
 # Data and classes: see faster-rcnn_vitt16_small_coco-style.py.
-import os
-
 _base_ = 'faster-rcnn_vitt16_small_coco-style.py'
+import os  # noqa: E402  (after _base_: mmengine 0.10.7 takes an earlier import for another kind of config)
 
 model = dict(
     backbone=dict(
