@@ -105,7 +105,7 @@ def test_wrong_arguments(evaluate, arguments, message):
 def test_work_dir_that_cannot_be_made(evaluate, tmp_path):
     torch.save({}, tmp_path / 'model.pth')
     (tmp_path / 'work').write_text('a file')
-    with pytest.raises(UserError, match='File exists: .*work'):
+    with pytest.raises(UserError, match='cannot write .*work is a file, not a folder'):
         evaluate(CONFIGS / SEGMENTER, tmp_path / 'model.pth')
 
 
