@@ -1,3 +1,5 @@
+import importlib
+
 import pytest
 
 from mmssl_geo.utils import versions
@@ -21,15 +23,40 @@ def test_installed_versions():
     assert installed_version('torch') and installed_version('surely_not_there') is None
 
 
-@pytest.mark.parametrize('version, is_blamed', [('5.1.0', True), ('4.57.6', False), (None, False)])
-def test_transformers_5_is_named_if_a_package_cannot_be_imported_beside_it(monkeypatch, version, is_blamed):
-    def fail(name):
-        raise ImportError('cannot import name apply_chunking_to_forward')
+def fail_in(module):
+    """Raises an error in a function of a module of that name."""
+    code = "def fail():\n    raise TypeError('NoneType takes no arguments')"
+    names = {'__name__': module}
+    exec(code, names)
+    names['fail']()
 
-    monkeypatch.setattr(versions.importlib, 'import_module', fail)
-    monkeypatch.setattr(versions, '_transformers_version', lambda: version)
-    message = (
-        'mmpretrain cannot be imported beside transformers 5.1.0.*transformers<5' if is_blamed else 'apply_chunking'
+
+@pytest.mark.parametrize(
+    'version, module, is_blamed',
+    [
+        ('5.1.0', 'mmdet.models', True),
+        ('4.57.6', 'transformers.utils', True),
+        ('4.57.6', 'mmdet.models', False),
+        (None, 'mmdet.models', False),
+    ],
+)
+@pytest.mark.parametrize('package', ['mmpretrain', 'mmdet', 'mmseg'])
+def test_transformers_is_named_if_models_cannot_be_imported_beside_it(monkeypatch, package, version, module, is_blamed):
+    import_module = importlib.import_module
+    monkeypatch.setattr(
+        versions.importlib,
+        'import_module',
+        lambda name: fail_in(module) if name == f'{package}.models' else import_module(name),
     )
-    with pytest.raises(ImportError, match=message):
-        versions.check_versions(['mmpretrain'])
+    monkeypatch.setattr(versions, '_transformers_version', lambda: version)
+    blame = (ImportError, f'{package}.models cannot be imported beside transformers {version}.*transformers<4.49')
+    error, message = blame if is_blamed else (TypeError, 'NoneType')
+    with pytest.raises(error, match=message):
+        check_versions([package])
+
+
+def test_transformers_is_named_if_it_breaks_the_import_of_torchvision(monkeypatch):
+    monkeypatch.setattr(versions.importlib, 'import_module', lambda _: fail_in('transformers.utils'))
+    monkeypatch.setattr(versions, '_transformers_version', lambda: '4.57.6')
+    with pytest.raises(ImportError, match=r'^torchvision cannot be imported beside transformers 4\.57\.6'):
+        check_versions(['torchvision'])
